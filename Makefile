@@ -1,0 +1,38 @@
+# Everything a newcomer needs: `make demo` shows the tool at work, `make test` runs every check.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint quick install clean
+
+$(VENV)/.runtime: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "mvc needs Python 3.11 or newer; set PYTHON=/path/to/python3.11"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing mvc and what it needs into $(VENV) (a minute or two on a new machine)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.runtime
+	@echo "installing what the tests need into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	@touch $@
+
+install: $(VENV)/.runtime
+
+demo: $(VENV)/.runtime
+	@$(BIN)/python -m demo
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+
+quick: $(VENV)/.test
+	$(BIN)/python -m pytest -q -n auto
+
+test: lint
+	$(BIN)/python -m pytest -q -n auto --with-slow --with-realdata
+
+clean:
+	rm -rf $(VENV) demo-out build dist *.egg-info

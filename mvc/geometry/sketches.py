@@ -1,0 +1,86 @@
+"""Seeded linear sketches of tensors. Owns the projection; caches nothing.
+
+A sketch of a tensor with n values is one vector of floats: first sqrt(n) times the mean, then the residual after the
+mean, which is itself where n is small and a CountSketch of it (Charikar, Chen, Farach-Colton 2002; Weinberger et al.
+2009 for its inner products) where it is not. The two parts are orthogonal, so inner products of sketches estimate
+those of tensors without bias, exactly where n ≤ EXACT, else with relative standard error about sqrt(2 / WIDTH) on a
+squared distance. It is linear: the sketch of an average is the average of sketches. The same n has the same
+projection in every repository, so a sketch depends on the tensor's values alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+#: changes whenever the same tensor would give another sketch; cached sketches of other versions are not used
+VERSION = 1
+#: tensors with at most so many values are kept exactly
+EXACT = 4096
+#: length of the residual's sketch above that; a power of two
+WIDTH = 512
+
+_SEED = 0x6D7663
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What is remembered of one tensor: its sketch and the figures that need every value.
+
+    ``values`` float32 [1 + n] or [1 + WIDTH]. Values that are not finite count as zero in it and are counted.
+    """
+
+    numel: int
+    nonfinite: int
+    max_abs: float
+    values: npt.NDArray[np.float32]
+
+
+def signature_length(numel: int) -> int:
+    """Length of ``Signature.values`` for a tensor with ``numel`` values."""
+    return 1 + (numel if numel <= EXACT else WIDTH)
+
+
+def sign_tensor(array: npt.NDArray[Any]) -> Signature:
+    """Signature of one float tensor of any shape and float dtype, in one pass of a few megabytes of memory at a time."""
+    flat = array.reshape(-1)
+    n = flat.size
+    nonfinite, max_abs, total = 0, 0.0, 0.0
+    for start in range(0, n, _BLOCK):
+        block, bad = _finite(flat[start : start + _BLOCK])
+        nonfinite += bad
+        total += float(block.sum())
+        max_abs = max(max_abs, float(np.abs(block).max()))
+    mean = total / n if n else 0.0
+    if n <= EXACT:
+        residual = _finite(flat)[0] - mean
+    else:
+        residual = np.zeros(WIDTH)
+        for index, start in enumerate(range(0, n, _BLOCK)):
+            block = _finite(flat[start : start + _BLOCK])[0] - mean
+            buckets, signs = _projection(index, min(_BLOCK, n - start))
+            residual += np.bincount(buckets, weights=block * signs, minlength=WIDTH)
+    values = np.concatenate([[mean * np.sqrt(n)], residual]).astype(np.float32)
+    return Signature(numel=n, nonfinite=nonfinite, max_abs=max_abs, values=values)
+
+
+def _finite(values: npt.NDArray[Any]) -> tuple[npt.NDArray[np.float64], int]:
+    block = values.astype(np.float64)
+    finite = np.isfinite(block)
+    bad = int(block.size - np.count_nonzero(finite))
+    if bad:
+        block[~finite] = 0.0
+    return block, bad
+
+
+@lru_cache(maxsize=8)
+def _projection(block: int, size: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]:
+    """Buckets and signs of one block of coordinates; the first ``size`` of them do not depend on ``size``."""
+    words = np.random.Generator(np.random.PCG64([_SEED, block])).integers(0, 1 << 16, size=_BLOCK, dtype=np.uint16)
+    words = words[:size]
+    return (words % WIDTH).astype(np.intp), np.where(words & 0x8000, 1.0, -1.0)

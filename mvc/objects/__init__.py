@@ -1,0 +1,33 @@
+"""Vocabulary: pure values, each with one canonical byte form. Imports nothing of mvc but its errors."""
+
+from mvc.objects.checkpoint import Checkpoint, read_array
+from mvc.objects.commits import Commit, Operation
+from mvc.objects.ids import KINDS, Kind, ObjectId, hash_object, object_header, parse_object_id
+from mvc.objects.manifest import ROLES, FileEntry, Manifest, Role, TensorEntry
+from mvc.objects.skeleton import Hole, Skeleton
+from mvc.objects.tensors import DTYPES, DType, TensorSpec, as_array, tensor_id
+
+__all__ = [
+    "DTYPES",
+    "KINDS",
+    "ROLES",
+    "Checkpoint",
+    "Commit",
+    "DType",
+    "FileEntry",
+    "Hole",
+    "Kind",
+    "Manifest",
+    "ObjectId",
+    "Operation",
+    "Role",
+    "Skeleton",
+    "TensorEntry",
+    "TensorSpec",
+    "as_array",
+    "hash_object",
+    "object_header",
+    "parse_object_id",
+    "read_array",
+    "tensor_id",
+]

@@ -1,0 +1,85 @@
+"""Facts: a commit is one checkpoint as somebody handed it over; an operation is one change of the repository.
+
+Owns their canonical form. Both are immutable. What mvc infers is never written here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import Any, Self
+
+from mvc.errors import IntegrityError
+from mvc.objects import canonical
+from mvc.objects.ids import ObjectId, hash_object, object_header
+
+
+@dataclass(frozen=True)
+class _Record:
+    """A small object whose canonical form is the JSON of its fields."""
+
+    def to_payload(self) -> bytes:
+        return canonical.encode({"version": 1, **asdict(self)})
+
+    @classmethod
+    def from_payload(cls, payload: bytes) -> Self:
+        """Raises IntegrityError for what `to_payload` never writes."""
+        value: dict[str, Any] = canonical.decode(payload)
+        try:
+            if value.pop("version") != 1:
+                raise ValueError("version")
+            record = cls(**{key: tuple(item) if isinstance(item, list) else item for key, item in value.items()})
+        except (KeyError, TypeError, ValueError) as error:
+            raise IntegrityError(f"a {cls.__name__.lower()} is malformed: {error!r}", hint="run: mvc fsck") from None
+        if record.to_payload() != payload:
+            raise IntegrityError(f"a {cls.__name__.lower()} is malformed", hint="run: mvc fsck")
+        return record
+
+
+@dataclass(frozen=True)
+class Commit(_Record):
+    """One checkpoint, committed.
+
+    ``time`` is UTC, ISO 8601 with microseconds. ``path`` is where the checkpoint lay, relative to the repository's
+    working directory where it was inside it. ``step``, ``run``, ``parent`` (a commit's id), ``metrics`` are what was
+    declared; ``step_source`` says by whom: "user" or "file" (as a Trainer directory's trainer_state.json).
+    ``extra`` holds further declared facts (such as a git commit), text to text.
+    """
+
+    manifest: ObjectId
+    path: str
+    time: str
+    author: str
+    message: str = ""
+    step: float | None = None
+    step_source: str | None = None
+    run: str | None = None
+    parent: ObjectId | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def id(self) -> ObjectId:
+        return hash_object(object_header("commit"), (self.to_payload(),))
+
+
+@dataclass(frozen=True)
+class Operation(_Record):
+    """One change of the repository: the commits it added, the names it set (or, with None, removed).
+
+    Operations form a chain from ``HEAD`` through ``parents`` (two after a synchronisation); the state of a repository
+    is what its operations say, replayed. ``settings`` are a user's declarations about lineages.
+    """
+
+    parents: tuple[ObjectId, ...]
+    time: str
+    author: str
+    command: str
+    commits: tuple[ObjectId, ...] = ()
+    tags: Mapping[str, ObjectId | None] = field(default_factory=dict)
+    settings: Mapping[str, str | None] = field(default_factory=dict)
+
+    @cached_property
+    def id(self) -> ObjectId:
+        return hash_object(object_header("operation"), (self.to_payload(),))

@@ -1,0 +1,104 @@
+"""The values that inference speaks in: the population it reads and the lineages it finds. Computes nothing.
+
+Everything here is a function of the set of points: keys are content keys, sorted, and break every tie.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+Relation = Literal["starts", "extends", "forks", "mixes"]
+Source = Literal["weights", "declared", "undecided"]
+
+
+@dataclass(frozen=True)
+class Block:
+    """Columns ``start:stop`` of the vectors are the signature of tensor ``name`` with ``numel`` values."""
+
+    name: str
+    start: int
+    stop: int
+    numel: int
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What a user or a file said of one point. ``parent`` is a point's key."""
+
+    step: float | None = None
+    run: str | None = None
+    parent: str | None = None
+
+
+@dataclass(frozen=True)
+class Population:
+    """All models of one architecture, each once.
+
+    ``keys`` [n] content keys, ascending; ``vectors`` float [n, k], concatenated signatures; ``declared`` [n].
+    ``distance`` gives the exact distance of two points by index, or is None where the vectors themselves are exact.
+    """
+
+    keys: tuple[str, ...]
+    vectors: npt.NDArray[np.float32]
+    blocks: tuple[Block, ...]
+    declared: tuple[Declared, ...]
+    distance: Callable[[int, int], float] | None = None
+
+
+@dataclass(frozen=True)
+class Direction:
+    """Which way time runs along a lineage: probability that the order given is the right way round, and by what."""
+
+    confidence: float
+    source: Source
+
+
+@dataclass(frozen=True)
+class Fork:
+    """Where a lineage left another: the parent point, how sure, and the next best point."""
+
+    parent: int
+    confidence: float
+    runner_up: int | None = None
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where one point stands. ``parent`` is the point before it (or the fork point), None for a root.
+
+    ``distance`` and ``turning_angle`` (degrees) belong to the step from ``parent``; ``confidence`` is that of the
+    membership in its lineage and of its neighbours. ``evidence`` is JSON-able: numbers, texts, keys of points.
+    """
+
+    point: int
+    lineage: int
+    position: int
+    relation: Relation
+    parent: int | None
+    distance: float | None
+    turning_angle: float | None
+    confidence: float
+    evidence: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """Points of one training run in inferred order (indices into the population)."""
+
+    members: tuple[int, ...]
+    direction: Direction
+    fork: Fork | None = None
+
+
+@dataclass(frozen=True)
+class Inference:
+    """All lineages of one architecture, in order of their first member's key, and every point's placement [n]."""
+
+    lineages: tuple[Lineage, ...]
+    placements: tuple[Placement, ...]
+    warnings: tuple[str, ...] = ()
