@@ -1,0 +1,338 @@
+"""What porcelain returns: frozen values from which both the text and the JSON of a command are made.
+
+Field names are those of the JSON (``docs/json.md``); ``to_json`` turns any of them into plain JSON-able data. Tuples
+become lists; nothing else is renamed or dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any, Literal
+
+Relation = Literal["starts", "extends", "inserts", "forks", "copies", "mixes", "duplicate"]
+TensorStatus = Literal["identical", "changed", "added", "removed", "reshaped", "recast"]
+VerdictName = Literal["pass", "warn", "fail", "skip"]
+
+
+def to_json(value: Any, schema: str | None = None) -> Any:
+    """JSON-able form of a result; with ``schema`` (as "log"), an object that names its schema, ``mvc.log/v1``."""
+    head = {} if schema is None else {"schema": f"mvc.{schema}/v1"}
+    if is_dataclass(value) and not isinstance(value, type):
+        return head | {item.name: to_json(getattr(value, item.name)) for item in fields(value)}
+    if isinstance(value, Mapping):
+        return head | {str(key): to_json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [to_json(item) for item in value]
+    return value
+
+
+@dataclass(frozen=True)
+class Committed:
+    """One path of `commit`. For "duplicate" ``id`` is the commit that already holds this content.
+
+    ``evidence`` says in numbers why it stands where it stands; ``runner_up`` names the next best lineage, if any.
+    """
+
+    id: str
+    path: str
+    architecture: str
+    lineage: str
+    position: int
+    relation: Relation
+    parent: str | None
+    distance: float | None
+    confidence: float
+    bytes: int
+    stored_bytes: int
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CommitResult:
+    commits: tuple[Committed, ...]
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class LogCommit:
+    """``flags`` are ids of the rules that `check` finds broken. ``declared`` says which facts were declared."""
+
+    id: str
+    path: str
+    message: str
+    time: str
+    step: float | None
+    distance: float | None
+    turning_angle: float | None
+    relation: Relation
+    flags: tuple[str, ...] = ()
+    position: int = 0
+    confidence: float = 0.0
+    parent: str | None = None
+    tags: tuple[str, ...] = ()
+    run: str | None = None
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ForkedFrom:
+    lineage: str
+    commit: str
+    confidence: float
+
+
+@dataclass(frozen=True)
+class DirectionResult:
+    confidence: float
+    source: Literal["weights", "declared", "undecided"]
+
+
+@dataclass(frozen=True)
+class LogLineage:
+    """``id`` is stable while the lineage's root is: it is the root commit's. ``name_source``: "given" by mvc,
+    "declared" by --run, "renamed" by the user.
+    """
+
+    id: str
+    name: str
+    architecture: str
+    forked_from: ForkedFrom | None
+    direction: DirectionResult
+    commits: tuple[LogCommit, ...]
+    name_source: Literal["given", "declared", "renamed"] = "given"
+
+
+@dataclass(frozen=True)
+class LogResult:
+    lineages: tuple[LogLineage, ...]
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class TensorRow:
+    """One tensor of a commit, as `show` lists it."""
+
+    name: str
+    object: str
+    dtype: str
+    shape: tuple[int, ...]
+    role: str
+    bytes: int
+    stored_bytes: int
+
+
+@dataclass(frozen=True)
+class ShowResult:
+    """``facts`` is everything recorded; ``inference`` the lineage's placement with evidence and runner-up."""
+
+    id: str
+    facts: Mapping[str, Any]
+    inference: Mapping[str, Any]
+    files: tuple[Mapping[str, Any], ...]
+    tensors: tuple[TensorRow, ...]
+
+
+@dataclass(frozen=True)
+class TensorDiff:
+    """``cosine`` is None where one side is zero; distances are None where shapes differ or a side is missing."""
+
+    name: str
+    status: TensorStatus
+    numel: int
+    distance: float | None
+    relative_distance: float | None
+    cosine: float | None
+    max_abs: float | None
+    share: float | None = None
+    nonfinite: int = 0
+
+
+@dataclass(frozen=True)
+class DiffResult:
+    """``relative_distance`` is distance / rms of the two norms (independent models ≈ 1.41). ``steps`` is the distance
+    in units of the lineage's median step where both sides stand in lineages, else None; ``verdict`` says it in words.
+    """
+
+    a: str
+    b: str
+    distance: float
+    relative_distance: float | None
+    cosine: float | None
+    tensors: tuple[TensorDiff, ...]
+    steps: float | None = None
+    verdict: str = ""
+
+
+@dataclass(frozen=True)
+class Contribution:
+    commit: str
+    share: float
+
+
+@dataclass(frozen=True)
+class TensorBlame:
+    name: str
+    numel: int
+    commit: str
+    relation: Relation
+    contributions: tuple[Contribution, ...]
+
+
+@dataclass(frozen=True)
+class BlameResult:
+    commit: str
+    lineage: str | None
+    tensors: tuple[TensorBlame, ...]
+
+
+@dataclass(frozen=True)
+class Finding:
+    rule: str
+    severity: Literal["warn", "fail"]
+    commit: str | None
+    path: str | None
+    tensor: str | None
+    value: float | None
+    limit: float | None
+    probability: float | None
+    message: str
+
+
+@dataclass(frozen=True)
+class CheckedCommit:
+    """``score``: larger is more abnormal, comparable across commits; None where there was nothing to judge by."""
+
+    id: str | None
+    path: str | None
+    verdict: VerdictName
+    score: float | None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    verdict: VerdictName
+    checked: int
+    findings: tuple[Finding, ...]
+    commits: tuple[CheckedCommit, ...]
+
+
+@dataclass(frozen=True)
+class Match:
+    commit: str
+    lineage: str
+    relation: Literal["same", "copy", "descends", "precedes", "mixes"]
+    transform: str | None
+    confidence: float
+
+
+@dataclass(frozen=True)
+class MixtureWeight:
+    commit: str
+    weight: float
+
+
+@dataclass(frozen=True)
+class Identified:
+    path: str
+    match: Match | None
+    runner_up: Match | None
+    mixture: tuple[MixtureWeight, ...] | None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class IdentifyResult:
+    results: tuple[Identified, ...]
+
+
+@dataclass(frozen=True)
+class FsckFinding:
+    code: str
+    object: str | None
+    message: str
+    repaired: bool
+
+
+@dataclass(frozen=True)
+class FsckResult:
+    ok: bool
+    objects: int
+    findings: tuple[FsckFinding, ...]
+
+
+@dataclass(frozen=True)
+class StatusEntry:
+    path: str
+    state: Literal["new", "committed", "incomplete", "blocked", "changed", "bad"]
+    reason: str = ""
+    commit: str | None = None
+
+
+@dataclass(frozen=True)
+class StatusResult:
+    entries: tuple[StatusEntry, ...]
+
+
+@dataclass(frozen=True)
+class CheckoutResult:
+    commit: str
+    paths: tuple[str, ...]
+    bytes: int
+
+
+@dataclass(frozen=True)
+class TagRow:
+    name: str
+    commit: str
+
+
+@dataclass(frozen=True)
+class TagResult:
+    tags: tuple[TagRow, ...]
+
+
+@dataclass(frozen=True)
+class LineageRow:
+    id: str
+    name: str
+    name_source: Literal["given", "declared", "renamed"]
+    architecture: str
+    commits: int
+    tip: str
+    forked_from: ForkedFrom | None
+    direction: DirectionResult
+
+
+@dataclass(frozen=True)
+class LineageResult:
+    lineages: tuple[LineageRow, ...]
+
+
+@dataclass(frozen=True)
+class DuRow:
+    kind: Literal["lineage", "commit", "total"]
+    name: str
+    commits: int
+    bytes: int
+    stored_bytes: int
+
+
+@dataclass(frozen=True)
+class DuResult:
+    """``stored_bytes`` of a row counts every object it uses; shared objects count in each row, once in the total."""
+
+    rows: tuple[DuRow, ...]
+
+
+@dataclass(frozen=True)
+class ReindexResult:
+    commits: int
+    lineages: int
+
+
+@dataclass(frozen=True)
+class InitResult:
+    path: str
+    created: bool
