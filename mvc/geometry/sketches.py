@@ -47,7 +47,7 @@ def signature_length(numel: int) -> int:
 
 
 def sign_tensor(array: npt.NDArray[Any]) -> Signature:
-    """Signature of one float tensor of any shape and float dtype, in one pass of a few megabytes of memory at a time."""
+    """Signature of one float tensor of any shape and float dtype, a few megabytes of memory at a time."""
     flat = array.reshape(-1)
     n = flat.size
     nonfinite, max_abs, total = 0, 0.0, 0.0

@@ -1,0 +1,90 @@
+"""How far two tensors or two models are from each other. Owns the exact figures; holds two tensors at a time.
+
+Values that are not finite are counted and taken as zero, so that one NaN does not hide everything else.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mvc.objects import Checkpoint, read_array
+
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class TensorComparison:
+    """Exact figures of tensors a and b of equal shape. Sums over tensors give those of models (see `combine`)."""
+
+    numel: int
+    squared_distance: float
+    squared_a: float
+    squared_b: float
+    inner: float
+    max_abs: float
+    nonfinite: int
+
+    @property
+    def distance(self) -> float:
+        return math.sqrt(self.squared_distance)
+
+    @property
+    def relative_distance(self) -> float | None:
+        """distance / rms of the two norms: 0 for equal, √2 for orthogonal tensors; None where both are zero."""
+        rms = math.sqrt((self.squared_a + self.squared_b) / 2)
+        return self.distance / rms if rms > 0 else None
+
+    @property
+    def cosine(self) -> float | None:
+        """None where a side is zero."""
+        norms = math.sqrt(self.squared_a) * math.sqrt(self.squared_b)
+        return max(-1.0, min(1.0, self.inner / norms)) if norms > 0 else None
+
+
+def compare_tensors(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> TensorComparison:
+    """Compares two float arrays of equal size, a few megabytes at a time, in double precision."""
+    flat_a, flat_b = a.reshape(-1), b.reshape(-1)
+    total = np.zeros(4)
+    max_abs, nonfinite = 0.0, 0
+    for start in range(0, flat_a.size, _BLOCK):
+        x = flat_a[start : start + _BLOCK].astype(np.float64)
+        y = flat_b[start : start + _BLOCK].astype(np.float64)
+        finite = np.isfinite(x) & np.isfinite(y)
+        if not finite.all():
+            nonfinite += int(finite.size - np.count_nonzero(finite))
+            x[~finite] = y[~finite] = 0.0
+        change = y - x
+        total += (change @ change, x @ x, y @ y, x @ y)
+        max_abs = max(max_abs, float(np.abs(change).max()))
+    squared, squared_a, squared_b, inner = (float(value) for value in total)
+    return TensorComparison(flat_a.size, squared, squared_a, squared_b, inner, max_abs, nonfinite)
+
+
+def combine(parts: Iterable[TensorComparison]) -> TensorComparison:
+    """Figures of all tensors together, as of one long vector."""
+    rows = list(parts)
+    return TensorComparison(
+        numel=sum(row.numel for row in rows),
+        squared_distance=math.fsum(row.squared_distance for row in rows),
+        squared_a=math.fsum(row.squared_a for row in rows),
+        squared_b=math.fsum(row.squared_b for row in rows),
+        inner=math.fsum(row.inner for row in rows),
+        max_abs=max((row.max_abs for row in rows), default=0.0),
+        nonfinite=sum(row.nonfinite for row in rows),
+    )
+
+
+def distance(a: Checkpoint, b: Checkpoint, names: Sequence[str]) -> float:
+    """Euclidean distance over the named tensors, streamed: two tensors in memory, equal ones not read."""
+    squares = [
+        compare_tensors(read_array(a, name), read_array(b, name)).squared_distance
+        for name in names
+        if a.object_id(name) != b.object_id(name)
+    ]
+    return math.sqrt(math.fsum(squares))
