@@ -1,0 +1,70 @@
+"""Objects one to a file: ``objects/ab/cdef...``. Owns the mapping of ids to storage keys; ignores content."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from mvc.objects import ObjectId
+from mvc.odb.codecs import Buffer
+from mvc.storage import Storage
+
+PREFIX = "objects/"
+_KEY = re.compile(rf"{PREFIX}([0-9a-f]{{2}})/([0-9a-f]{{62}})")
+
+
+class Place(Protocol):
+    """Where stored objects lie. A database looks through its places in turn."""
+
+    def contains(self, object_id: ObjectId) -> bool: ...
+
+    def read(self, object_id: ObjectId) -> bytes:
+        """The whole stored form. Raises NotFoundError."""
+
+    def read_start(self, object_id: ObjectId, length: int) -> bytes:
+        """The first ``length`` bytes of it, or all. Raises NotFoundError."""
+
+    def stored_size(self, object_id: ObjectId) -> int:
+        """Bytes of the stored form. Raises NotFoundError."""
+
+    def ids(self, prefix: str) -> Iterator[ObjectId]:
+        """Ids that begin with ``prefix``, sorted."""
+
+
+class LooseObjects:
+    """The place that new objects are written to."""
+
+    def __init__(self, storage: Storage) -> None:
+        self.storage = storage
+
+    def contains(self, object_id: ObjectId) -> bool:
+        return self.storage.exists(loose_key(object_id))
+
+    def read(self, object_id: ObjectId) -> bytes:
+        return self.storage.get(loose_key(object_id))
+
+    def read_start(self, object_id: ObjectId, length: int) -> bytes:
+        return self.storage.get_range(loose_key(object_id), 0, length)
+
+    def stored_size(self, object_id: ObjectId) -> int:
+        return self.storage.size(loose_key(object_id))
+
+    def ids(self, prefix: str = "") -> Iterator[ObjectId]:
+        start = f"{prefix[:2]}/{prefix[2:]}" if len(prefix) >= 2 else prefix
+        for key in self.storage.list(PREFIX + start):
+            if match := _KEY.fullmatch(key):
+                yield ObjectId(match[1] + match[2])
+
+    def write(self, object_id: ObjectId, chunks: Iterable[Buffer]) -> bool:
+        """Stores an object that is not there yet; ``chunks`` are asked for only then."""
+        return self.storage.put_if_absent(loose_key(object_id), chunks)
+
+    def batch(self) -> AbstractContextManager[None]:
+        return self.storage.batch()
+
+
+def loose_key(object_id: ObjectId) -> str:
+    """Storage key of an object."""
+    return f"{PREFIX}{object_id[:2]}/{object_id[2:]}"

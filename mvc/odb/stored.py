@@ -1,0 +1,122 @@
+"""The stored form of one object: a small head, the canonical header, the encoded payload. Owns the byte layout
+(``docs/internals/repository-format.md``) and refuses a head that does not add up before anything is allocated for it.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import get_args
+
+from mvc.errors import FormatError, IntegrityError
+from mvc.objects import DTYPES, Kind, ObjectId, TensorSpec, hash_object
+from mvc.odb.codecs import Buffer, Encoded, decode
+
+MAGIC = b"mvco"
+VERSION = 1
+#: magic, version, codec, length of base (0 or 32), reserved (0), length of header, size of the decoded payload
+_HEAD = struct.Struct("<4sBBBBIQ")
+#: bytes of a stored object that hold its head and header for every sane tensor
+HEAD_BYTES = 512
+_MAX_HEADER = 1 << 20
+_NEWER = "a newer version of mvc may have written it"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredHead:
+    """What a stored object says of itself. ``payload_offset`` is where its encoded payload begins.
+
+    ``base`` is the id of the object that the codec needs besides the payload, or None.
+    """
+
+    codec: int
+    base: ObjectId | None
+    header: bytes
+    size: int
+    payload_offset: int
+
+    @property
+    def kind(self) -> Kind:
+        """Raises IntegrityError for a kind that mvc does not know."""
+        kind, _ = self._split()
+        return kind
+
+    @property
+    def spec(self) -> TensorSpec:
+        """A tensor's dtype and shape. Raises IntegrityError where they contradict the declared size."""
+        kind, descriptor = self._split()
+        try:
+            dtype, shape = descriptor.split(" ")
+            spec = TensorSpec(dtype, tuple(int(size) for size in shape.split(",") if size))
+        except (FormatError, ValueError):
+            raise _malformed("its header names no tensor") from None
+        if kind != "tensor" or spec.header() != self.header or spec.nbytes != self.size:
+            raise _malformed("its header names no tensor of its size")
+        return spec
+
+    def _split(self) -> tuple[Kind, str]:
+        try:
+            text = self.header.decode("ascii")
+        except UnicodeDecodeError:
+            raise _malformed("its header is not ASCII") from None
+        name, _, descriptor = text[:-1].partition(" ")
+        for kind in get_args(Kind):
+            if name == kind and text.endswith("\0"):
+                return kind, descriptor
+        raise _malformed("its header names no kind of object")
+
+
+def pack(header: bytes, size: int, encoded: Encoded) -> tuple[Buffer, ...]:
+    """Stored form of the object with this canonical header and a payload of ``size`` bytes."""
+    return _HEAD.pack(MAGIC, VERSION, encoded.codec, 0, 0, len(header), size), header, *encoded.chunks
+
+
+def parse_head(data: Buffer) -> StoredHead | int:
+    """Head of the stored object that begins with ``data``; or, where that is too short, how many bytes it takes.
+
+    Raises IntegrityError.
+    """
+    if len(data) < _HEAD.size:
+        raise _malformed("it is cut short")
+    magic, version, codec, base_length, reserved, header_length, size = _HEAD.unpack_from(data)
+    if magic != MAGIC:
+        raise _malformed("it does not begin as one")
+    if version != VERSION:
+        raise IntegrityError(
+            f"a stored object has version {version}", hint="a newer version of mvc may have written it"
+        )
+    if base_length not in (0, 32) or reserved or not 0 < header_length <= _MAX_HEADER:
+        raise _malformed("its head does not add up")
+    offset: int = _HEAD.size + base_length + header_length
+    if len(data) < offset:
+        return offset
+    base = ObjectId(bytes(data[_HEAD.size : _HEAD.size + base_length]).hex()) if base_length else None
+    header = bytes(data[_HEAD.size + base_length : offset])
+    return StoredHead(codec, base, header, int(size), offset)
+
+
+def unpack(object_id: ObjectId, data: Buffer) -> tuple[StoredHead, Buffer]:
+    """Head and decoded payload of a whole stored object, checked against its id. Raises IntegrityError."""
+    head = parse_head(data)
+    if isinstance(head, int):
+        raise _malformed("it is cut short")
+    if head.base is not None:
+        raise IntegrityError(
+            f"a stored object uses codec {head.codec}", hint="a newer version of mvc may have written it"
+        )
+    if head.kind == "tensor":
+        _ = head.spec  # its shape bounds what is decoded
+    payload = decode(head.codec, memoryview(data)[head.payload_offset :], head.size)
+    if hash_object(head.header, (payload,)) != object_id:
+        raise _malformed("its content is not what its name says")
+    return head, payload
+
+
+def plane_size(spec: TensorSpec) -> int:
+    """Bytes of one value, for byte planes; 1 where a value is no whole number of bytes."""
+    dtype = DTYPES[spec.dtype].numpy
+    return 1 if dtype is None else dtype.itemsize
+
+
+def _malformed(why: str) -> IntegrityError:
+    return IntegrityError(f"a stored object is damaged: {why}", hint="run: mvc fsck")
