@@ -91,7 +91,7 @@ class DirectionResult:
 @dataclass(frozen=True)
 class LogLineage:
     """``id`` is stable while the lineage's root is: it is the root commit's. ``name_source``: "given" by mvc,
-    "declared" by --run, "renamed" by the user.
+    "declared" by --run, "renamed" by the user. ``tensors`` and ``weights`` count the trainable ones.
     """
 
     id: str
@@ -101,6 +101,8 @@ class LogLineage:
     direction: DirectionResult
     commits: tuple[LogCommit, ...]
     name_source: Literal["given", "declared", "renamed"] = "given"
+    tensors: int = 0
+    weights: int = 0
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,119 @@
+"""`mvc log --graph`: lineages and forks as lanes, newest on top. Owns the drawing; computes nothing.
+
+A node is a commit, the line below it the step that led to it: solid where it was declared, dotted where it was
+inferred from weights. A fork is drawn whole, in the lane to the right, before the commit that it left. So only
+ancestors hold lanes, and lines never cross. Whatever is left out is counted and named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from mvc.cli.lineages import (
+    architecture_words,
+    commit_row,
+    declared_fork,
+    declared_order,
+    gap_words,
+    heading,
+    shown,
+)
+from mvc.cli.messages import paint
+from mvc.cli.text import bar, count, escape, fit, number, width
+from mvc.porcelain.results import LogCommit, LogLineage
+
+#: forks of forks deeper than this are named, not drawn: lanes would push the text off the screen
+DEEPEST = 12
+#: rows that the commits of all lineages together should about take before long lineages are shortened
+BUDGET = 60
+
+
+@dataclass
+class _Drawing:
+    columns: int
+    newest: int
+    forks: Mapping[str, Sequence[LogLineage]] = field(default_factory=dict)
+
+
+def draw(lineages: Sequence[LogLineage], columns: int, newest: int | None = None) -> Iterator[str]:
+    """Lines of the graph. ``newest``: how many of a lineage's newest commits to draw (None: as many as fit)."""
+    total = sum(len(lineage.commits) for lineage in lineages)
+    if newest is None:
+        newest = total if total <= BUDGET else max(2, BUDGET // max(1, len(lineages)))
+    held = {commit.id for lineage in lineages for commit in lineage.commits}
+    forks: dict[str, list[LogLineage]] = {}
+    roots = []
+    for lineage in lineages:
+        if lineage.forked_from is not None and lineage.forked_from.commit in held:
+            forks.setdefault(lineage.forked_from.commit, []).append(lineage)
+        else:
+            roots.append(lineage)
+    drawing = _Drawing(columns, newest, forks)
+    architecture = None
+    for index, root in enumerate(roots):
+        if index:
+            yield ""
+        if root.architecture != architecture:
+            architecture = root.architecture
+            yield paint(f"── {architecture_words(root)} ", "dim")
+        yield from _lineage(drawing, root, ())
+
+
+def _lineage(drawing: _Drawing, lineage: LogLineage, lanes: tuple[str, ...]) -> Iterator[str]:
+    """``lanes``: the glyph of every lane to the left."""
+    name, facts = heading(lineage, fork=not lanes)
+    room = drawing.columns - 2 * len(lanes)
+    name = fit(name, max(8, room - 20), keep="both")
+    yield _row(lanes, f"{paint(name, 'name')}  {paint(fit(facts, room - width(name) - 2, keep='start'), 'dim')}")
+    edge = "│" if declared_order(lineage) else "┊"
+    largest = _largest(lineage.commits)
+    above = " "
+    previous: int | None = None
+    for index in shown(lineage, drawing.newest, drawing.forks.keys()):
+        commit = lineage.commits[index]
+        if previous is not None and previous - index > 1:
+            yield _row((*lanes, edge), paint(gap_words(lineage, previous - index - 1), "dim"))
+            yield _row((*lanes, edge), "")
+        for fork in drawing.forks.get(commit.id, ()):
+            yield from _fork(drawing, fork, lanes, above)
+            above = edge
+        text = commit_row(commit, room - 2)
+        yield _row(lanes, f"{paint('●', 'lane')} {text}")
+        if index > 0:
+            yield _row((*lanes, edge), _step(commit, largest))
+        above = edge
+        previous = index
+
+
+def _fork(drawing: _Drawing, fork: LogLineage, lanes: tuple[str, ...], above: str) -> Iterator[str]:
+    if len(lanes) + 1 >= DEEPEST:
+        words = f"… {escape(fork.name)} forks off here, with {count(len(fork.commits), 'commit')}"
+        yield _row((*lanes, above), paint(f"{words} (mvc log {escape(fork.name)} shows it)", "dim"))
+        return
+    yield from _lineage(drawing, fork, (*lanes, above))
+    corner = "╭" if above == " " else "├"
+    line = "─" if declared_fork(fork) else "┄"
+    first = fork.commits[0] if fork.commits else None
+    step = _step(first, _largest(fork.commits)) if first is not None else ""
+    sure = f"  {number(100 * fork.forked_from.confidence, 2)} % sure" if fork.forked_from is not None else ""
+    yield _row(lanes, paint(f"{corner}{line}╯", "lane") + f" {step}{paint(sure, 'dim')}")
+
+
+def _row(lanes: tuple[str, ...], text: str) -> str:
+    return ("".join(f"{paint(lane, 'lane')} " for lane in lanes) + text).rstrip()
+
+
+def _largest(commits: Sequence[LogCommit]) -> float:
+    """What a full bar stands for: the longest step but for the one that led out of the initial weights, which can be
+    ten times as long as all others."""
+    steps = sorted(commit.distance for commit in commits if commit.distance is not None)
+    return steps[-1] if len(steps) < 4 else min(steps[-1], 3 * steps[len(steps) // 2])
+
+
+def _step(commit: LogCommit, largest: float) -> str:
+    if commit.distance is None:
+        return ""
+    angle = "" if commit.turning_angle is None else f"  ∠ {commit.turning_angle:.0f}°"
+    text = f"{number(commit.distance)}{angle}"
+    return f"{paint(bar(commit.distance, largest, 8), 'bar')} {paint(text, 'dim')}"

@@ -1,0 +1,105 @@
+"""How lineages and their commits look in text: headings, markers, one-line summaries. Shared by log, show, lineage."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from mvc.cli.messages import paint
+from mvc.cli.text import count, escape, fit, number, percent, short, width
+from mvc.porcelain.results import DirectionResult, ForkedFrom, LogCommit, LogLineage
+
+
+def architecture_words(lineage: LogLineage) -> str:
+    """``3 tensors · 2,160 weights``."""
+    if not lineage.tensors:
+        return f"architecture {escape(lineage.architecture)}"
+    return f"{count(lineage.tensors, 'tensor')} · {count(lineage.weights, 'weight')}"
+
+
+def direction_words(direction: DirectionResult) -> str:
+    """Which way time runs, by what, how sure."""
+    if direction.source == "declared":
+        return "order as declared"
+    if direction.source == "undecided":
+        return "order from weights, direction undecided"
+    return f"order from weights, direction {percent(direction.confidence)} sure"
+
+
+def fork_words(fork: ForkedFrom) -> str:
+    return f"forked from {escape(fork.lineage)} at {short(fork.commit)} ({percent(fork.confidence)} sure)"
+
+
+def heading(lineage: LogLineage, *, fork: bool = True) -> tuple[str, str]:
+    """Name and facts of a lineage, both escaped, not coloured."""
+    facts = [count(len(lineage.commits), "commit")]
+    if len(lineage.commits) > 1:
+        facts.append(direction_words(lineage.direction))
+    if fork and lineage.forked_from is not None:
+        facts.append(fork_words(lineage.forked_from))
+    return escape(lineage.name), " · ".join(facts)
+
+
+def declared_order(lineage: LogLineage) -> bool:
+    return lineage.direction.source == "declared"
+
+
+def declared_fork(lineage: LogLineage) -> bool:
+    """Whether the fork's parent was declared rather than found."""
+    return bool(lineage.commits) and lineage.commits[0].evidence.get("source") == "declared"
+
+
+def markers(commit: LogCommit) -> list[tuple[str, str]]:
+    """(text, style) of what marks a commit: its tags, declared step, broken rules, an unusual relation."""
+    found = [(escape(tag), "tag") for tag in commit.tags]
+    if commit.step is not None:
+        found.append((f"step {number(commit.step, 6)}", "dim"))
+    if commit.relation in ("copies", "mixes", "duplicate"):
+        found.append((commit.relation, "warn"))
+    found.extend((f"! {escape(flag)}", "bad") for flag in commit.flags)
+    return found
+
+
+def title(commit: LogCommit) -> str:
+    """What a person would call the commit: the message's first line and the file it came from."""
+    message = escape(commit.message.strip().splitlines()[0]) if commit.message.strip() else ""
+    path = escape(commit.path)
+    return f"{message}  {path}" if message else path
+
+
+def commit_row(commit: LogCommit, columns: int, *, before: str = "") -> str:
+    """``id @position`` then ``before`` (already escaped), markers and the title, cut to ``columns``."""
+    plain = f"{short(commit.id)} {f'@{commit.position}':>4}"
+    row = f"{paint(short(commit.id), 'id')} {f'@{commit.position}':>4}"
+    used = width(plain)
+    if before:
+        row += f"  {paint(before, 'bar')}"
+        used += 2 + width(before)
+    for text, style in markers(commit):
+        room = columns - used - 2
+        if room < 6:
+            return row
+        text = fit(text, min(room, 40), keep="start")
+        row += f"  {paint(text, style)}"
+        used += 2 + width(text)
+    room = columns - used - 2
+    return f"{row}  {fit(title(commit), room, keep='both')}" if room >= 8 else row
+
+
+def shown(lineage: LogLineage, newest: int, keep: Collection[str]) -> Sequence[int]:
+    """Indices of the commits to draw, newest first; ``keep`` names ids that are drawn whatever happens.
+
+    The newest ``newest`` commits, the first one, tagged and flagged ones. A gap of one is not worth a line saying so.
+    """
+    commits = lineage.commits
+    last = len(commits) - 1
+    chosen = {
+        index
+        for index, commit in enumerate(commits)
+        if index > last - newest or index == 0 or commit.id in keep or commit.tags or commit.flags
+    }
+    chosen |= {index for index in range(1, last) if index - 1 in chosen and index + 1 in chosen}
+    return sorted(chosen, reverse=True)
+
+
+def gap_words(lineage: LogLineage, hidden: int) -> str:
+    return f"… {hidden:,} more (mvc log {escape(lineage.name)} shows them)"

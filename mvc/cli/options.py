@@ -1,0 +1,36 @@
+"""What commands share: the session that global options make, and the options that many commands take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Session:
+    """One run of `mvc`. ``directory`` is where the command acts, relative to the process's own."""
+
+    directory: Path
+    colour: bool
+    use_pager: bool
+
+    def path(self, text: str) -> Path:
+        """A path as the user wrote it, seen from ``directory``."""
+        return self.directory / text if self.directory != Path() else Path(text)
+
+
+pass_session = click.make_pass_decorator(Session)
+
+
+def json_option(function: Function) -> Function:
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")(function)
+
+
+def tensor_option(function: Function) -> Function:
+    return click.option("--tensor", metavar="GLOB", help="Only tensors whose names match.")(function)

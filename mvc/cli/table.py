@@ -1,0 +1,38 @@
+"""Every command with its one-line help, so that `mvc --help` imports none of them. Owns the table; runs nothing."""
+
+from __future__ import annotations
+
+#: section → command → one-line help. The command ``x-y`` lives in ``mvc.cli.commands.x_y`` as ``command``.
+SECTIONS: dict[str, dict[str, str]] = {
+    "Start and record": {
+        "init": "Create a repository.",
+        "commit": "Record checkpoints; say where each one landed.",
+        "status": "Show which checkpoints here are committed.",
+        "tag": "Name a commit, or list the names.",
+    },
+    "Look": {
+        "log": "Show the trajectories found in the weights.",
+        "show": "Show one commit: facts, inference, tensors.",
+        "diff": "Show how far two models are apart, and where.",
+        "blame": "Show which commit last changed each tensor.",
+        "lineage": "List, rename or pin lineages.",
+    },
+    "Judge": {
+        "check": "Look for abnormal drift.",
+        "identify": "Find which committed model a file comes from.",
+    },
+    "Get back": {
+        "checkout": "Restore a checkpoint, byte for byte.",
+    },
+    "Keep house": {
+        "fsck": "Verify everything that is stored.",
+        "reindex": "Rebuild the index from the stored objects.",
+        "du": "Show how much space commits and lineages take.",
+    },
+    "More": {
+        "zoo": "Train populations of small models to try mvc on.",
+        "completion": "Print a shell completion script.",
+    },
+}
+
+COMMANDS: dict[str, str] = {name: text for section in SECTIONS.values() for name, text in section.items()}

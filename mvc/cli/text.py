@@ -1,0 +1,126 @@
+"""How single values look in a terminal: names, ids, numbers, bars. Owns the one escape that every name goes through."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+#: categories that never reach a terminal as they are: controls, format characters (bidi, zero width), surrogates,
+#: unassigned, line and paragraph separators
+_UNSAFE = frozenset({"Cc", "Cf", "Cs", "Cn", "Co", "Zl", "Zp"})
+_SHORT = 8
+
+
+def escape(text: object) -> str:
+    """Any text as one line of visible characters: what could steer a terminal becomes a backslash escape."""
+    value = str(text)
+    if value.isascii() and value.isprintable():
+        return value
+    return "".join(_escaped(char) if unicodedata.category(char) in _UNSAFE else char for char in value)
+
+
+def _escaped(char: str) -> str:
+    code = ord(char)
+    if code < 0x100:
+        return {"\n": "\\n", "\t": "\\t", "\r": "\\r"}.get(char, f"\\x{code:02x}")
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def width(text: str) -> int:
+    """Columns that escaped text takes: wide characters count twice, combining marks not at all."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text
+    )
+
+
+def fit(text: str, columns: int, *, keep: str = "end") -> str:
+    """Escaped text cut to ``columns`` with an ellipsis; ``keep`` says which end matters ("start", "end", "both")."""
+    if width(text) <= columns:
+        return text
+    room = max(0, columns - 1)
+    if keep == "start":
+        return _take(text, room) + "…"
+    if keep == "end":
+        return "…" + _take(text[::-1], room)[::-1]
+    head = room // 2
+    return _take(text, head) + "…" + _take(text[::-1], room - head)[::-1]
+
+
+def _take(text: str, columns: int) -> str:
+    used, taken = 0, []
+    for char in text:
+        used += width(char)
+        if used > columns:
+            break
+        taken.append(char)
+    return "".join(taken)
+
+
+def pad(text: str, columns: int, *, right: bool = False) -> str:
+    """Text filled with spaces to ``columns``; ``right`` aligns it right."""
+    fill = " " * max(0, columns - width(text))
+    return fill + text if right else text + fill
+
+
+def short(object_id: str | None) -> str:
+    """The first digits of an id."""
+    return escape(object_id or "")[:_SHORT]
+
+
+def count(number: int, noun: str) -> str:
+    """``1 tensor``, ``2,160 weights``: the noun's plural is made with s."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A figure with so many significant digits, "–" for None."""
+    if value is None:
+        return "–"
+    if not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "∞" if value > 0 else "-∞"
+    if value == 0:
+        return "0"
+    if value == int(value) and abs(value) < 10**9:
+        return str(int(value))
+    size = math.floor(math.log10(abs(value)))
+    if -4 <= size < 6:
+        return f"{value:.{max(0, digits - 1 - size)}f}"
+    return f"{value:.{digits - 1}e}"
+
+
+def percent(value: float | None) -> str:
+    """0.123 → 12 %, small ones with a decimal; a share that is not zero never reads 0 %."""
+    if value is None:
+        return "–"
+    if 0 < abs(value) < 0.001:
+        return "<0.1 %" if value > 0 else ">-0.1 %"
+    return f"{100 * value:.1f} %" if abs(value) < 0.0995 else f"{100 * value:.0f} %"
+
+
+def size(nbytes: int) -> str:
+    """4.9 MB, in powers of 1,000 as disks are sold and du -h --si prints."""
+    value = float(nbytes)
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if value < 1000 or unit == "TB":
+            return f"{nbytes:,} B" if unit == "B" else f"{value:.3g} {unit}"
+        value /= 1000
+    raise AssertionError
+
+
+def bar(value: float | None, largest: float, columns: int = 8) -> str:
+    """A bar of eighths, ``columns`` wide at ``largest``, never invisible for a value above zero."""
+    if value is None or not math.isfinite(value) or largest <= 0 or value <= 0:
+        return " " * columns
+    eighths = max(1, round(8 * columns * min(1.0, value / largest)))
+    full, rest = divmod(eighths, 8)
+    return ("█" * full + (" ▏▎▍▌▋▊▉"[rest] if rest else "")).ljust(columns)
+
+
+def columns(rows: Sequence[Sequence[str]], right: Iterable[int] = ()) -> list[str]:
+    """Rows of escaped cells, aligned; the columns numbered in ``right`` align right. The last one is not filled."""
+    numeric = set(right)
+    widths = [max(width(row[i]) for row in rows) for i in range(len(rows[0]))] if rows else []
+    return ["  ".join(pad(cell, widths[i], right=i in numeric) for i, cell in enumerate(row)).rstrip() for row in rows]
