@@ -1,0 +1,31 @@
+"""Checkpoint files, read lazily and restored byte for byte. Nothing from a file is ever executed."""
+
+from mvc.formats.base import CheckpointFile, NamedTensor
+from mvc.formats.checkpoint import CheckpointKind, OpenedCheckpoint, open_checkpoint
+from mvc.formats.finding import Found, find_checkpoints
+from mvc.formats.names import canonical_names
+from mvc.formats.reading import open_file, open_opaque
+from mvc.formats.restore import assemble, digest_of, skeleton_of
+from mvc.formats.sniff import LFS_MAGIC, MVC_POINTER_MAGIC, Kind, LfsPointer, parse_lfs_pointer, sniff_path
+
+__all__ = [
+    "LFS_MAGIC",
+    "MVC_POINTER_MAGIC",
+    "CheckpointFile",
+    "CheckpointKind",
+    "Found",
+    "Kind",
+    "LfsPointer",
+    "NamedTensor",
+    "OpenedCheckpoint",
+    "assemble",
+    "canonical_names",
+    "digest_of",
+    "find_checkpoints",
+    "open_checkpoint",
+    "open_file",
+    "open_opaque",
+    "parse_lfs_pointer",
+    "skeleton_of",
+    "sniff_path",
+]

@@ -1,0 +1,123 @@
+"""Checkpoints below a directory. Owns the search and grouping of files into checkpoints; opens no tensors.
+
+Leaves out hidden files and directories (``.git``, ``.mvc``), and never follows a link to a directory. What is found is
+sniffed, not parsed: "complete" says that all files are there, not that they are sound.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from mvc.errors import FormatError, IncompleteError, MvcError
+from mvc.formats.sharded import INDEX_SUFFIX, check_present, find_index, read_index
+from mvc.formats.sniff import READABLE, sniff_path
+from mvc.formats.source import printable
+from mvc.formats.trainer import index_of, is_trainer, weight_names
+
+FoundState = Literal["complete", "incomplete", "blocked", "bad"]
+
+#: names under which weights are usually kept: such a file is reported even where it cannot be read
+_USUAL = (".safetensors", ".pt", ".pth", ".ckpt", ".bin", ".npz", ".pth.tar")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One checkpoint's path; ``reason`` says in one line why it is not complete.
+
+    complete: all files are there. incomplete: a shard is missing. blocked: a pointer stands for its weights. bad: it
+    is named as weights are, and cannot be read.
+    """
+
+    path: Path
+    state: FoundState
+    reason: str = ""
+
+
+def find_checkpoints(directory: Path | str) -> list[Found]:
+    """Every checkpoint in and below a directory, by path. A path to a file or checkpoint finds just that one."""
+    root = Path(directory)
+    if not root.is_dir():
+        found = _look_at_index(root, root) if root.name.endswith(INDEX_SUFFIX) else _look_at_file(root, usual=True)
+        return [] if found is None else [found]
+    return sorted(_search(root), key=lambda found: found.path)
+
+
+def _search(root: Path) -> Iterator[Found]:
+    pending = [root]
+    while pending:
+        directory = pending.pop()
+        try:
+            entries = sorted(os.scandir(directory), key=lambda entry: entry.name)
+        except OSError:
+            continue  # a directory that may not be read holds nothing for us
+        visible = [entry for entry in entries if not entry.name.startswith(".")]
+        files = [Path(entry.path) for entry in visible if not entry.is_dir()]
+        group, taken = _look_at_directory(directory, [path.name for path in files])
+        if group is not None:
+            yield group
+        if taken == "all":
+            continue
+        pending += [Path(entry.path) for entry in visible if entry.is_dir(follow_symlinks=False)]
+        for path in files:
+            if path.name in taken:
+                continue
+            found = _look_at_file(path, usual=path.name.endswith(_USUAL))
+            if found is not None:
+                yield found
+
+
+def _look_at_directory(directory: Path, names: list[str]) -> tuple[Found | None, set[str] | Literal["all"]]:
+    """The checkpoint that a directory is, if it is one, and the names that belong to it."""
+    try:
+        if is_trainer(names):
+            index = index_of(directory)
+            if index is not None:
+                return _look_at_index(directory, index), "all"
+            weights = [_look_at_file(directory / name, usual=True) for name in weight_names(directory, None)]
+            worst = next((found for found in weights if found is not None and found.state != "complete"), None)
+            return Found(directory, worst.state if worst else "complete", worst.reason if worst else ""), "all"
+        index = find_index(directory)
+    except OSError:
+        return None, set()
+    if index is None:
+        return None, set()
+    found = _look_at_index(directory, index)
+    try:
+        shards = read_index(index)
+        return found, {*shards.shards, *shards.extra()}
+    except FormatError:
+        return found, set()
+
+
+def _look_at_index(path: Path, index: Path) -> Found:
+    try:
+        shards = read_index(index)
+        check_present(shards)
+    except IncompleteError as error:
+        return Found(path, "incomplete", error.message)
+    except MvcError as error:
+        return Found(path, "bad", error.message)
+    for name in shards.shards:
+        found = _look_at_file(index.parent / name, usual=True)
+        if found is not None and found.state != "complete":
+            return Found(path, found.state, found.reason)
+    return Found(path, "complete")
+
+
+def _look_at_file(path: Path, usual: bool) -> Found | None:
+    """None for a file that is no checkpoint and is not named as one."""
+    try:
+        kind = sniff_path(path)
+    except MvcError as error:
+        return Found(path, "bad", error.message) if usual else None
+    if kind in READABLE:
+        return Found(path, "complete")
+    if kind == "lfs-pointer" and usual:
+        return Found(path, "blocked", f"{printable(path.name)} is a Git LFS pointer; the weights were not fetched")
+    if kind == "empty" and usual:
+        return Found(path, "bad", f"{printable(path.name)} is empty")
+    return None

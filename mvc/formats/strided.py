@@ -1,0 +1,273 @@
+"""Tensors as views of stretches of a file. Owns reading a strided view row-major, and which views cut a clean hole.
+
+Refuses views that reach outside their stretch or address more elements than it has (a 1.5 KB file must not become
+10⁹ elements).
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mvc.errors import FormatError
+from mvc.formats.base import CheckpointFile, NamedTensor
+from mvc.formats.names import make_unique
+from mvc.formats.source import CHUNK, FileSource, printable
+from mvc.objects import DTYPES, Hole, TensorSpec
+
+#: a stretch of literal bytes longer than this is kept as an object of its own, so that skeletons stay small
+LITERAL_LIMIT = 64 * 1024
+
+#: how elements are moved about, by size in bytes: as bits, whatever they mean
+_CARRIERS = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64, 16: np.complex128}
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """``length`` bytes at ``offset`` of a file that hold one storage; ``crc`` is what their CRC-32 must be.
+
+    With ``inflated`` the bytes are a deflate stream of that many bytes, and ``crc`` is that of the inflated ones.
+    """
+
+    offset: int
+    length: int
+    crc: int | None = None
+    inflated: int | None = None
+
+    @property
+    def content(self) -> int:
+        """Bytes that views may address."""
+        return self.length if self.inflated is None else self.inflated
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A tensor in region number ``region``: ``start`` in bytes, ``strides`` in elements."""
+
+    region: int
+    start: int
+    strides: tuple[int, ...]
+    spec: TensorSpec
+    big_endian: bool = False
+
+    def __post_init__(self) -> None:
+        if len(self.strides) != len(self.spec.shape) or self.start < 0 or any(s < 0 for s in self.strides):
+            raise FormatError("a tensor's strides are malformed", hint="save the file again")
+
+    @property
+    def itemsize(self) -> int:
+        return DTYPES[self.spec.dtype].bits // 8
+
+    @property
+    def span(self) -> int:
+        """Bytes from the first element to the end of the last."""
+        if not self.spec.numel:
+            return 0
+        return self.itemsize * (1 + sum((n - 1) * s for n, s in zip(self.spec.shape, self.strides, strict=True)))
+
+    @property
+    def axes(self) -> tuple[int, ...] | None:
+        """The order of axes in which the file holds the tensor densely; None where there is none."""
+        shape, strides = self.spec.shape, self.strides
+        wide = [axis for axis in range(len(shape)) if shape[axis] != 1]
+        order = sorted(wide, key=lambda axis: -strides[axis])
+        dense = 1
+        for axis in reversed(order):
+            if strides[axis] != dense:
+                return None
+            dense *= shape[axis]
+        if order == wide:
+            return tuple(range(len(shape)))
+        return (*order, *(axis for axis in range(len(shape)) if shape[axis] == 1))
+
+    def check(self, region: Region, name: str) -> None:
+        """Raises FormatError where the view leaves its region or repeats elements beyond the region's size."""
+        if self.start + self.span > region.content:
+            raise FormatError(f"tensor {printable(name)} reaches outside its storage", hint="save the file again")
+        if self.spec.nbytes > region.content:
+            raise FormatError(
+                f"tensor {printable(name)} has more elements than its storage", hint="save a contiguous copy of it"
+            )
+
+
+class RegionFile(CheckpointFile):
+    """A file whose tensors are views of regions. Regions ascend and do not overlap."""
+
+    def __init__(
+        self, source: FileSource, regions: Sequence[Region], views: Sequence[tuple[NamedTensor, View]]
+    ) -> None:
+        super().__init__(source)
+        self._regions = tuple(regions)
+        self._views = tuple(view for _, view in views)
+        self._verified: set[int] = set()
+        for named, view in views:
+            view.check(self._regions[view.region], named.name)
+        holes = self._cut_tensors()
+        self._extra: list[tuple[int, int, int | None]] = []
+        extra_holes = []
+        for offset, length, region in self._gaps(holes):
+            if length > LITERAL_LIMIT:
+                extra_holes.append(Hole(offset, length, len(views) + len(self._extra)))
+                self._extra.append((offset, length, region))
+            elif region is not None and not any(view.region == region for view in self._views):
+                self._verify(region)  # literal bytes are never read as a tensor, so this is their only check
+        self.holes = tuple(sorted([*holes, *extra_holes], key=lambda hole: hole.offset))
+        named_tensors = [named for named, _ in views]
+        extra_names = make_unique(
+            (f"storage@{offset}" for offset, _, _ in self._extra), (named.name for named in named_tensors)
+        )
+        extras = [
+            NamedTensor(name, TensorSpec("U8", (length,)), "storage")
+            for name, (_, length, _) in zip(extra_names, self._extra, strict=True)
+        ]
+        self.tensors = (*named_tensors, *extras)
+        self.facts: Mapping[str, float] = {}
+
+    def read(self, index: int) -> bytes | memoryview:
+        if index >= len(self._views):
+            offset, length, region = self._extra[index - len(self._views)]
+            if region is not None:
+                self._verify(region)
+            return self._source.read(offset, length)
+        view = self._views[index]
+        if not view.spec.numel:
+            return b""
+        data = self._fetch(view.region, view.start, view.span)
+        return row_major(view, data)
+
+    def _cut_tensors(self) -> list[Hole]:
+        """One hole for each densely lying tensor; of overlapping ones, the first and longest."""
+        candidates = []
+        for index, view in enumerate(self._views):
+            region = self._regions[view.region]
+            axes = view.axes
+            swapped = view.big_endian and view.itemsize > 1
+            if view.spec.numel and axes is not None and not swapped and region.inflated is None:
+                order = None if axes == tuple(range(len(axes))) else axes
+                candidates.append((region.offset + view.start, -view.spec.nbytes, index, order))
+        holes = []
+        end = 0
+        for offset, negative, index, order in sorted(candidates, key=lambda candidate: candidate[:3]):
+            if offset >= end:
+                holes.append(Hole(offset, -negative, index, order))
+                end = offset - negative
+        return holes
+
+    def _gaps(self, holes: Sequence[Hole]) -> Iterator[tuple[int, int, int | None]]:
+        """Literal stretches as (offset, length, region), cut at the borders of regions."""
+        cuts = [(hole.offset, hole.offset + hole.length) for hole in holes]
+        at = 0
+        which = 0
+        for start, end in [*cuts, (self.size, self.size)]:
+            while at < start:
+                while which < len(self._regions) and self._end(which) <= at:
+                    which += 1
+                region = self._regions[which] if which < len(self._regions) else None
+                if region is None or region.offset >= start:
+                    stop, inside = start, None
+                elif at < region.offset:
+                    stop, inside = region.offset, None
+                else:
+                    stop, inside = min(start, self._end(which)), which
+                yield at, stop - at, inside
+                at = stop
+            at = max(at, end)
+
+    def _end(self, which: int) -> int:
+        return self._regions[which].offset + self._regions[which].length
+
+    def _fetch(self, which: int, start: int, length: int) -> bytes | memoryview:
+        """Bytes of a region's content, verified. A region that is mostly wanted is read once, else twice."""
+        region = self._regions[which]
+        if region.inflated is not None:
+            return memoryview(inflate(self._source, region))[start : start + length]
+        if region.crc is not None and which not in self._verified:
+            if 2 * length < region.length:
+                self._verify(which)
+            else:
+                whole = self._source.read(region.offset, region.length)
+                self._compare(which, zlib.crc32(whole))
+                return whole if length == region.length else memoryview(whole)[start : start + length]
+        return self._source.read(region.offset + start, length)
+
+    def _verify(self, which: int) -> None:
+        region = self._regions[which]
+        if region.crc is None or which in self._verified:
+            return
+        if region.inflated is not None:
+            inflate(self._source, region)
+            self._verified.add(which)
+            return
+        crc = 0
+        for piece in self._source.chunks(region.offset, region.length):
+            crc = zlib.crc32(piece, crc)
+        self._compare(which, crc)
+
+    def _compare(self, which: int, crc: int) -> None:
+        if crc != self._regions[which].crc:
+            raise FormatError(
+                f"{printable(self.path)} is damaged: the checksum at byte {self._regions[which].offset} is wrong",
+                hint="fetch or save the file again",
+                code="bad-checksum",
+            )
+        self._verified.add(which)
+
+
+def row_major(view: View, data: bytes | memoryview) -> bytes | memoryview:
+    """Little-endian row-major bytes of a view, from the bytes that it spans."""
+    axes = view.axes
+    identity = axes == tuple(range(len(view.spec.shape)))
+    swapped = view.big_endian and view.itemsize > 1
+    if identity and not swapped:
+        return data
+    flat: npt.NDArray[Any] = np.frombuffer(data, dtype=_CARRIERS[view.itemsize])
+    steps = tuple(stride * view.itemsize for stride in view.strides)
+    # safe: `span` bytes were read, which is what these strides reach
+    strided = np.lib.stride_tricks.as_strided(flat, view.spec.shape, steps, writeable=False)
+    dense = np.ascontiguousarray(strided).reshape(-1).view(np.uint8)
+    if swapped:
+        part = view.itemsize // (2 if DTYPES[view.spec.dtype].number == "complex" else 1)
+        dense = dense.view(_CARRIERS[part]).byteswap().view(np.uint8)
+    return dense.data.toreadonly()
+
+
+def inflate(source: FileSource, region: Region) -> bytearray:
+    """Content of a deflated region. Raises FormatError unless it is exactly ``region.inflated`` bytes of that CRC."""
+    damaged = FormatError(
+        f"{printable(source.path)} is damaged: the compressed data at byte {region.offset} cannot be read",
+        hint="fetch or save the file again",
+        code="bad-checksum",
+    )
+    want = region.inflated or 0
+    engine = zlib.decompressobj(-zlib.MAX_WBITS)
+    result = bytearray()
+    try:
+        for piece in source.chunks(region.offset, region.length):
+            pending: bytes | memoryview = piece
+            while pending and not engine.eof:
+                result += engine.decompress(pending, min(CHUNK, want + 1 - len(result)))
+                pending = engine.unconsumed_tail
+                if len(result) > want:
+                    raise damaged
+        # output held back by the cap on the last piece
+        while not engine.eof and len(result) < want:
+            more = engine.decompress(b"", min(CHUNK, want + 1 - len(result)))
+            if not more:
+                break
+            result += more
+    except zlib.error:
+        raise damaged from None
+    if len(result) != want or zlib.crc32(result) != region.crc:
+        raise damaged
+    return result
+
+
+def contiguous_strides(shape: Sequence[int]) -> tuple[int, ...]:
+    """Row-major strides in elements."""
+    return tuple(math.prod(shape[axis + 1 :]) for axis in range(len(shape)))
