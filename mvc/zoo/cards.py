@@ -1,0 +1,192 @@
+"""What a population is: architecture, optimiser and schedule as frozen values, and the cards of published zoos.
+
+Owns every hyperparameter, its validation and the names of the weights. Refuses to train, to read data and to import
+torch: the command line lists cards.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Literal, get_args
+
+from mvc.errors import InputError, NotFoundError
+
+Activation = Literal["sigmoid", "tanh", "relu", "leaky_relu", "gelu"]
+Init = Literal["kaiming_normal", "kaiming_uniform", "xavier_normal", "xavier_uniform", "normal", "uniform"]
+Kind = Literal["sgd", "adam", "adamw"]
+Shape = Literal["constant", "cosine", "warm-restarts", "step", "growing"]
+Loss = Literal["mse", "mse-sum", "ce"]
+
+
+def _one_of(what: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise InputError(f"{what} {value!r} is unknown", hint=f"one of: {', '.join(allowed)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Conv:
+    """An unpadded convolution, then max-pooling by ``pool`` (1: none), then the activation."""
+
+    channels: int
+    kernel: int
+    stride: int = 1
+    pool: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """Convolutions, then fully connected layers; weights are named and shaped as PyTorch's own modules would be."""
+
+    hidden: tuple[int, ...]
+    activation: Activation
+    convs: tuple[Conv, ...] = ()
+    bias: bool = True
+    image: tuple[int, int, int] = (1, 14, 14)  # channels, height, width
+    classes: int = 10
+
+    def __post_init__(self) -> None:
+        _one_of("activation", self.activation, get_args(Activation))
+        if min((*self.image, *self.hidden, self.classes)) < 1:
+            raise InputError("an architecture needs at least one unit in every layer")
+        self.shapes()  # refuses images that the convolutions shrink to nothing
+
+    def shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """name → shape of every weight, in file order."""
+        shapes: dict[str, tuple[int, ...]] = {}
+        channels, height, width = self.image
+        for number, conv in enumerate(self.convs, 1):
+            shapes[f"conv{number}.weight"] = (conv.channels, channels, conv.kernel, conv.kernel)
+            if self.bias:
+                shapes[f"conv{number}.bias"] = (conv.channels,)
+            channels = conv.channels
+            height, width = (((side - conv.kernel) // conv.stride + 1) // conv.pool for side in (height, width))
+            if min(height, width) < 1:
+                raise InputError(f"conv{number} leaves nothing of an image of {self.image[1]}×{self.image[2]}")
+        units = channels * height * width
+        for number, width_out in enumerate((*self.hidden, self.classes), 1):
+            shapes[f"fc{number}.weight"] = (width_out, units)
+            if self.bias:
+                shapes[f"fc{number}.bias"] = (width_out,)
+            units = width_out
+        return MappingProxyType(shapes)
+
+    @property
+    def size(self) -> int:
+        """Number of weights, d."""
+        return sum(math.prod(shape) for shape in self.shapes().values())
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Learning rate as a multiple of the card's, by epoch.
+
+    ``cosine`` falls to 0 over the run; ``warm-restarts`` falls to 0 every ``period`` epochs; ``step`` multiplies by
+    ``factor`` every ``period`` epochs; ``growing`` rises geometrically to ``factor`` times at the run's end.
+    """
+
+    shape: Shape = "constant"
+    period: int = 10
+    factor: float = 0.3
+
+    def __post_init__(self) -> None:
+        _one_of("schedule", self.shape, get_args(Shape))
+        if self.period < 1 or not self.factor > 0:
+            raise InputError("a schedule's period and factor are positive")
+
+    def multiple(self, epoch: int, epochs: int) -> float:
+        """The learning rate's multiple in ``epoch`` (from 0) of a run of ``epochs``."""
+        if self.shape == "cosine":
+            return 0.5 * (1 + math.cos(math.pi * epoch / max(epochs, 1)))
+        if self.shape == "warm-restarts":
+            return 0.5 * (1 + math.cos(math.pi * (epoch % self.period) / self.period))
+        if self.shape == "step":
+            return float(self.factor ** (epoch // self.period))
+        if self.shape == "growing":
+            return float(self.factor ** (epoch / max(epochs - 1, 1)))
+        return 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Optimiser:
+    """SGD and Adam take weight decay as ℓ2 in the gradient, AdamW takes it apart, as PyTorch's do."""
+
+    kind: Kind
+    lr: float
+    momentum: float = 0.0  # of SGD
+    weight_decay: float = 0.0
+    betas: tuple[float, float] = (0.9, 0.999)
+    eps: float = 1e-8
+
+    def __post_init__(self) -> None:
+        _one_of("optimiser", self.kind, get_args(Kind))
+        if not self.lr > 0:
+            raise InputError("a learning rate is positive")
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One population: everything but the data. ``seeds`` runs of ``epochs`` epochs, initial checkpoint included."""
+
+    name: str
+    about: str
+    architecture: Architecture
+    optimiser: Optimiser
+    batch: int
+    epochs: int
+    seeds: int
+    loss: Loss = "mse"  # mse: mean over batch and classes, on one-hot targets; mse-sum: their sum; ce: cross-entropy
+    init: Init = "kaiming_normal"
+    schedule: Schedule = field(default_factory=Schedule)
+    checkpoint_every: int = 1  # epochs between checkpoints
+    checkpoints_per_epoch: int = 1  # > 1: checkpoints inside each epoch as well
+
+    def __post_init__(self) -> None:
+        _one_of("loss", self.loss, get_args(Loss))
+        _one_of("initialisation", self.init, get_args(Init))
+        if min(self.batch, self.seeds, self.checkpoint_every, self.checkpoints_per_epoch) < 1 or self.epochs < 0:
+            raise InputError(f"card {self.name}: batch, seeds, epochs and checkpoint intervals are positive")
+        if self.checkpoint_every > 1 and self.checkpoints_per_epoch > 1:
+            raise InputError(f"card {self.name}: checkpoints are either every few epochs or several an epoch")
+
+
+_PAPER_CNN = Architecture(
+    hidden=(), activation="leaky_relu", convs=(Conv(16, 3, stride=2, pool=2), Conv(8, 3)), bias=False
+)
+
+_MLP = Card(
+    name="schurholt-borth-2021-mlp",
+    about="Schürholt & Borth 2021, MLP 196-10-10-10 without biases on MNIST 14×14",
+    architecture=Architecture(hidden=(10, 10), activation="sigmoid", bias=False),
+    optimiser=Optimiser("sgd", lr=0.03, momentum=0.9, weight_decay=3e-4),
+    batch=4,
+    epochs=50,
+    seeds=250,
+)
+_CNN = Card(
+    name="schurholt-borth-2021-cnn",
+    about="Schürholt & Borth 2021, CNN on MNIST 14×14; its row read as AdamW on mean squared error, which trains",
+    architecture=_PAPER_CNN,
+    optimiser=Optimiser("adamw", lr=3e-4, weight_decay=0.1),
+    batch=12,
+    epochs=50,
+    seeds=250,
+)
+_COLLAPSING = replace(
+    _CNN,
+    name="schurholt-borth-2021-cnn-collapsing",
+    about="the same CNN; its row read as SGD on summed squared error: weight decay shrinks every norm",
+    optimiser=Optimiser("sgd", lr=3e-4, momentum=0.9, weight_decay=0.1),
+    loss="mse-sum",
+)
+
+CARDS: Mapping[str, Card] = MappingProxyType({card.name: card for card in (_MLP, _CNN, _COLLAPSING)})
+
+
+def find_card(name: str) -> Card:
+    """The card of that name. Raises NotFoundError."""
+    if name not in CARDS:
+        raise NotFoundError(f"no zoo card is called {name!r}", hint=f"one of: {', '.join(CARDS)}")
+    return CARDS[name]

@@ -1,0 +1,144 @@
+"""Data sets of small grey images. Owns reading and resizing to 14×14; shifts of a data set are in ``shifts``.
+
+Reads scikit-learn's digits (no download), one ``.npz`` or a directory of IDX files (MNIST, Fashion-MNIST and kin, as
+distributed, gzipped or not). Refuses to fetch anything.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import math
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import zoom
+from sklearn.datasets import load_digits
+
+from mvc.errors import FormatError, InputError, NotFoundError
+
+Images = npt.NDArray[np.float32]
+Labels = npt.NDArray[np.int64]
+
+SIDE = 14
+_ARRAYS = ("x_train", "y_train", "x_test", "y_test")
+_IDX_DTYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
+_IDX_LIMIT = 1 << 30  # bytes; MNIST's largest file is 47 MB, more is no such data set
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Images (N, 14, 14) in [0, 1] and labels (N,), for training and for testing."""
+
+    name: str
+    x_train: Images
+    y_train: Labels
+    x_test: Images
+    y_test: Labels
+
+    def __post_init__(self) -> None:
+        for x, y in ((self.x_train, self.y_train), (self.x_test, self.y_test)):
+            if x.ndim != 3 or y.shape != x.shape[:1] or not len(x):
+                raise InputError(f"data set {self.name}: images {x.shape} and labels {y.shape} do not belong together")
+            if y.min() < 0:
+                raise InputError(f"data set {self.name}: labels are class numbers from 0")
+
+    def fingerprint(self) -> str:
+        """Hash of the training data: a run that resumes must see what it saw."""
+        digest = hashlib.blake2b(digest_size=16)
+        digest.update(np.ascontiguousarray(self.x_train).tobytes())
+        digest.update(np.ascontiguousarray(self.y_train).tobytes())
+        return digest.hexdigest()
+
+
+def load(where: Path | None = None) -> Dataset:
+    """Digits when ``where`` is None, else the ``.npz`` or IDX directory there. Raises NotFoundError, FormatError."""
+    if where is None:
+        return digits()
+    if where.is_dir():
+        return from_idx(where)
+    if where.is_file():
+        return from_npz(where)
+    raise NotFoundError(f"no data at {where}", hint="give an .npz or a directory with MNIST's IDX files")
+
+
+def digits() -> Dataset:
+    """scikit-learn's 1,797 handwritten digits, 8×8 stretched to 14×14 (bilinear); 1,497 train, 300 test, fixed."""
+    raw = load_digits()
+    small = raw.images / 16.0  # (1797, 8, 8)
+    images = zoom(small, (1, SIDE / 8, SIDE / 8), order=1, mode="nearest", grid_mode=True)  # (1797, 14, 14)
+    order = np.random.default_rng(0).permutation(len(images))
+    x, y = images[order].astype(np.float32), raw.target[order].astype(np.int64)
+    return Dataset("digits", x[300:], y[300:], x[:300], y[:300])
+
+
+def from_npz(path: Path) -> Dataset:
+    """``x_train y_train x_test y_test`` of one file; images (N, H, W) as bytes or in [0, 1]."""
+    try:
+        # opened here: np.load leaves a file that is no archive open
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+            x_train, y_train, x_test, y_test = (file[name] for name in _ARRAYS)
+    except KeyError as error:
+        raise FormatError(f"{path}: lacks an array: {error.args[0]}", hint=f"it needs {', '.join(_ARRAYS)}") from error
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise FormatError(f"{path}: cannot be read as .npz: {error}") from error
+    return Dataset(path.stem, _images(x_train), _labels(y_train), _images(x_test), _labels(y_test))
+
+
+def from_idx(directory: Path) -> Dataset:
+    """The four IDX files (train/t10k, images/labels) of a directory, gzipped or not."""
+    parts = {
+        f"{split}-{kind}": _read_idx(directory, f"{split}-{kind}")
+        for split in ("train", "t10k")
+        for kind in ("images-idx3-ubyte", "labels-idx1-ubyte")
+    }
+    x_train, y_train, x_test, y_test = parts.values()
+    return Dataset(directory.name, _images(x_train), _labels(y_train), _images(x_test), _labels(y_test))
+
+
+def _read_idx(directory: Path, stem: str) -> npt.NDArray[Any]:
+    names = [stem, stem.replace("-idx", ".idx")]  # both spellings are in circulation
+    for path in (directory / f"{name}{suffix}" for name in names for suffix in ("", ".gz")):
+        if path.is_file():
+            return _parse_idx(path)
+    raise NotFoundError(f"{directory} has no {stem} (nor {stem}.gz)")
+
+
+def _parse_idx(path: Path) -> npt.NDArray[Any]:
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            raw = file.read(_IDX_LIMIT + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise FormatError(f"{path}: cannot be read: {error}") from error
+    if len(raw) < 4 or raw[:2] != b"\0\0" or raw[2] not in _IDX_DTYPES or len(raw) < 4 + 4 * raw[3]:
+        raise FormatError(f"{path}: no IDX header")
+    dtype = np.dtype(_IDX_DTYPES[raw[2]])
+    start = 4 + 4 * raw[3]
+    shape = tuple(int(n) for n in np.frombuffer(raw, ">u4", raw[3], 4))
+    if len(raw) - start != math.prod(shape) * dtype.itemsize:
+        raise FormatError(f"{path}: the header says {shape}, the file holds {len(raw) - start} bytes")
+    return np.frombuffer(raw, dtype, offset=start).reshape(shape)
+
+
+def _labels(raw: npt.NDArray[Any]) -> Labels:
+    if raw.dtype.kind not in "iu" or raw.ndim != 1:
+        raise FormatError(f"labels are a row of whole numbers, not {raw.dtype} {raw.shape}")
+    return raw.astype(np.int64)
+
+
+def _images(raw: npt.NDArray[Any]) -> Images:
+    """(N, H, W) → (N, 14, 14) in [0, 1]; multiples of 14 are averaged over blocks, other sizes stretched (bilinear)."""
+    if raw.dtype.kind not in "iuf" or raw.ndim != 3 or min(raw.shape) < 1:
+        raise FormatError(f"images are (N, height, width) numbers, not {raw.dtype} {raw.shape}")
+    count, height, width = raw.shape
+    scale = np.float32(1 / 255 if raw.dtype.kind in "iu" else 1)
+    if height % SIDE or width % SIDE:
+        small = zoom(raw.astype(np.float32), (1, SIDE / height, SIDE / width), order=1, mode="nearest", grid_mode=True)
+        return np.asarray(small * scale, np.float32)
+    blocks = raw.reshape(count, SIDE, height // SIDE, SIDE, width // SIDE)
+    return np.asarray(blocks.mean(axis=(2, 4), dtype=np.float32) * scale, np.float32)

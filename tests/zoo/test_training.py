@@ -1,0 +1,144 @@
+"""Batched training against a plain loop of PyTorch's own modules and optimisers, and against itself."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from mvc.errors import InputError
+from mvc.zoo.cards import Architecture, Card, Conv, Optimiser, Schedule, find_card
+from mvc.zoo.data import Dataset
+from mvc.zoo.nets import generator, initial_weights, views
+from mvc.zoo.shifts import inverted, subset
+from mvc.zoo.train import Trainer, train_population
+
+ACTIVATIONS = {
+    "sigmoid": nn.Sigmoid,
+    "tanh": nn.Tanh,
+    "relu": nn.ReLU,
+    "leaky_relu": nn.LeakyReLU,
+    "gelu": nn.GELU,
+}
+CNN = Architecture(hidden=(5,), activation="gelu", convs=(Conv(4, 3, 2, 2), Conv(3, 2)))
+MLP = Architecture(hidden=(6, 5), activation="relu")
+SGD = Optimiser("sgd", lr=0.05, momentum=0.9, weight_decay=0.01)
+COSINE = Schedule("cosine")
+
+
+def module_of(architecture: Architecture) -> nn.Sequential:
+    """The same network, written with PyTorch's layers."""
+    layers: list[nn.Module] = []
+    act = ACTIVATIONS[architecture.activation]
+    channels = architecture.image[0]
+    for conv in architecture.convs:
+        layers += [nn.Conv2d(channels, conv.channels, conv.kernel, conv.stride, bias=architecture.bias)]
+        layers += [nn.MaxPool2d(conv.pool), act()]
+        channels = conv.channels
+    layers.append(nn.Flatten())
+    shapes = [shape for name, shape in architecture.shapes().items() if name.startswith("fc") and len(shape) == 2]
+    for number, (out, inner) in enumerate(shapes):
+        layers += [act()] if number else []
+        layers.append(nn.Linear(inner, out, bias=architecture.bias))
+    return nn.Sequential(*layers)
+
+
+def looped(card: Card, data: Dataset, seed: int) -> torch.Tensor:
+    """One model trained the plain way; its weights, flattened."""
+    module = module_of(card.architecture)
+    first = views(initial_weights(card, [seed]), card.architecture)
+    with torch.no_grad():
+        for parameter, view in zip(module.parameters(), first.values(), strict=True):
+            parameter.copy_(view[0])
+    given, kind = card.optimiser, card.optimiser.kind
+    optimiser: torch.optim.Optimizer
+    if kind == "sgd":
+        optimiser = torch.optim.SGD(
+            module.parameters(), lr=given.lr, momentum=given.momentum, weight_decay=given.weight_decay
+        )
+    else:
+        make = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[kind]
+        optimiser = make(module.parameters(), lr=given.lr, weight_decay=given.weight_decay)
+    x, y = torch.tensor(data.x_train).unsqueeze(1), torch.tensor(data.y_train)
+    for epoch in range(card.epochs):
+        optimiser.param_groups[0]["lr"] = given.lr * card.schedule.multiple(epoch, card.epochs)
+        for rows in torch.randperm(len(x), generator=generator(seed, "order", epoch)).split(card.batch):
+            outputs = module(x[rows])
+            if card.loss == "ce":
+                loss = nn.functional.cross_entropy(outputs, y[rows])
+            else:
+                reduction = "mean" if card.loss == "mse" else "sum"
+                loss = nn.functional.mse_loss(outputs, torch.eye(10)[y[rows]], reduction=reduction)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+    return torch.cat([parameter.detach().flatten() for parameter in module.parameters()])
+
+
+CASES = {
+    "paper-mlp": find_card("schurholt-borth-2021-mlp"),
+    "paper-cnn": find_card("schurholt-borth-2021-cnn"),
+    "paper-cnn-collapsing": find_card("schurholt-borth-2021-cnn-collapsing"),
+    "relu-sgd-cosine": Card("a", "", MLP, SGD, 8, 3, 3, loss="ce", init="xavier_uniform", schedule=COSINE),
+    "cnn-adam": Card("b", "", CNN, Optimiser("adam", 1e-3, weight_decay=0.01), 7, 3, 3, loss="ce"),
+    "cnn-adamw": Card("c", "", CNN, Optimiser("adamw", 1e-3, weight_decay=0.1), 7, 3, 3, loss="mse"),
+    "tanh-plain-sgd": Card("d", "", replace(MLP, activation="tanh"), Optimiser("sgd", 0.1), 9, 3, 3, loss="ce"),
+}
+
+
+@pytest.mark.parametrize("card", CASES.values(), ids=CASES.keys())
+def test_batched_training_is_looped_training(card: Card, few_digits: Dataset) -> None:
+    card = replace(card, epochs=3)
+    batched = train_population(Trainer(card, few_digits, range(3))).weights[:, -1]
+    for seed in range(3):
+        alone = looped(card, few_digits, seed)
+        assert torch.allclose(batched[seed], alone, rtol=1e-3, atol=2e-5), (batched[seed] - alone).abs().max()
+
+
+def test_a_model_does_not_depend_on_its_neighbours(small_card: Card, few_digits: Dataset) -> None:
+    together = train_population(Trainer(small_card, few_digits, [0, 1, 2, 3, 4])).weights
+    apart = train_population(Trainer(small_card, few_digits, [3])).weights
+    assert torch.equal(together[3], apart[0])
+
+
+def test_an_unchanged_fork_is_the_run_itself(small_card: Card, few_digits: Dataset) -> None:
+    card = replace(small_card, checkpoints_per_epoch=2, schedule=COSINE)
+    whole = train_population(Trainer(card, few_digits, [5, 6]), keep=[3])
+    again = Trainer(card, few_digits, [6], start=whole.states[3].of([1]))
+    for number in range(3, 8):
+        assert torch.equal(again.weights[0], whole.weights[1, number])
+        again.advance()
+    assert whole.epochs == (0, 0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4)
+
+
+def test_forks_leave_by_seed_rate_data_and_optimiser_state(small_card: Card, few_digits: Dataset) -> None:
+    root = train_population(Trainer(small_card, few_digits, [0]), 2, keep=[2])
+    kept, fresh = root.states[2].of([0, 0, 0, 0]), root.states[2].of([0], fresh=True)
+    sets = [few_digits, few_digits, few_digits, inverted(few_digits)]
+    forks = train_population(Trainer(small_card, sets, [0, 9, 0, 0], start=kept, lr=[1, 1, 3, 1]), 1)
+    reset = train_population(Trainer(small_card, few_digits, [0], start=fresh), 1)
+    ends = [*forks.weights[:, -1], reset.weights[0, -1]]
+    assert all(torch.equal(start, root.weights[0, -1]) for start in forks.weights[:, 0])
+    assert all(not torch.equal(a, b) for n, a in enumerate(ends) for b in ends[:n])
+
+
+def test_models_learn(small_card: Card, few_digits: Dataset) -> None:
+    population = train_population(Trainer(replace(small_card, loss="ce", epochs=20), few_digits, range(2)))
+    assert population.weights.shape == (2, 21, small_card.architecture.size)
+    assert population.train_accuracy[:, -1].min() > 0.95
+    assert population.test_accuracy[:, -1].min() > 0.6
+    assert population.test_accuracy[:, 0].max() < 0.4
+
+
+def test_what_does_not_fit_is_refused(small_card: Card, few_digits: Dataset) -> None:
+    with pytest.raises(InputError, match="equally many"):
+        Trainer(small_card, [few_digits, subset(few_digits, 0.5)], [0, 1])
+    with pytest.raises(InputError, match="one for each model"):
+        Trainer(small_card, few_digits, [0, 1], lr=[1.0])
+    with pytest.raises(InputError, match="classes"):
+        Trainer(replace(small_card, architecture=replace(small_card.architecture, classes=5)), few_digits, [0])
+    start = Trainer(small_card, few_digits, [0, 1]).state()
+    with pytest.raises(InputError, match="start holds"):
+        Trainer(small_card, few_digits, [0], start=start)
