@@ -15,12 +15,13 @@ from mvc.cli.lineages import (
     commit_row,
     declared_fork,
     declared_order,
+    full_bar,
     gap_words,
     heading,
     shown,
 )
 from mvc.cli.messages import paint
-from mvc.cli.text import bar, count, escape, fit, number, width
+from mvc.cli.text import bar, count, escape, fit, number, pad, percent, width
 from mvc.porcelain.results import LogCommit, LogLineage
 
 #: forks of forks deeper than this are named, not drawn: lanes would push the text off the screen
@@ -56,7 +57,7 @@ def draw(lineages: Sequence[LogLineage], columns: int, newest: int | None = None
             yield ""
         if root.architecture != architecture:
             architecture = root.architecture
-            yield paint(f"── {architecture_words(root)} ", "dim")
+            yield paint(f"── {architecture_words(root)} ".ljust(min(72, columns), "─"), "dim")
         yield from _lineage(drawing, root, ())
 
 
@@ -67,7 +68,7 @@ def _lineage(drawing: _Drawing, lineage: LogLineage, lanes: tuple[str, ...]) -> 
     name = fit(name, max(8, room - 20), keep="both")
     yield _row(lanes, f"{paint(name, 'name')}  {paint(fit(facts, room - width(name) - 2, keep='start'), 'dim')}")
     edge = "│" if declared_order(lineage) else "┊"
-    largest = _largest(lineage.commits)
+    largest = full_bar(lineage.commits)
     above = " "
     previous: int | None = None
     for index in shown(lineage, drawing.newest, drawing.forks.keys()):
@@ -95,8 +96,8 @@ def _fork(drawing: _Drawing, fork: LogLineage, lanes: tuple[str, ...], above: st
     corner = "╭" if above == " " else "├"
     line = "─" if declared_fork(fork) else "┄"
     first = fork.commits[0] if fork.commits else None
-    step = _step(first, _largest(fork.commits)) if first is not None else ""
-    sure = f"  {number(100 * fork.forked_from.confidence, 2)} % sure" if fork.forked_from is not None else ""
+    step = _step(first, full_bar(fork.commits)) if first is not None else ""
+    sure = f"  {percent(fork.forked_from.confidence)} sure" if fork.forked_from is not None else ""
     yield _row(lanes, paint(f"{corner}{line}╯", "lane") + f" {step}{paint(sure, 'dim')}")
 
 
@@ -104,16 +105,9 @@ def _row(lanes: tuple[str, ...], text: str) -> str:
     return ("".join(f"{paint(lane, 'lane')} " for lane in lanes) + text).rstrip()
 
 
-def _largest(commits: Sequence[LogCommit]) -> float:
-    """What a full bar stands for: the longest step but for the one that led out of the initial weights, which can be
-    ten times as long as all others."""
-    steps = sorted(commit.distance for commit in commits if commit.distance is not None)
-    return steps[-1] if len(steps) < 4 else min(steps[-1], 3 * steps[len(steps) // 2])
-
-
 def _step(commit: LogCommit, largest: float) -> str:
     if commit.distance is None:
         return ""
     angle = "" if commit.turning_angle is None else f"  ∠ {commit.turning_angle:.0f}°"
-    text = f"{number(commit.distance)}{angle}"
+    text = f"{pad(number(commit.distance), 6)}{angle}".rstrip()
     return f"{paint(bar(commit.distance, largest, 8), 'bar')} {paint(text, 'dim')}"

@@ -103,3 +103,12 @@ def shown(lineage: LogLineage, newest: int, keep: Collection[str]) -> Sequence[i
 
 def gap_words(lineage: LogLineage, hidden: int) -> str:
     return f"… {hidden:,} more (mvc log {escape(lineage.name)} shows them)"
+
+
+def full_bar(commits: Sequence[LogCommit]) -> float:
+    """The step that a full bar stands for: three median steps or, if no step is as long, the longest.
+
+    The step out of the initial weights can be ten times as long as all others, which would flatten them.
+    """
+    steps = sorted(commit.distance for commit in commits if commit.distance is not None)
+    return min(steps[-1], 3 * steps[len(steps) // 2]) if steps else 0.0

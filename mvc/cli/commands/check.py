@@ -1,0 +1,70 @@
+"""`mvc check`: abnormal drift against the lineage's own past."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from mvc.cli import output
+from mvc.cli.messages import paint
+from mvc.cli.opening import open_workspace
+from mvc.cli.options import Session, json_option, pass_session
+from mvc.cli.text import count, escape, number, pad, short
+from mvc.porcelain.check import check
+from mvc.porcelain.results import CheckResult, Finding
+
+_STYLE = {"pass": "good", "warn": "warn", "fail": "bad", "skip": "dim"}
+_SIGN = {"pass": "✓", "warn": "!", "fail": "✗", "skip": "·"}
+
+
+def render(result: CheckResult) -> Iterator[str]:
+    """What is wrong first, commit by commit; what passed is counted."""
+    for commit in result.commits:
+        name = short(commit.id) if commit.id else escape(commit.path)
+        findings = [
+            f for f in result.findings if (f.commit, f.path) == (commit.id, commit.path if not commit.id else None)
+        ]
+        if commit.verdict == "pass" and len(result.commits) > 1:
+            continue
+        score = f"  score {number(commit.score)}" if commit.score is not None else ""
+        where = f"  {paint(escape(commit.path), 'dim')}" if commit.id and commit.path else ""
+        sign = paint(f"{_SIGN[commit.verdict]} {pad(commit.verdict, 4)}", _STYLE[commit.verdict])
+        yield f"{sign}  {paint(name, 'id')}{where}{score}"
+        if commit.reason:
+            yield f"        {escape(commit.reason)}"
+        yield from (f"        {_finding(finding)}" for finding in findings)
+    passed = sum(commit.verdict == "pass" for commit in result.commits)
+    parts = [f"{passed:,} passed"]
+    for verdict in ("warn", "fail", "skip"):
+        number_of = sum(commit.verdict == verdict for commit in result.commits)
+        if number_of:
+            parts.append(paint(f"{number_of:,} {verdict}", _STYLE[verdict]))
+    yield f"{count(result.checked, 'commit')} checked: {', '.join(parts)}"
+
+
+def _finding(finding: Finding) -> str:
+    tensor = f" {escape(finding.tensor)}" if finding.tensor else ""
+    return f"{paint(escape(finding.rule), _STYLE[finding.severity])}{tensor}: {escape(finding.message)}"
+
+
+@click.command()
+@click.argument("revisions", nargs=-1, metavar="[REV|A..B|PATH]...")
+@click.option("--policy", metavar="FILE", help="Use this policy instead of the repository's.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="Form of the report.")
+@click.option("--exit-zero", is_flag=True, help="Exit with 0 whatever is found.")
+@json_option
+@pass_session
+def command(
+    session: Session, revisions: tuple[str, ...], policy: str | None, form: str, exit_zero: bool, as_json: bool
+) -> int:
+    """Judge commits (HEAD unless given), ranges or uncommitted files by their lineage's own past: step length, turning
+    angle, values that are not finite. Exits with 1 if one fails."""
+    policy_path: Path | None = None if policy is None else session.path(policy)
+    result = check(open_workspace(session), revisions or ("HEAD",), policy=policy_path)
+    if as_json or form == "json":
+        output.emit_json(result, "check")
+    else:
+        output.emit_lines(render(result))
+    return int(result.verdict == "fail" and not exit_zero)

@@ -1,0 +1,45 @@
+"""`mvc checkout`: restores a checkpoint, byte for byte."""
+
+from __future__ import annotations
+
+import click
+
+from mvc.cli import output
+from mvc.cli.messages import paint
+from mvc.cli.opening import open_workspace
+from mvc.cli.options import Session, json_option, pass_session, tensor_option
+from mvc.cli.text import escape, short, size
+from mvc.porcelain.checkout import checkout
+
+
+@click.command()
+@click.argument("revision", metavar="REV")
+@click.option(
+    "-o", "--output", "target", metavar="PATH", help="Where to; the committed file's name here, unless given."
+)
+@tensor_option
+@click.option("--force", is_flag=True, help="Overwrite what is there.")
+@json_option
+@pass_session
+def command(
+    session: Session, revision: str, target: str | None, tensor: str | None, force: bool, as_json: bool
+) -> None:
+    """Restore REV's file (or directory) exactly as it was committed, whole or not at all.
+
+    With --tensor only the tensors that match are written, as a safetensors file.
+    """
+    result = checkout(
+        open_workspace(session),
+        revision,
+        directory=session.directory,
+        target=None if target is None else session.path(target),
+        tensor=tensor,
+        force=force,
+    )
+    if as_json:
+        output.emit_json(result, "checkout")
+        return
+    how = "" if tensor is not None else ", verified byte for byte"
+    lines = [escape(path) for path in result.paths]
+    output.emit_lines(lines if len(lines) <= 20 else [*lines[:20], f"… {len(lines) - 20:,} more files"])
+    output.emit_lines([f"restored {paint(short(result.commit), 'id')}: {size(result.bytes)}{how}"])

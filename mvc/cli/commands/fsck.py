@@ -1,0 +1,43 @@
+"""`mvc fsck`: verifies everything that is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+
+from mvc.cli import output
+from mvc.cli.messages import hint, paint
+from mvc.cli.opening import open_workspace
+from mvc.cli.options import Session, json_option, pass_session
+from mvc.cli.progress import progress
+from mvc.cli.text import count, escape, short
+from mvc.porcelain.fsck import fsck
+from mvc.porcelain.results import FsckResult
+
+
+def render(result: FsckResult) -> Iterator[str]:
+    for finding in result.findings:
+        where = f" {paint(short(finding.object), 'id')}" if finding.object else ""
+        done = paint("  repaired", "good") if finding.repaired else ""
+        yield f"{paint(escape(finding.code), 'bad')}{where}: {escape(finding.message)}{done}"
+    state = paint("everything is as it should be", "good") if result.ok else paint("damage found", "bad")
+    yield f"{count(result.objects, 'object')} verified: {state}"
+
+
+@click.command()
+@click.option("--repair", is_flag=True, help="Quarantine what is damaged and rebuild what can be rebuilt.")
+@json_option
+@pass_session
+def command(session: Session, repair: bool, as_json: bool) -> int:
+    """Read and hash every stored object, follow every reference, compare the index with the objects. Exits with 1 if
+    something is wrong."""
+    with progress("verifying") as report:
+        result = fsck(open_workspace(session), repair=repair, progress=report)
+    if as_json:
+        output.emit_json(result, "fsck")
+    else:
+        output.emit_lines(render(result))
+        if not result.ok and not repair:
+            hint("repair what can be repaired with: mvc fsck --repair")
+    return 0 if result.ok else 1

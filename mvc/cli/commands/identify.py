@@ -1,0 +1,60 @@
+"""`mvc identify`: which committed model a file is or descends from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+
+from mvc.cli import output
+from mvc.cli.messages import paint
+from mvc.cli.opening import open_workspace
+from mvc.cli.options import Session, json_option, pass_session
+from mvc.cli.text import escape, percent, short
+from mvc.porcelain.identify import identify
+from mvc.porcelain.results import IdentifyResult, Match
+
+_WORDS = {
+    "same": "is",
+    "copy": "is a copy of",
+    "descends": "descends from",
+    "precedes": "comes before",
+    "mixes": "is a mixture with most of",
+}
+
+
+def render(result: IdentifyResult) -> Iterator[str]:
+    """One block a file."""
+    for item in result.results:
+        if item.match is None:
+            yield f"{escape(item.path)}  {paint('none', 'warn')}  {escape(item.reason)}".rstrip()
+            continue
+        yield f"{escape(item.path)}  {_match(item.match)}"
+        if item.mixture:
+            parts = " + ".join(f"{percent(part.weight)} {short(part.commit)}" for part in item.mixture)
+            yield f"    = {parts}"
+        if item.runner_up is not None:
+            yield paint(f"    next best: {_plain(item.runner_up)}", "dim")
+
+
+def _plain(match: Match) -> str:
+    return click.unstyle(_match(match))
+
+
+def _match(match: Match) -> str:
+    where = f"{paint(short(match.commit), 'id')} in {paint(escape(match.lineage), 'name')}"
+    how = f", {escape(match.transform)}" if match.transform else ""
+    return f"{_WORDS[match.relation]} {where}{how} {paint(f'({percent(match.confidence)} sure)', 'dim')}"
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@json_option
+@pass_session
+def command(session: Session, paths: tuple[str, ...], as_json: bool) -> None:
+    """Find which committed model each file is or descends from, without committing it. "none" is an answer."""
+    result = identify(open_workspace(session), [session.path(path) for path in paths])
+    if as_json:
+        output.emit_json(result, "identify")
+    else:
+        output.emit_lines(render(result))

@@ -1,0 +1,62 @@
+"""`mvc status`: which checkpoints lie here, and which of them are committed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+
+from mvc.cli import output
+from mvc.cli.messages import hint, paint
+from mvc.cli.opening import open_workspace
+from mvc.cli.options import Session, json_option, pass_session
+from mvc.cli.text import count, escape, fit, short, width
+from mvc.porcelain.results import StatusEntry, StatusResult
+from mvc.porcelain.status import status
+
+_SECTIONS = (
+    ("new", "Not committed", "good", 'record them with "mvc commit PATH..."'),
+    ("changed", "Changed since they were committed", "warn", 'record them with "mvc commit PATH..."'),
+    ("incomplete", "Incomplete", "bad", "a shard is missing"),
+    ("blocked", "Not fetched", "bad", "a pointer stands where weights should be"),
+    ("bad", "Not readable", "bad", ""),
+)
+
+
+def render(result: StatusResult, columns: int) -> Iterator[str]:
+    """One section a state, as git does; committed ones are only counted."""
+    for state, title, style, advice in _SECTIONS:
+        entries = [entry for entry in result.entries if entry.state == state]
+        if entries:
+            yield f"{paint(title, 'head')} ({len(entries):,})" + (paint(f"  {advice}", "dim") if advice else "")
+            yield from (_line(entry, style, columns) for entry in entries)
+            yield ""
+    committed = sum(entry.state == "committed" for entry in result.entries)
+    if not result.entries:
+        yield "No checkpoints here."
+    elif committed == len(result.entries):
+        yield f"Nothing to commit: {count(committed, 'checkpoint')} here, all committed."
+    else:
+        yield f"{committed:,} committed, {len(result.entries) - committed:,} not."
+
+
+def _line(entry: StatusEntry, style: str, columns: int) -> str:
+    path = fit(escape(entry.path), columns - 4, keep="both")
+    line = f"    {paint(path, style)}"
+    reason = escape(entry.reason) or (f"was {short(entry.commit)}" if entry.commit else "")
+    return f"{line}  {fit(reason, max(20, columns - width(path) - 6), keep='start')}" if reason else line
+
+
+@click.command()
+@click.argument("paths", nargs=-1, metavar="[PATH]...")
+@json_option
+@pass_session
+def command(session: Session, paths: tuple[str, ...], as_json: bool) -> None:
+    """Show the checkpoints under PATH (here, unless given): new, committed, changed, incomplete, or not fetched."""
+    result = status(open_workspace(session), [session.path(path) for path in paths])
+    if as_json:
+        output.emit_json(result, "status")
+        return
+    output.emit_lines(render(result, output.text_width()))
+    if any(entry.state == "new" for entry in result.entries):
+        hint("commit everything here with: mvc commit .")

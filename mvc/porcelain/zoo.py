@@ -1,0 +1,19 @@
+"""Which populations `mvc zoo` can train. Owns the list; trains nothing, so that listing needs no torch."""
+
+from __future__ import annotations
+
+from mvc.porcelain.results import ZooCard, ZooListResult
+from mvc.zoo.cards import CARDS
+
+#: the mixed population that the demo is run on; no single card
+DEMO = "demo"
+_DEMO_ABOUT = "12 MLP and 6 CNN runs on scikit-learn's digits, a fork and a corrupted step, anonymous files"
+
+
+def list_cards() -> ZooListResult:
+    """Every population, by name."""
+    cards = [
+        ZooCard(card.name, card.about, card.seeds, card.epochs, card.architecture.size)
+        for card in sorted(CARDS.values(), key=lambda card: card.name)
+    ]
+    return ZooListResult((ZooCard(DEMO, _DEMO_ABOUT, None, None, None), *cards))
