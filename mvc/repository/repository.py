@@ -1,0 +1,214 @@
+"""The git-like part: objects, and the chain of operations that says which of them count. Owns the write order.
+
+Every change is one operation: its objects first, then the operation object, then, as the sole commit point, one
+compare-and-swap of the pointer ``HEAD``. ``docs/internals/write-order.md`` says what each crash leaves behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self
+
+from mvc.errors import BusyError, ExistsError, InputError, IntegrityError, MvcError, NotFoundError
+from mvc.objects import Commit, Manifest, ObjectId, Operation, Skeleton, parse_object_id
+from mvc.odb import ObjectDatabase
+from mvc.repository.checkpoint import StoredCheckpoint
+from mvc.repository.config import Config, check_owner, read_config
+from mvc.repository.layout import DIRECTORY, HEAD, Layout, check_layout, create_layout, find_root, read_template
+from mvc.repository.locks import WriteLock, running_command
+from mvc.repository.revisions import check_tag
+from mvc.repository.state import State, oldest_first, replay
+from mvc.storage import REAL, FileSystem, LocalStorage
+
+
+class Repository:
+    """One repository. ``root`` is its working directory, ``directory`` its ``.mvc``. Reading takes no lock.
+
+    Made by `init`, `open` or `discover`. One instance belongs to one thread.
+    """
+
+    def __init__(self, layout: Layout, config: Config, fs: FileSystem) -> None:
+        self.layout = layout
+        self.directory = layout.directory
+        self.root = layout.directory.parent
+        self.config = config
+        self.fs = fs
+        self.storage = LocalStorage(layout.directory, fs=fs)
+        self.odb = ObjectDatabase(self.storage, compress=config.storage.compress)
+        self._lock = WriteLock(fs, layout.locks)
+        self._locked = False
+        self._state = State()
+
+    @classmethod
+    def init(cls, path: str | Path, *, template: str | Path | None = None, fs: FileSystem = REAL) -> Self:
+        """Lays down a new repository in the directory ``path``, which is made where it is missing.
+
+        Raises ExistsError where one is there already, and InputError for a template that cannot be used.
+        """
+        root = Path(path).absolute()
+        create_layout(fs, root, read_template(fs, Path(template) if template is not None else None))
+        return cls.open(root, fs=fs)
+
+    @classmethod
+    def open(cls, path: str | Path, *, trust: bool = False, fs: FileSystem = REAL) -> Self:
+        """The repository whose working directory is ``path``.
+
+        Raises NotFoundError where there is none, and InputError where its format is newer than this mvc, its config
+        cannot be used, or another user owns it and ``trust`` is not set.
+        """
+        layout = Layout(Path(path).absolute() / DIRECTORY)
+        check_layout(fs, layout)
+        if not trust:
+            check_owner(fs, layout.directory, layout.config)
+        return cls(layout, read_config(fs, layout.config), fs)
+
+    @classmethod
+    def discover(cls, start: str | Path, *, trust: bool = False, fs: FileSystem = REAL) -> Self:
+        """The nearest repository at or above ``start``. Raises as `open` does."""
+        return cls.open(find_root(Path(start)), trust=trust, fs=fs)
+
+    @contextlib.contextmanager
+    def lock(self, timeout: float | None = None, command: str | None = None) -> Iterator[None]:
+        """Makes this instance the repository's one writer. To be held while objects are put, too.
+
+        ``timeout`` is in seconds (None: the config's). Raises BusyError that names the holder. Reentrant.
+        """
+        if self._locked:
+            yield
+            return
+        wait = self.config.lock.timeout if timeout is None else timeout
+        with self._lock.hold(command or running_command(), wait):
+            self._locked = True
+            try:
+                yield
+            finally:
+                self._locked = False
+
+    def head(self) -> ObjectId | None:
+        """Id of the newest operation; None in a new repository. Raises IntegrityError for a damaged pointer."""
+        pointer = self._pointer()
+        if pointer is None:
+            return None
+        try:
+            return parse_object_id(pointer.decode("ascii").removesuffix("\n"))
+        except (InputError, UnicodeDecodeError):
+            raise IntegrityError("the pointer HEAD is damaged", hint="run: mvc fsck", code="bad-head") from None
+
+    def _pointer(self) -> bytes | None:
+        try:
+            return self.storage.get(HEAD)
+        except NotFoundError:
+            return None
+
+    def operation(self, operation_id: ObjectId) -> Operation:
+        """Raises IntegrityError where it is missing or damaged."""
+        return Operation.from_payload(self.odb.get("operation", operation_id))
+
+    def operations(self) -> Iterator[Operation]:
+        """Every operation, newest first: the reflog."""
+        return reversed(oldest_first(self.head(), self.operation))
+
+    def state(self) -> State:
+        """What all operations add up to. Costs one read for each operation since the last call."""
+        head = self.head()
+        if head == self._state.head:
+            return self._state
+        newer: list[Operation] = []
+        at = head
+        while at is not None and at != self._state.head:
+            operation = self.operation(at)
+            if len(operation.parents) > 1:
+                break
+            newer.append(operation)
+            at = operation.parents[0] if operation.parents else None
+        if at is not None and at == self._state.head:
+            self._state = replay(reversed(newer), self._state)
+        else:
+            self._state = replay(oldest_first(head, self.operation))
+        return self._state
+
+    def append(
+        self,
+        *,
+        command: str,
+        author: str,
+        commits: Sequence[ObjectId] = (),
+        tags: Mapping[str, ObjectId | None] | None = None,
+        settings: Mapping[str, str | None] | None = None,
+        time: datetime | None = None,
+    ) -> Operation:
+        """Makes one change of the repository: all of it, durably, or none. Needs the lock, and no open batch.
+
+        ``commits`` must be stored already. ``tags`` sets names to commits, or with None removes them. Raises
+        ExistsError for a tag that is set already, NotFoundError for a commit or tag that is not there, and
+        StorageError where the disk refuses.
+        """
+        if not self._locked:
+            raise MvcError(
+                "a change needs the repository's lock", hint="use: with repository.lock()", code="not-locked"
+            )
+        state = self.state()
+        tags = dict(tags or {})
+        for commit in commits:
+            if not self.odb.contains(commit):
+                raise NotFoundError(f"commit {commit} is not stored", code="no-such-revision")
+        self._check_tags(state, tags, {*state.commits, *commits})
+        operation = Operation(
+            parents=(state.head,) if state.head is not None else (),
+            time=(time or datetime.now(UTC)).astimezone(UTC).isoformat(timespec="microseconds"),
+            author=author,
+            command=command,
+            commits=tuple(commits),
+            tags=tags,
+            settings=dict(settings or {}),
+        )
+        self.odb.put("operation", operation.to_payload())
+        expected = f"{state.head}\n".encode() if state.head is not None else None
+        if not self.storage.compare_and_swap(HEAD, expected, f"{operation.id}\n".encode()):
+            raise BusyError("another process changed the repository meanwhile", hint="run the command again")
+        self._state = replay((operation,), state)
+        return operation
+
+    def _check_tags(self, state: State, tags: Mapping[str, ObjectId | None], known: set[ObjectId]) -> None:
+        for name, commit in tags.items():
+            if commit is None:
+                if name not in state.tags:
+                    raise NotFoundError(f"there is no tag {name!r}", hint="run: mvc tag", code="no-such-tag")
+                continue
+            check_tag(name)
+            if name in state.tags:
+                message = f"tag {name!r} exists and names {state.tags[name][:12]}"
+                raise ExistsError(message, hint=f"choose another name, or run: mvc tag --delete {name}")
+            if commit not in known:
+                raise NotFoundError(f"commit {commit} is not in the repository", code="no-such-revision")
+
+    def put(self, record: Commit | Manifest | Skeleton) -> ObjectId:
+        """Stores a small object and returns its id. It counts once an operation leads to it."""
+        if isinstance(record, Commit):
+            return self.odb.put("commit", record.to_payload())
+        if isinstance(record, Manifest):
+            return self.odb.put("manifest", record.to_payload())
+        return self.odb.put("skeleton", record.to_payload())
+
+    def commit(self, commit_id: ObjectId) -> Commit:
+        """Raises IntegrityError where it is missing or damaged."""
+        return Commit.from_payload(self.odb.get("commit", commit_id))
+
+    def manifest(self, manifest_id: ObjectId) -> Manifest:
+        """Raises IntegrityError where it is missing or damaged."""
+        return Manifest.from_payload(self.odb.get("manifest", manifest_id))
+
+    def skeleton(self, skeleton_id: ObjectId) -> Skeleton:
+        """Raises IntegrityError where it is missing or damaged."""
+        return Skeleton.from_payload(self.odb.get("skeleton", skeleton_id))
+
+    def checkpoint(self, source: ObjectId | Commit | Manifest) -> StoredCheckpoint:
+        """The weights of a commit, its id, or a manifest; tensors are read when they are asked for."""
+        if isinstance(source, str):
+            source = self.commit(source)
+        if isinstance(source, Commit):
+            source = self.manifest(source.manifest)
+        return StoredCheckpoint(self.odb, source)

@@ -1,0 +1,60 @@
+"""What a repository's operations add up to. Owns the replay, a pure function; reads nothing itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from mvc.objects import ObjectId, Operation
+
+
+@dataclass(frozen=True)
+class State:
+    """``head`` is the newest operation. ``commits`` are in order of arrival, each once."""
+
+    head: ObjectId | None = None
+    commits: tuple[ObjectId, ...] = ()
+    tags: Mapping[str, ObjectId] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+def oldest_first(head: ObjectId | None, read: Callable[[ObjectId], Operation]) -> list[Operation]:
+    """Operations that ``head`` stands on, every one after all its parents, first parents' ancestors first.
+
+    Iterative: a chain may be longer than Python's stack.
+    """
+    ordered: list[Operation] = []
+    seen: set[ObjectId] = set()
+    stack: list[ObjectId | Operation] = [head] if head is not None else []
+    while stack:
+        item = stack.pop()
+        if isinstance(item, Operation):
+            ordered.append(item)
+        elif item not in seen:
+            seen.add(item)
+            operation = read(item)
+            stack.append(operation)
+            stack.extend(reversed(operation.parents))
+    return ordered
+
+
+def replay(operations: Iterable[Operation], start: State | None = None) -> State:
+    """State after these operations, oldest first. Where two of them set one name, the later one wins."""
+    state = start or State()
+    head = state.head
+    commits = dict.fromkeys(state.commits)
+    tags, settings = dict(state.tags), dict(state.settings)
+    for operation in operations:
+        head = operation.id
+        commits.update(dict.fromkeys(operation.commits))
+        for name, commit in operation.tags.items():
+            if commit is None:
+                tags.pop(name, None)
+            else:
+                tags[name] = commit
+        for key, value in operation.settings.items():
+            if value is None:
+                settings.pop(key, None)
+            else:
+                settings[key] = value
+    return State(head, tuple(commits), tags, settings)
