@@ -2,8 +2,8 @@
 
 The lock itself is the operating system's (``locks/write.lock``): it vanishes with its process, however that ends.
 Beside it the holder leaves a record (``locks/holder.json``: process, host, start time, command), for two reasons:
-"busy" can say who, and on a network file system whose locks do not reach other hosts the record is all that protects. So whoever
-gets the operating system's lock and finds a record left behind
+"busy" can say who, and on a network file system whose locks do not reach other hosts the record is all that protects.
+So whoever gets the operating system's lock and finds a record left behind
 
 - takes over where the record's process was on this host and is gone, or its pid now belongs to a later process;
 - refuses where it was on another host, as nothing here can tell whether it still runs: a person removes the record;
