@@ -27,7 +27,8 @@ MAX_DEPTH = 400
 _MODELS = ("state_dict", "model_state_dict", "model_state", "model", "module", "net", "network")
 _WEAK_MODELS = ("weights", "params", "ema")
 _INNER = ("state_dict", "model_state_dict")
-_OPTIMIZER = re.compile(r"optim", re.IGNORECASE)
+_OPTIMIZER = re.compile(r"optimizer|(^|_)optims?($|_)|opt_state", re.IGNORECASE)
+_RANDOM_STATE = re.compile(r"rng_state|random_state", re.IGNORECASE)
 _BESIDE_MODEL = re.compile(r"sched|scaler|rng|random|callback|loops|hyper|config|args", re.IGNORECASE)
 #: what nn.Module keeps its own things under; a state dict's names do not have them
 _MODULE_PARTS = ("_parameters", "_buffers", "_modules")
@@ -115,20 +116,22 @@ def _walk(root: Any, role: Role, seen: set[int], top_level: bool = False) -> Ite
             )
         if (role != "weight" or top_level) and _is_optimizer(node):
             role = "optimizer"
+        sorting = role == "other" or (top_level and depth == 0)
         children = []
         for key, child in _children(node):
-            child_role = role
-            if (role == "other" or (top_level and depth == 0)) and _OPTIMIZER.search(key):
-                child_role = "optimizer"
-            elif top_level and depth == 0 and _BESIDE_MODEL.search(key) and not _is_plain_name(key, child):
-                child_role = "other"
+            child_role = _role_of(key, child, role) if sorting else role
             children.append((child, f"{path}.{key}" if path and key else path or key, child_role, depth + 1))
         stack.extend(reversed(children))
 
 
-def _is_plain_name(key: str, child: Any) -> bool:
-    """A tensor of a flat state dict: its name is the model's own, whatever words are in it."""
-    return not _is_container(child) or (tensor_of(child) is not None and "." in key)
+def _role_of(key: str, child: Any, role: Role) -> Role:
+    """The role of what stands under a key beside the model or where the model may be."""
+    if role == "weight" and tensor_of(child) is not None:
+        # in a flat state dict a tensor's name is the model's own, whatever words are in it
+        return "other" if _RANDOM_STATE.search(key) else role
+    if _OPTIMIZER.search(key):
+        return "optimizer"
+    return "other" if _BESIDE_MODEL.search(key) else role
 
 
 def _is_optimizer(node: Any) -> bool:
