@@ -139,6 +139,7 @@ class Card:
     seeds: int
     loss: Loss = "mse"  # mse: mean over batch and classes, on one-hot targets; mse-sum: their sum; ce: cross-entropy
     init: Init = "kaiming_normal"
+    standardise: bool = True  # inputs to mean 0 and deviation 1 over the data set before any shift; else in 0..1
     schedule: Schedule = field(default_factory=Schedule)
     checkpoint_every: int = 1  # epochs between checkpoints
     checkpoints_per_epoch: int = 1  # > 1: checkpoints inside each epoch as well

@@ -33,13 +33,18 @@ _IDX_LIMIT = 1 << 30  # bytes; MNIST's largest file is 47 MB, more is no such da
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Images (N, 14, 14) in [0, 1] and labels (N,), for training and for testing."""
+    """Images (N, 14, 14) in [0, 1] and labels (N,), for training and for testing.
+
+    ``moments`` are the mean and deviation of the training pixels as loaded. Shifts keep them: a network goes on being
+    fed by the constants that it was first trained with.
+    """
 
     name: str
     x_train: Images
     y_train: Labels
     x_test: Images
     y_test: Labels
+    moments: tuple[float, float] = (0.0, 0.0)  # deviation 0: not known yet
 
     def __post_init__(self) -> None:
         for x, y in ((self.x_train, self.y_train), (self.x_test, self.y_test)):
@@ -47,12 +52,16 @@ class Dataset:
                 raise InputError(f"data set {self.name}: images {x.shape} and labels {y.shape} do not belong together")
             if y.min() < 0:
                 raise InputError(f"data set {self.name}: labels are class numbers from 0")
+        if self.moments[1] == 0:
+            moments = float(self.x_train.mean()), float(self.x_train.std()) or 1.0
+            object.__setattr__(self, "moments", moments)
 
     def fingerprint(self) -> str:
         """Hash of the training data: a run that resumes must see what it saw."""
         digest = hashlib.blake2b(digest_size=16)
         digest.update(np.ascontiguousarray(self.x_train).tobytes())
         digest.update(np.ascontiguousarray(self.y_train).tobytes())
+        digest.update(np.array(self.moments).tobytes())
         return digest.hexdigest()
 
 

@@ -100,21 +100,23 @@ class Trainer:
         self._images = len(sets[0].x_train)
         if any(len(one.x_train) != self._images for one in sets):
             raise InputError("models trained side by side need equally many training images each")
-        loaded = [self._prepare(one.x_train, one.y_train) for one in unique]
+        loaded = [self._prepare(one, one.x_train, one.y_train) for one in unique]
         self._x = torch.cat([x for x, _ in loaded])  # (N, …) over all distinct data sets
         self._y = torch.cat([y for _, y in loaded])  # (N,)
         self._targets = torch.eye(self.card.architecture.classes)[self._y]  # (N, classes)
         self._offsets = torch.tensor([unique.index(one) * self._images for one in sets])  # (S,)
-        self._test = self._prepare(sets[0].x_test[:_EVALUATED], sets[0].y_test[:_EVALUATED])
+        self._test = self._prepare(sets[0], sets[0].x_test[:_EVALUATED], sets[0].y_test[:_EVALUATED])
 
-    def _prepare(self, images: Images, labels: Labels) -> tuple[Tensor, Tensor]:
+    def _prepare(self, data: Dataset, images: Images, labels: Labels) -> tuple[Tensor, Tensor]:
         architecture = self.card.architecture
         if (1, *images.shape[1:]) != architecture.image or labels.max() >= architecture.classes:
             raise InputError(
                 f"card {self.card.name} takes images of {architecture.image} in {architecture.classes} classes, "
                 f"the data has {images.shape[1:]} and labels to {labels.max()}"
             )
-        return inputs(torch.tensor(images).unsqueeze(1), architecture), torch.tensor(labels)
+        mean, deviation = data.moments if self.card.standardise else (0.0, 1.0)
+        x = (torch.tensor(images).unsqueeze(1) - mean) / deviation  # (N, 1, H, W)
+        return inputs(x, architecture), torch.tensor(labels)
 
     @property
     def weights(self) -> Tensor:

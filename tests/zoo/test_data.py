@@ -93,6 +93,7 @@ def test_each_shift_changes_what_it_says(few_digits: Dataset) -> None:
     hit = (patched.x_train[:, -3:, -3:] == 1).all(axis=(1, 2))
     assert hit.mean() == pytest.approx(0.05, abs=0.02) and set(patched.y_train[hit]) == {7}
     assert data.fingerprint() == before
+    assert shifts.inverted(data).moments == shifts.subset(data, 0.1).moments == data.moments
     with pytest.raises(InputError):
         shifts.label_noise(data, 1.5)
     with pytest.raises(InputError, match="nothing is left"):
