@@ -1,7 +1,8 @@
-"""The git-like part: layout, config, locks, operations, revisions."""
+"""The git-like part: layout, config, locks, operations, revisions, fsck."""
 
 from mvc.repository.checkpoint import StoredCheckpoint
 from mvc.repository.config import Config
+from mvc.repository.fsck import INFORMATION, Finding, FsckReport, check_repository
 from mvc.repository.layout import Layout
 from mvc.repository.locks import Holder
 from mvc.repository.repository import Repository
@@ -9,13 +10,17 @@ from mvc.repository.revisions import MIN_PREFIX, check_tag, resolve
 from mvc.repository.state import State
 
 __all__ = [
+    "INFORMATION",
     "MIN_PREFIX",
     "Config",
+    "Finding",
+    "FsckReport",
     "Holder",
     "Layout",
     "Repository",
     "State",
     "StoredCheckpoint",
+    "check_repository",
     "check_tag",
     "resolve",
 ]

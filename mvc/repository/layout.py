@@ -18,6 +18,8 @@ from mvc.storage import FileSystem, atomic_write, disk_errors, exists, make_dire
 DIRECTORY = ".mvc"
 #: storage key of the pointer to the newest operation: the sole commit point
 HEAD = "HEAD"
+#: what it holds while there is none; so that a lost pointer is not taken for an empty repository
+NO_OPERATION = "0" * 64
 FORMAT_VERSION = 1
 #: files of a template; others in a template's directory are not taken over
 TEMPLATE = ("config.toml", "policy.toml", "gitattributes")
@@ -87,7 +89,12 @@ def create_layout(fs: FileSystem, root: Path, template: dict[str, bytes]) -> Lay
             raise _already(root)
         building = root / f"{DIRECTORY}-{temporary_name(root).name}"
         fs.make_directory(building)
-        contents = {"format": f"{FORMAT_VERSION}\n".encode(), ".gitignore": b"*\n", **template}
+        contents = {
+            "format": f"{FORMAT_VERSION}\n".encode(),
+            HEAD: f"{NO_OPERATION}\n".encode(),
+            ".gitignore": b"*\n",
+            **template,
+        }
         try:
             for name in _DIRECTORIES:
                 fs.make_directory(building / name)

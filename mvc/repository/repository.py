@@ -17,7 +17,16 @@ from mvc.objects import Commit, Manifest, ObjectId, Operation, Skeleton, parse_o
 from mvc.odb import ObjectDatabase
 from mvc.repository.checkpoint import StoredCheckpoint
 from mvc.repository.config import Config, check_owner, read_config
-from mvc.repository.layout import DIRECTORY, HEAD, Layout, check_layout, create_layout, find_root, read_template
+from mvc.repository.layout import (
+    DIRECTORY,
+    HEAD,
+    NO_OPERATION,
+    Layout,
+    check_layout,
+    create_layout,
+    find_root,
+    read_template,
+)
 from mvc.repository.locks import WriteLock, running_command
 from mvc.repository.revisions import check_tag
 from mvc.repository.state import State, oldest_first, replay
@@ -89,19 +98,14 @@ class Repository:
 
     def head(self) -> ObjectId | None:
         """Id of the newest operation; None in a new repository. Raises IntegrityError for a damaged pointer."""
-        pointer = self._pointer()
-        if pointer is None:
-            return None
         try:
-            return parse_object_id(pointer.decode("ascii").removesuffix("\n"))
-        except (InputError, UnicodeDecodeError):
-            raise IntegrityError("the pointer HEAD is damaged", hint="run: mvc fsck", code="bad-head") from None
-
-    def _pointer(self) -> bytes | None:
-        try:
-            return self.storage.get(HEAD)
+            text = self.storage.get(HEAD).decode("ascii")
+            head = parse_object_id(text.removesuffix("\n"))
         except NotFoundError:
-            return None
+            raise _bad_head("missing") from None
+        except (InputError, UnicodeDecodeError):
+            raise _bad_head("damaged") from None
+        return head if head != NO_OPERATION else None
 
     def operation(self, operation_id: ObjectId) -> Operation:
         """Raises IntegrityError where it is missing or damaged."""
@@ -124,7 +128,7 @@ class Repository:
                 break
             newer.append(operation)
             at = operation.parents[0] if operation.parents else None
-        if at is not None and at == self._state.head:
+        if at == self._state.head:
             self._state = replay(reversed(newer), self._state)
         else:
             self._state = replay(oldest_first(head, self.operation))
@@ -166,7 +170,7 @@ class Repository:
             settings=dict(settings or {}),
         )
         self.odb.put("operation", operation.to_payload())
-        expected = f"{state.head}\n".encode() if state.head is not None else None
+        expected = f"{state.head or NO_OPERATION}\n".encode()
         if not self.storage.compare_and_swap(HEAD, expected, f"{operation.id}\n".encode()):
             raise BusyError("another process changed the repository meanwhile", hint="run the command again")
         self._state = replay((operation,), state)
@@ -212,3 +216,7 @@ class Repository:
         if isinstance(source, Commit):
             source = self.manifest(source.manifest)
         return StoredCheckpoint(self.odb, source)
+
+
+def _bad_head(what: str) -> IntegrityError:
+    return IntegrityError(f"the pointer HEAD is {what}", hint="run: mvc fsck --repair", code="bad-head")

@@ -14,6 +14,9 @@ from pathlib import Path
 class FileSystem:
     """The operating system's files. Stateless; safe to share between threads."""
 
+    #: fsyncs of a batch that are worth running at once; 0: each in its turn, so that the order of operations is fixed
+    sync_threads = 8
+
     def read(self, path: Path, offset: int = 0, length: int | None = None) -> bytes:
         """Bytes of a regular file from ``offset``, at most ``length``. Never blocks on a FIFO."""
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)

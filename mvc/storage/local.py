@@ -25,15 +25,11 @@ _ONCE = 0o444
 
 
 class LocalStorage(Storage):
-    """Bytes by key under the directory ``root``, which must exist.
+    """Bytes by key under the directory ``root``, which must exist."""
 
-    ``sync_threads`` fsyncs of a batch run at once; 0 makes the order of all disk operations fixed.
-    """
-
-    def __init__(self, root: Path, *, fs: FileSystem = REAL, sync_threads: int = 8) -> None:
+    def __init__(self, root: Path, *, fs: FileSystem = REAL) -> None:
         self.root = root
         self._fs = fs
-        self._sync_threads = sync_threads
         self._batch: WriteBatch | None = None
 
     def _path(self, key: str) -> Path:
@@ -155,7 +151,7 @@ class LocalStorage(Storage):
         if self._batch is not None:
             yield
             return
-        with self._open_batch(self._sync_threads):
+        with self._open_batch(self._fs.sync_threads):
             yield
 
     @contextlib.contextmanager

@@ -1,0 +1,220 @@
+"""Whether everything that operations lead to is there and is what its name says. Owns the findings and their repair.
+
+Walks from the pointer: operations → commits → manifests → skeletons and tensors; then looks at every object that
+nothing leads to. Repair moves damaged files to ``quarantine/`` and clears half-written ones away; it deletes no object
+and invents nothing. A quarantined object is missing, and comes back when the same checkpoint is committed or fetched
+again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from mvc.errors import IntegrityError, MvcError
+from mvc.objects import Kind, Manifest, ObjectId
+from mvc.odb import loose_key
+from mvc.repository.layout import HEAD
+from mvc.repository.repository import Repository
+from mvc.storage import TEMPORARY, disk_errors, exists, temporary_name
+
+Record = TypeVar("Record")
+
+#: codes of findings that take nothing away from what is committed
+INFORMATION = frozenset({"unreachable", "leftover"})
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """``code``: missing, damaged, malformed, bad-head, stray (a file that is no object), leftover (half-written),
+    unreachable. ``object`` is an id, or the path of what is no object, relative to ``.mvc``."""
+
+    code: str
+    object: str
+    message: str
+    repaired: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FsckReport:
+    """``ok``: nothing is missing or wrong. ``objects``: how many were read and hashed."""
+
+    ok: bool
+    objects: int
+    findings: tuple[Finding, ...]
+
+
+def check_repository(
+    repository: Repository,
+    *,
+    repair: bool = False,
+    progress: Callable[[int], None] | None = None,
+) -> FsckReport:
+    """Reads and hashes every object. ``progress`` is told how many so far. With ``repair``, takes the lock.
+
+    Raises BusyError where ``repair`` is asked for while another process writes.
+    """
+    with repository.lock(command="fsck") if repair else contextlib.nullcontext():
+        check = _Check(repository, repair, progress or (lambda count: None))
+        check.run()
+    findings = tuple(check.findings)
+    return FsckReport(all(finding.code in INFORMATION for finding in findings), check.read, findings)
+
+
+class _Check:
+    """One run: what was found so far, and which objects have been looked at."""
+
+    def __init__(self, repository: Repository, repair: bool, progress: Callable[[int], None]) -> None:
+        self.findings: list[Finding] = []
+        self.read = 0
+        self._repository = repository
+        self._repair = repair
+        self._progress = progress
+        self._seen: dict[ObjectId, Kind | None] = {}
+
+    def run(self) -> None:
+        self._walk_operations()
+        for object_id in self._repository.odb.ids():
+            if object_id not in self._seen and self._verify(object_id, None, "nothing") is not None:
+                self._find("unreachable", object_id, f"object {object_id} is stored, but no operation leads to it")
+        self._look_for_litter()
+
+    def _find(self, code: str, name: str, message: str, *, repaired: bool = False) -> None:
+        self.findings.append(Finding(code, name, message, repaired))
+
+    def _walk_operations(self) -> None:
+        try:
+            head = self._repository.head()
+        except IntegrityError as error:
+            head = self._recover_head(error.message)
+        pending = [(head, "HEAD")] if head is not None else []
+        while pending:
+            object_id, source = pending.pop()
+            if object_id in self._seen:
+                continue
+            operation = self._record(object_id, "operation", source, self._repository.operation)
+            if operation is not None:
+                name = f"operation {object_id[:12]}"
+                pending += [(parent, name) for parent in operation.parents]
+                tagged = [commit for commit in operation.tags.values() if commit is not None]
+                self._walk_commits(dict.fromkeys([*operation.commits, *tagged]), name)
+
+    def _recover_head(self, message: str) -> ObjectId | None:
+        """What the pointer said, where only one operation is left that no other stands on; else None."""
+        tips: set[ObjectId] = set()
+        parents: set[ObjectId] = set()
+        for object_id in self._repository.odb.ids():
+            with contextlib.suppress(MvcError):
+                if self._repository.odb.kind_of(object_id) == "operation":
+                    parents.update(self._repository.operation(object_id).parents)
+                    tips.add(object_id)
+        tips -= parents
+        repaired = self._repair and len(tips) == 1
+        if repaired:
+            if exists(self._repository.fs, self._repository.directory / HEAD):
+                self._quarantine(self._repository.directory / HEAD)
+            self._repository.storage.compare_and_swap(HEAD, None, f"{min(tips)}\n".encode())
+        newest = ", ".join(sorted(tips)) or "none"
+        self._find("bad-head", HEAD, f"{message}; operations that no other follows: {newest}", repaired=repaired)
+        return min(tips) if len(tips) == 1 else None
+
+    def _walk_commits(self, commits: Iterable[ObjectId], source: str) -> None:
+        for commit_id in commits:
+            if commit_id in self._seen:
+                continue
+            commit = self._record(commit_id, "commit", source, self._repository.commit)
+            if commit is not None and commit.manifest not in self._seen:
+                name = f"commit {commit_id[:12]}"
+                manifest = self._record(commit.manifest, "manifest", name, self._repository.manifest)
+                if manifest is not None:
+                    self._walk_manifest(manifest, name)
+
+    def _walk_manifest(self, manifest: Manifest, source: str) -> None:
+        for file in manifest.files:
+            if file.skeleton not in self._seen:
+                self._record(file.skeleton, "skeleton", source, self._repository.skeleton)
+            for entry in file.tensors:
+                if entry.object not in self._seen:
+                    self._verify(entry.object, "tensor", f"{source}, tensor {entry.name!r}")
+                if self._seen[entry.object] == "tensor" and self._repository.odb.spec_of(entry.object) != entry.spec:
+                    message = f"{source} says of tensor {entry.name!r} what its object {entry.object} is not"
+                    self._find("malformed", manifest.id, message)
+
+    def _record(
+        self, object_id: ObjectId, kind: Kind, source: str, parse: Callable[[ObjectId], Record]
+    ) -> Record | None:
+        """A small object, verified and parsed; None where it is missing, damaged or malformed."""
+        if self._verify(object_id, kind, source) is None:
+            return None
+        try:
+            return parse(object_id)
+        except MvcError as error:
+            # its bytes hash to its name, so it was written like this: there is no better copy to wait for
+            self._find("malformed", object_id, f"{kind} {object_id}, needed by {source}: {error.message}")
+            return None
+
+    def _verify(self, object_id: ObjectId, kind: Kind | None, source: str) -> Kind | None:
+        """The object's kind; None, with a finding, where it is missing, damaged or not a ``kind``."""
+        self._seen[object_id] = None
+        self.read += 1
+        self._progress(self.read)
+        try:
+            found = self._repository.odb.verify(object_id)
+        except IntegrityError as error:
+            if error.code == "missing-object":
+                self._find("missing", object_id, f"{kind} {object_id} is missing, needed by {source}")
+            else:
+                message = f"{error.message} (needed by {source})"
+                self._find("damaged", object_id, message, repaired=self._quarantine_object(object_id))
+            return None
+        except MvcError as error:  # a disk that cannot read it back, or an id that is none
+            self._find("damaged", object_id, f"{error.message} (needed by {source})")
+            return None
+        if kind is not None and found != kind:
+            self._find("malformed", object_id, f"object {object_id} is a {found}, and {source} needs a {kind}")
+            return None
+        self._seen[object_id] = found
+        return found
+
+    def _look_for_litter(self) -> None:
+        directory, fs = self._repository.directory, self._repository.fs
+        leftovers = [path for path in self._repository.storage.temporary_files() if "quarantine" not in path.parts]
+        for path in leftovers:
+            if self._repair:
+                with disk_errors(path, "delete"):
+                    fs.unlink(path)
+            name = path.relative_to(directory).as_posix()
+            self._find("leftover", name, f"{name} is a half-written file of a writer that died", repaired=self._repair)
+        for path in _strays(self._repository):
+            name = path.relative_to(directory).as_posix()
+            self._find("stray", name, f"{name} is no object", repaired=self._quarantine(path))
+
+    def _quarantine_object(self, object_id: ObjectId) -> bool:
+        return self._quarantine(self._repository.directory / loose_key(object_id))
+
+    def _quarantine(self, path: Path) -> bool:
+        """Moves a file out of the way, under a name that tells where it was. False without ``repair``."""
+        if not self._repair:
+            return False
+        repository = self._repository
+        fs, name = repository.fs, path.relative_to(repository.directory).as_posix().replace("/", "-")
+        target = repository.layout.quarantine / name
+        with disk_errors(path, "quarantine"):
+            if exists(fs, target):
+                token = temporary_name(target).name.removeprefix(TEMPORARY)
+                target = target.with_name(f"{name}-{token}")
+            fs.replace(path, target)
+            fs.fsync_directory(target.parent)
+            fs.fsync_directory(path.parent)
+        return True
+
+
+def _strays(repository: Repository) -> Iterator[Path]:
+    """Files under ``objects/`` that have no object's name."""
+    known = {loose_key(object_id) for object_id in repository.odb.ids()}
+    for key in repository.storage.list("objects/"):
+        if key not in known:
+            yield repository.directory / key
