@@ -74,7 +74,7 @@ def _lineage(drawing: _Drawing, lineage: LogLineage, lanes: tuple[str, ...]) -> 
     for index in shown(lineage, drawing.newest, drawing.forks.keys()):
         commit = lineage.commits[index]
         if previous is not None and previous - index > 1:
-            yield _row((*lanes, edge), paint(gap_words(lineage, previous - index - 1), "dim"))
+            yield _row((*lanes, edge), paint(gap_words(lineage, previous - index - 1, room - 2), "dim"))
             yield _row((*lanes, edge), "")
         for fork in drawing.forks.get(commit.id, ()):
             yield from _fork(drawing, fork, lanes, above)
@@ -89,8 +89,8 @@ def _lineage(drawing: _Drawing, lineage: LogLineage, lanes: tuple[str, ...]) -> 
 
 def _fork(drawing: _Drawing, fork: LogLineage, lanes: tuple[str, ...], above: str) -> Iterator[str]:
     if len(lanes) + 1 >= DEEPEST:
-        words = f"… {escape(fork.name)} forks off here, with {count(len(fork.commits), 'commit')}"
-        yield _row((*lanes, above), paint(f"{words} (mvc log {escape(fork.name)} shows it)", "dim"))
+        words = f"… {escape(fork.name)} forks off here, {count(len(fork.commits), 'commit')} (see mvc log)"
+        yield _row((*lanes, above), paint(fit(words, drawing.columns - 2 * len(lanes) - 2, keep="both"), "dim"))
         return
     yield from _lineage(drawing, fork, (*lanes, above))
     corner = "╭" if above == " " else "├"

@@ -101,8 +101,11 @@ def shown(lineage: LogLineage, newest: int, keep: Collection[str]) -> Sequence[i
     return sorted(chosen, reverse=True)
 
 
-def gap_words(lineage: LogLineage, hidden: int) -> str:
-    return f"… {hidden:,} more (mvc log {escape(lineage.name)} shows them)"
+def gap_words(lineage: LogLineage, hidden: int, columns: int) -> str:
+    """How many commits are left out, and the command that shows them as far as it fits."""
+    head, tail = f"… {hidden:,} more (mvc log ", " shows them)"
+    room = columns - len(head) - len(tail)
+    return head + fit(escape(lineage.name), room, keep="start") + tail if room >= 8 else f"… {hidden:,} more"
 
 
 def full_bar(commits: Sequence[LogCommit]) -> float:

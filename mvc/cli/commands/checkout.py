@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from mvc.cli import output
@@ -32,7 +34,7 @@ def command(
         open_workspace(session),
         revision,
         directory=session.directory,
-        target=None if target is None else session.path(target),
+        target=None if target is None else Path(target),
         tensor=tensor,
         force=force,
     )

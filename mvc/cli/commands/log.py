@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import click
 
 from mvc.cli import output
 from mvc.cli.graph import draw
 from mvc.cli.lineages import architecture_words, commit_row, fork_words, full_bar, gap_words, heading, shown
-from mvc.cli.messages import paint, warn
+from mvc.cli.messages import hint, paint, warn
+from mvc.cli.opening import open_workspace
+from mvc.cli.options import Session, json_option, pass_session
 from mvc.cli.text import bar, fit, number, pad, width
+from mvc.porcelain.log import log
 from mvc.porcelain.results import LogLineage, LogResult
 
 #: commits of one lineage that the list shows before it sums up
@@ -38,9 +42,46 @@ def _block(lineage: LogLineage, columns: int, newest: int | None) -> Iterator[st
     for position in shown(lineage, LONG if newest is None else newest, ()):
         commit = lineage.commits[position]
         if previous is not None and previous - position > 1:
-            yield paint(f"  {gap_words(lineage, previous - position - 1)}", "dim")
+            yield paint(f"  {gap_words(lineage, previous - position - 1, columns - 2)}", "dim")
         figures = pad(number(commit.distance) if commit.distance is not None else "", 6, right=True)
         angle = pad("" if commit.turning_angle is None else f"{commit.turning_angle:.0f}°", 4, right=True)
         before = f"{bar(commit.distance, largest, 6)} {figures} {angle}" if largest else ""
         yield "  " + commit_row(commit, columns - 2, before=before)
         previous = position
+
+
+def newest_only(result: LogResult, newest: int | None) -> LogResult:
+    """The result with only the ``newest`` last commits of each lineage."""
+    if newest is None:
+        return result
+    cut = (replace(row, commits=row.commits[max(0, len(row.commits) - newest) :]) for row in result.lineages)
+    return replace(result, lineages=tuple(cut))
+
+
+@click.command()
+@click.argument("names", nargs=-1, metavar="[REV|LINEAGE]...")
+@click.option("--graph", is_flag=True, help="Draw lineages and forks; solid lines were declared, dotted ones inferred.")
+@click.option("--all", "everything", is_flag=True, help="Sum nothing up: list every commit.")
+@click.option(
+    "-n", "newest", type=click.IntRange(min=0), metavar="N", help="Only the N newest commits of each lineage."
+)
+@json_option
+@pass_session
+def command(
+    session: Session, names: tuple[str, ...], graph: bool, everything: bool, newest: int | None, as_json: bool
+) -> None:
+    """Show the trajectories that were found in the weights, or those of the commits and lineages named: order, length
+    and turning angle of every step, forks, tags, and what `mvc check` finds."""
+    result = log(open_workspace(session), names)
+    if as_json:
+        output.emit_json(newest_only(result, newest), "log")
+        return
+    warn(result.warnings)
+    if not result.lineages:
+        output.emit_lines(["Nothing is committed here yet."])
+        hint("record checkpoints with: mvc commit PATH...")
+        return
+    if everything or (newest is None and names and len(result.lineages) == 1):
+        newest = max(len(lineage.commits) for lineage in result.lineages)
+    lines = draw(result.lineages, output.text_width(), newest) if graph else render(result, output.text_width(), newest)
+    output.emit_lines(lines, paged=True)

@@ -1,0 +1,133 @@
+"""`mvc commit`: records checkpoints and says where each one landed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import click
+
+from mvc.cli import output
+from mvc.cli.messages import hint, paint, warn
+from mvc.cli.opening import open_workspace
+from mvc.cli.options import Session, json_option, pass_session
+from mvc.cli.progress import progress
+from mvc.cli.text import count, escape, fit, number, pad, percent, short, size, width
+from mvc.porcelain.commits import commit
+from mvc.porcelain.results import CommitResult, Committed
+
+#: rows of new commits before they are summed up by lineage
+LONG = 40
+_WORDS = {
+    "starts": "starts",
+    "extends": "extends",
+    "inserts": "goes into",
+    "forks": "forks off",
+    "copies": "copies",
+    "mixes": "mixes",
+    "duplicate": "already in",
+}
+
+
+def render(result: CommitResult, columns: int) -> Iterator[str]:
+    """One row a path: id, what it does to which lineage, how far from its predecessor, how sure."""
+    if len(result.commits) > LONG:
+        yield from _by_lineage(result, columns)
+    else:
+        yield from _rows(result, columns)
+    new = [item for item in result.commits if item.relation != "duplicate"]
+    known = len(result.commits) - len(new)
+    stored, original = sum(item.stored_bytes for item in new), sum(item.bytes for item in new)
+    parts = [f"{count(len(new), 'commit')} in {count(len({item.lineage for item in new}), 'lineage')}"] if new else []
+    if known:
+        parts.append(f"{known:,} already committed")
+    if original:
+        parts.append(f"{size(original)} kept in {size(stored)}")
+    yield " · ".join(parts)
+
+
+def _rows(result: CommitResult, columns: int) -> Iterator[str]:
+    places = [f"{escape(item.lineage)}@{item.position}" for item in result.commits]
+    places = [fit(place, 26, keep="both") for place in places]
+    widest = max((width(place) for place in places), default=0)
+    for item, place in zip(result.commits, places, strict=True):
+        step = "" if item.distance is None else f"step {number(item.distance)}, "
+        sure = "" if item.relation == "duplicate" else f"{step}{percent(item.confidence)} sure"
+        head = f"{short(item.id)}  {pad(_WORDS[item.relation], 10)} {pad(place, widest)}  {pad(sure, 20)}"
+        path = fit(escape(item.path), max(10, columns - width(head) - 2), keep="end")
+        yield (
+            f"{paint(short(item.id), 'id')}  {pad(_WORDS[item.relation], 10)} {paint(pad(place, widest), 'name')}"
+            f"  {paint(pad(sure, 20), 'dim')}  {path}"
+        ).rstrip()
+
+
+def _by_lineage(result: CommitResult, columns: int) -> Iterator[str]:
+    lineages: dict[str, list[Committed]] = {}
+    for item in result.commits:
+        lineages.setdefault(item.lineage, []).append(item)
+    for name, items in sorted(lineages.items(), key=lambda entry: (-len(entry[1]), entry[0])):
+        surest = min(item.confidence for item in items)
+        words = f"{count(len(items), 'checkpoint')}, at least {percent(surest)} sure"
+        shown = fit(escape(name), max(12, columns - len(words) - 2), keep="both")
+        yield f"{paint(shown, 'name')}  {words}"
+
+
+def _metric(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> dict[str, float]:
+    found = {}
+    for text in values:
+        key, equals, value = text.partition("=")
+        try:
+            if not equals or not key:
+                raise ValueError
+            found[key] = float(value)
+        except ValueError:
+            raise click.BadParameter(f"{text!r} is not KEY=NUMBER", param_hint="--metric") from None
+        if not math.isfinite(found[key]):
+            raise click.BadParameter(f"{text!r} is not finite", param_hint="--metric")
+    return found
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option("-m", "--message", metavar="MSG", default="", help="What this is.")
+@click.option("--step", type=float, metavar="N", help="Declare the training step (or epoch).")
+@click.option("--run", metavar="NAME", help="Declare the training run; it names the lineage.")
+@click.option("--parent", metavar="REV", help="Declare the commit that training started from.")
+@click.option(
+    "--metric", "metrics", multiple=True, metavar="K=V", callback=_metric, help="Record a number; repeatable."
+)
+@click.option("--tag", metavar="NAME", help="Name the new commit.")
+@json_option
+@pass_session
+def command(
+    session: Session,
+    paths: tuple[str, ...],
+    message: str,
+    step: float | None,
+    run: str | None,
+    parent: str | None,
+    metrics: dict[str, float],
+    tag: str | None,
+    as_json: bool,
+) -> None:
+    """Record checkpoints: files, sharded directories, Trainer directories, or all that a directory holds. Many paths
+    are one transaction. Says where each landed: lineage, position, relation, evidence."""
+    with progress("committing") as report:
+        result = commit(
+            open_workspace(session),
+            [session.path(path) for path in paths],
+            message=message,
+            step=step,
+            run=run,
+            parent=parent,
+            metrics=metrics,
+            tag=tag,
+            progress=report,
+        )
+    if as_json:
+        output.emit_json(result, "commit")
+        return
+    warn(result.warnings)
+    output.emit_lines(render(result, output.text_width()))
+    if len(result.commits) > 1:
+        hint("see the trajectories with: mvc log --graph")

@@ -1,0 +1,77 @@
+"""Which commit last changed each tensor, and where its displacement comes from. Owns the attribution.
+
+Reads ids and signatures from the index, no tensor: signatures are linear, so inner products of steps come from them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+import numpy as np
+import numpy.typing as npt
+
+from mvc.errors import InputError
+from mvc.objects import ObjectId
+from mvc.porcelain.results import BlameResult, Contribution, Relation, TensorBlame
+
+Vector = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Point:
+    """One commit of a trajectory: where it stands and its weights' objects. ``commit`` is a path for a file."""
+
+    commit: str
+    relation: Relation
+    objects: Mapping[str, ObjectId]
+    numel: Mapping[str, int]
+
+
+def attribute(
+    trajectory: Sequence[Point], signatures: Mapping[ObjectId, Vector], pattern: str | None = None
+) -> tuple[TensorBlame, ...]:
+    """Blame of the last point's tensors, in its order; ``trajectory`` runs from the root.
+
+    With w_0 … w_n one tensor's values along it, the share of commit i is ⟨w_i − w_{i−1}, w_n − w_0⟩ / |w_n − w_0|².
+    Shares sum to 1; a commit that turned back has a negative one. A tensor without signatures (integers, say) or
+    without displacement has none.
+    """
+    now = trajectory[-1]
+    rows = []
+    for name, object_id in now.objects.items():
+        if pattern is not None and not fnmatchcase(name, pattern):
+            continue
+        ids = [point.objects.get(name) for point in trajectory]
+        last = next((i for i in range(len(ids) - 1, 0, -1) if ids[i - 1] != object_id), 0)
+        rows.append(
+            TensorBlame(
+                name=name,
+                numel=now.numel[name],
+                commit=trajectory[last].commit,
+                relation=trajectory[last].relation,
+                contributions=_contributions(trajectory, ids, signatures),
+            )
+        )
+    return tuple(rows)
+
+
+def _contributions(
+    trajectory: Sequence[Point], ids: Sequence[ObjectId | None], signatures: Mapping[ObjectId, Vector]
+) -> tuple[Contribution, ...]:
+    known = [
+        (point, signatures[i]) for point, i in zip(trajectory, ids, strict=True) if i is not None and i in signatures
+    ]
+    if len(known) < 2 or len({vector.size for _, vector in known}) > 1:
+        return ()
+    origin = known[0][1].astype(np.float64)
+    whole = known[-1][1].astype(np.float64) - origin
+    squared = float(whole @ whole)
+    if squared == 0:
+        return ()
+    along = [float((vector.astype(np.float64) - origin) @ whole) / squared for _, vector in known]
+    shares = np.diff(along)
+    return tuple(
+        Contribution(point.commit, float(share)) for (point, _), share in zip(known[1:], shares, strict=True) if share
+    )

@@ -1,0 +1,91 @@
+"""The graph says everything or says how much it leaves out."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from mvc.cli.graph import draw
+from mvc.cli.text import width
+
+sys.path.insert(0, str(Path(__file__).parent))
+from samples import forest, lineage
+
+
+def lines(lineages: object, columns: int = 80, newest: int | None = None) -> list[str]:
+    return [click.unstyle(line) for line in draw(lineages, columns, newest)]  # type: ignore[arg-type]
+
+
+def test_every_commit_of_a_small_forest_is_drawn() -> None:
+    result = forest()
+    text = "\n".join(lines(result.lineages))
+    for item in result.lineages:
+        assert item.name in text
+        for commit in item.commits:
+            assert commit.id[:8] in text
+    assert "more" not in text
+
+
+@pytest.mark.parametrize("length", [1, 50, 5000])
+def test_what_is_left_out_is_counted(length: int) -> None:
+    drawn = lines([lineage("run", length)])
+    nodes = sum("●" in line for line in drawn)
+    hidden = sum(int(found[1].replace(",", "")) for line in drawn if (found := re.search(r"… ([\d,]+) more", line)))
+    assert nodes + hidden == length
+    assert len(drawn) < 140
+    if hidden:
+        assert "mvc log run shows them" in "\n".join(drawn)
+
+
+def test_many_lineages_stay_within_reason() -> None:
+    drawn = lines([lineage(f"run-{i}", 50) for i in range(100)])
+    assert len(drawn) < 1000
+    assert all(f"run-{i} " in "\n".join(drawn) for i in range(100))
+
+
+def test_rows_fit_the_width() -> None:
+    long = lineage("n" * 200, 30, message="m" * 300, path="p/" * 200 + "{index}")
+    for columns in (40, 80, 120):
+        assert max(map(width, lines([long, *forest().lineages], columns))) <= columns
+
+
+def test_a_fork_joins_the_very_commit_it_left() -> None:
+    drawn = lines([lineage("main", 6), lineage("side", 3, fork=("main", 2))])
+    join = next(i for i, line in enumerate(drawn) if "╯" in line)
+    assert drawn[join].startswith("├┄╯")
+    assert lineage("main", 6).commits[2].id[:8] in drawn[join + 1]
+    assert "@0" in drawn[join - 1]
+
+
+def test_a_fork_from_the_tip_opens_the_lane() -> None:
+    drawn = lines([lineage("main", 2), lineage("side", 1, fork=("main", 1))])
+    assert any(line.startswith("╭┄╯") for line in drawn)
+
+
+def test_declared_is_solid_and_inferred_dotted() -> None:
+    declared, inferred = lines([lineage("a", 4, source="declared")]), lines([lineage("a", 4)])
+    assert any(line.startswith("│") for line in declared) and not any("┊" in line for line in declared)
+    assert any(line.startswith("┊") for line in inferred) and not any("│" in line for line in inferred)
+
+
+def test_forks_of_forks_do_not_run_off_the_screen() -> None:
+    chain = [lineage("l0", 2)] + [lineage(f"l{i}", 2, fork=(f"l{i - 1}", 1)) for i in range(1, 200)]
+    drawn = lines(chain)
+    assert max(map(width, drawn)) <= 80
+    assert any("forks off here" in line for line in drawn)
+
+
+def test_a_fork_whose_parent_is_not_shown_says_where_it_left() -> None:
+    drawn = "\n".join(lines([lineage("side", 3, fork=("main", 2))], columns=100))
+    assert "forked from main" in drawn
+
+
+def test_hostile_names_are_escaped() -> None:
+    name = "\x1b[2J[bold]\u202e"
+    drawn = "\n".join(lines([lineage(name, 3, message="\x1b]0;x\x07", path="\u202e{index}", tags={2: (name,)})]))
+    assert "\x1b" not in drawn and "\u202e" not in drawn
+    assert "[bold]" in drawn
