@@ -299,6 +299,8 @@ class _Machine:
         target = self._top()
         if isinstance(target, Record):
             target.state = state if target.state is None else (target.state, state)
+        elif not isinstance(target, Global | Persistent):
+            raise ValueError("a state for what is no object")
 
 
 def _in_pairs(flat: list[Any]) -> list[tuple[Any, Any]]:
