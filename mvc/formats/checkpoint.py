@@ -7,6 +7,7 @@ directories that are no single checkpoint, and a weight that two files both hold
 from __future__ import annotations
 
 import stat
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import cached_property
@@ -181,7 +182,7 @@ def _canonicalise(files: Sequence[CheckpointFile]) -> None:
     weights = [t.name for file in files for t in file.tensors if t.role == "weight"]
     names = canonical_names(weights)
     if len(set(weights)) != len(weights):
-        twice = next(name for name in weights if weights.count(name) > 1)
+        twice = next(name for name, count in Counter(weights).items() if count > 1)
         raise FormatError(f"two files hold tensor {printable(twice)}", hint="save the checkpoint again")
     short = dict(zip(weights, names, strict=True))
     for file in files:

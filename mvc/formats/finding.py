@@ -16,7 +16,7 @@ from mvc.errors import FormatError, IncompleteError, MvcError
 from mvc.formats.sharded import INDEX_SUFFIX, check_present, find_index, read_index
 from mvc.formats.sniff import READABLE, sniff_path
 from mvc.formats.source import printable
-from mvc.formats.trainer import index_of, is_trainer, weight_names
+from mvc.formats.trainer import NESTED, index_of, is_trainer, weight_names
 
 FoundState = Literal["complete", "incomplete", "blocked", "bad"]
 
@@ -59,11 +59,12 @@ def _search(root: Path) -> Iterator[Found]:
         group, taken = _look_at_directory(directory, [path.name for path in files])
         if group is not None:
             yield group
-        if taken == "all":
-            continue
-        pending += [Path(entry.path) for entry in visible if entry.is_dir(follow_symlinks=False)]
+        whole = taken == "all"
+        below = [entry for entry in visible if entry.is_dir(follow_symlinks=False)]
+        # a trainer's output directory is a checkpoint itself, with older ones below it
+        pending += [Path(entry.path) for entry in below if not (whole and entry.name.startswith(NESTED))]
         for path in files:
-            if path.name in taken:
+            if whole or path.name in taken:
                 continue
             found = _look_at_file(path, usual=path.name.endswith(_USUAL))
             if found is not None:

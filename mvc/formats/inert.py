@@ -11,15 +11,13 @@ import pickletools
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import IO, Any, Protocol, cast
+from typing import IO, Any, cast
 
 from mvc.errors import FormatError
-from mvc.formats.source import FileSource, printable
+from mvc.formats.pickle_stream import PickleStream
+from mvc.formats.source import printable
 
-MAX_BYTES = 512 * 1024 * 1024
 MAX_OPCODES = 12_000_000
-_MAX_LINE = 64 * 1024
-_WINDOW = 1 << 20
 _HINT = "the file is damaged or hostile; save the weights as safetensors"
 
 
@@ -65,46 +63,7 @@ class Record:
         return self.call.path if isinstance(self.call, Global) else ""
 
 
-class Stream(Protocol):
-    def read(self, length: int, /) -> bytes: ...
-    def readline(self) -> bytes: ...
-    def tell(self) -> int: ...
-
-
-class PickleStream:
-    """A stretch of a file as genops reads it: in windows, with lines and lengths bounded."""
-
-    def __init__(self, source: FileSource, offset: int, length: int) -> None:
-        self._source = source
-        self._at = offset
-        self._end = offset + length
-        self._window: bytes = b""
-        self._base = offset
-
-    def read(self, length: int, /) -> bytes:
-        length = min(length, self._end - self._at)
-        start = self._at - self._base
-        if start + length > len(self._window):
-            size = min(max(length, _WINDOW), self._end - self._at)
-            self._window = bytes(self._source.read(self._at, size))
-            self._base, start = self._at, 0
-        self._at += length
-        return self._window[start : start + length]
-
-    def readline(self) -> bytes:
-        begin = self._at
-        line = self.read(_MAX_LINE)
-        cut = line.find(b"\n") + 1
-        if not cut and len(line) == _MAX_LINE:
-            raise FormatError(f"a pickle has a line of more than {_MAX_LINE} bytes", hint=_HINT)
-        self._at = begin + (cut or len(line))
-        return line[: cut or len(line)]
-
-    def tell(self) -> int:
-        return self._at
-
-
-def load_inert(stream: Stream) -> tuple[Any, list[Persistent]]:
+def load_inert(stream: PickleStream) -> tuple[Any, list[Persistent]]:
     """The value of one pickle, dead, and every persistent id in it; the stream is left right after the pickle.
 
     Raises FormatError.

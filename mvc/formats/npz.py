@@ -18,7 +18,8 @@ from mvc.formats.archive import DEFLATED, STORED, Member, read_members
 from mvc.formats.base import NamedTensor
 from mvc.formats.names import check_name
 from mvc.formats.source import FileSource, printable
-from mvc.formats.strided import Region, RegionFile, View, contiguous_strides
+from mvc.formats.strided import RegionFile
+from mvc.formats.views import Region, View, contiguous_strides
 from mvc.objects import Role, TensorSpec
 
 #: NumPy's own limit on a header that it did not write itself

@@ -10,11 +10,13 @@ from typing import Any
 
 from mvc.errors import FormatError
 from mvc.formats.base import NamedTensor
-from mvc.formats.inert import MAX_BYTES, Persistent, PickleStream, load_inert
+from mvc.formats.inert import Persistent, load_inert
+from mvc.formats.pickle_stream import MAX_BYTES, PickleStream
 from mvc.formats.source import FileSource, printable
-from mvc.formats.strided import Region, RegionFile, View
+from mvc.formats.strided import RegionFile
 from mvc.formats.torch_tree import collect_tensors, facts_of
 from mvc.formats.torch_values import StorageRef, storage_of
+from mvc.formats.views import Region, View
 from mvc.objects import Role, TensorSpec
 
 _MAGIC = 0x1950A86A20F9469CFC6C

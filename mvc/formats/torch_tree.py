@@ -150,27 +150,32 @@ def _children(node: Any) -> list[tuple[str, Any]]:
     if pairs is not None:
         state = _state_children(node.state) if isinstance(node, Record) else []
         return [*_named(pairs), *state]
-    if isinstance(node, list | tuple):
-        return [(str(index), item) for index, item in enumerate(node) if _is_container(item)]
     if not isinstance(node, Record):
-        return []
+        return _parts(node)
     sparse = sparse_parts(node)
     if sparse is not None:
         return sparse
-    args = _children(node.args) if _is_container(node.args) else []
-    items = [(str(index), item) for index, item in enumerate(node.items) if _is_container(item)]
-    return [*args, *_named(node.pairs), *items, *_state_children(node.state)]
+    args = _parts(node.args)
+    return [*args, *_named(node.pairs), *_parts(node.items), *_state_children(node.state)]
+
+
+def _parts(node: Any) -> list[tuple[str, Any]]:
+    """A sequence's containers by number; anything else as itself, nameless. Never recurses: depth is the file's."""
+    if isinstance(node, list | tuple):
+        return [(str(index), item) for index, item in enumerate(node) if _is_container(item)]
+    return [("", node)] if _is_container(node) else []
 
 
 def _state_children(state: Any) -> list[tuple[str, Any]]:
     """Attributes of an object, those of a module as its state dict names them."""
     pairs = pairs_of(state)
     if pairs is None:
-        return _children(state) if _is_container(state) else []
+        # (attributes, slots), or whatever a class of its own thought of
+        return [("", part) for _, part in _parts(state)]
     named = {key: value for key, value in pairs if isinstance(key, str)}
     if not all(part in named for part in _MODULE_PARTS):
         return _named(pairs)
-    own = [child for part in _MODULE_PARTS for child in _children(named[part])]
+    own = [child for part in _MODULE_PARTS for child in _named(pairs_of(named[part]) or ())]
     return [*own, *_named([(key, value) for key, value in pairs if key not in _MODULE_PARTS])]
 
 

@@ -11,10 +11,12 @@ from collections.abc import Mapping
 from mvc.errors import FormatError
 from mvc.formats.archive import STORED, Member, read_members
 from mvc.formats.base import NamedTensor
-from mvc.formats.inert import MAX_BYTES, PickleStream, load_inert
+from mvc.formats.inert import load_inert
+from mvc.formats.pickle_stream import MAX_BYTES, PickleStream
 from mvc.formats.source import FileSource, printable
-from mvc.formats.strided import Region, RegionFile, View
+from mvc.formats.strided import RegionFile
 from mvc.formats.torch_tree import FoundTensor, collect_tensors, facts_of
+from mvc.formats.views import Region, View
 from mvc.objects import Role, TensorSpec
 
 _HINT = "the file is damaged or hostile; save the weights as safetensors"

@@ -29,8 +29,8 @@ SINGLE_WEIGHTS = (
     "diffusion_pytorch_model.safetensors",
 )
 _OPTIMIZERS = frozenset({"optimizer.pt", "optimizer.bin"})
-#: directories that distributed trainers put inside, kept as bytes
-_NESTED = ("global_step", "pytorch_model_fsdp_", "optimizer_")
+#: (starts of names of) directories that distributed trainers put inside, kept as bytes
+NESTED = ("global_step", "pytorch_model_fsdp_", "optimizer_")
 _MAX_STATE = 256 * 1024 * 1024
 
 
@@ -54,7 +54,7 @@ def list_files(directory: Path) -> list[str]:
         if entry.name.startswith("."):
             continue
         if entry.is_dir(follow_symlinks=False):
-            if entry.name.startswith(_NESTED):
+            if entry.name.startswith(NESTED):
                 nested = [inner.name for inner in os.scandir(entry.path) if not inner.is_dir(follow_symlinks=False)]
                 names += [f"{entry.name}/{name}" for name in nested]
         elif not (entry.is_symlink() and entry.is_dir()):

@@ -205,7 +205,9 @@ def test_distributed_checkpoint_is_refused_by_name(tmp_path: Path) -> None:
 
 def test_finding(tmp_path: Path) -> None:
     shard(tmp_path / "sharded")
-    train(tmp_path / "run" / "checkpoint-1") if (tmp_path / "run").mkdir() is None else None
+    (tmp_path / "run").mkdir()
+    train(tmp_path / "run" / "checkpoint-1")
+    train(tmp_path / "run" / "checkpoint-1" / "checkpoint-2")
     write_safetensors(tmp_path / "run" / "a.safetensors", ARRAYS)
     write_torch(tmp_path / "run" / "b.weights", torch_state(ARRAYS))
     (tmp_path / "run" / "c.pt").write_bytes(POINTER)
@@ -223,6 +225,7 @@ def test_finding(tmp_path: Path) -> None:
         "run/b.weights": "complete",
         "run/c.pt": "blocked",
         "run/checkpoint-1": "complete",
+        "run/checkpoint-1/checkpoint-2": "complete",
         "run/d.pt": "bad",
         "run/f.pt": "bad",
         "sharded": "complete",

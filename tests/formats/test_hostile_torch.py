@@ -229,13 +229,19 @@ def test_trees_that_explode(tmp_path: Path) -> None:
     shared = b"\x80\x04]\x94" + b"".join(b"]\x94(h%ch%ce" % (i, i) for i in range(60)) + b"."
     circular = b"\x80\x04]\x94h\0a."
     key = b"\x80\x04}(N\x94" + b"".join(b"h%ch%c\x86\x94" % (i, i) for i in range(60)) + b"Nu."
-    deep = b"\x80\x04" + b"]" * 100_000 + b"a" * 99_999 + b"."
+    deep = (
+        b"\x80\x04" + b"]" * 100_000 + b"a" * 99_999 + b".",
+        b"\x80\x04" + b"N" * 100_001 + b"R" * 100_000 + b".",
+        b"\x80\x04" + b"NNR" * 100_000 + b"b" * 99_999 + b".",
+        b"\x80\x04" + b"}" + b"N}" * 100_000 + b"s" * 100_000 + b".",
+    )
     start = time.monotonic()
     for attack in (shared, circular, key):
         with open_checkpoint(torch_zip(tmp_path / "m.pt", [("data.pkl", attack)])) as checkpoint:
             assert not checkpoint.specs
-    with pytest.raises(FormatError, match="nested"):
-        open_checkpoint(torch_zip(tmp_path / "m.pt", [("data.pkl", deep)]))
+    for attack in deep:
+        with pytest.raises(FormatError, match="nested"):
+            open_checkpoint(torch_zip(tmp_path / "m.pt", [("data.pkl", attack)]))
     assert time.monotonic() - start < 5
 
 
