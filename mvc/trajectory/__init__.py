@@ -1,0 +1,32 @@
+"""Points as lineages: families, order, direction, forks."""
+
+from mvc.trajectory.inference import (
+    Block,
+    Declared,
+    Direction,
+    Fork,
+    Inference,
+    Lineage,
+    Placement,
+    Population,
+    Relation,
+    Source,
+)
+from mvc.trajectory.lineages import infer
+from mvc.trajectory.mst import linkage, minimum_spanning_tree
+
+__all__ = [
+    "Block",
+    "Declared",
+    "Direction",
+    "Fork",
+    "Inference",
+    "Lineage",
+    "Placement",
+    "Population",
+    "Relation",
+    "Source",
+    "infer",
+    "linkage",
+    "minimum_spanning_tree",
+]

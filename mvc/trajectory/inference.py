@@ -18,12 +18,16 @@ Source = Literal["weights", "declared", "undecided"]
 
 @dataclass(frozen=True)
 class Block:
-    """Columns ``start:stop`` of the vectors are the signature of tensor ``name`` with ``numel`` values."""
+    """Columns ``start:stop`` of the vectors are the signature of tensor ``name`` with ``numel`` values.
+
+    ``rows`` is the size of the tensor's first axis (units of a layer), 1 where it has none.
+    """
 
     name: str
     start: int
     stop: int
     numel: int
+    rows: int = 1
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,106 @@
+"""Which way time runs along an ordered path of checkpoints. Owns the signals and the fitted model that weighs them.
+
+No sign is set by hand: each signal is odd under reversal of the path, and a logistic model without intercept turns
+them into the log-odds that the order given is the right way round. The coefficients were fitted on trained
+populations by ``benchmarks/trajectory/fit_direction.py``. A late window of training is nearly a stationary walk, which
+no observer can orient; the model's answer there is close to one half, and "undecided" is said below DECIDED.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from mvc.geometry import EXACT
+from mvc.trajectory.inference import Block
+from mvc.trajectory.mst import Floats
+
+#: confidence from which a direction is stated
+DECIDED = 0.9
+
+SIGNALS = ("decay", "jump", "growth", "radial", "straightness", "tails", "constants")
+#: log-odds per unit of each signal
+COEFFICIENTS = (0.895, 1.387, 3.518, 2.829, 0.377, 1.279, 0.005)
+#: cosine between a step and the weights that is as likely one way as the other
+WANDERING = 0.1
+#: log-odds are shrunk to what a finite number of fitted families can support: confidence never exceeds .999
+LIMIT = 6.9
+
+
+def signals(path: Floats, blocks: Sequence[Block]) -> Floats:
+    """Signals [7] of an ordered path of signatures [m, k], m ≥ 2; reversing the path changes their sign.
+
+    decay: log ratio of the mean step of the first half to that of the second (steps shrink while training settles).
+    jump: log ratio of the first step to the last. growth: squared norm gained per squared length walked; a step away
+    from a point is nearly orthogonal to it in high dimension, so that norms grow unless something decays them.
+    radial: norm gained per net displacement.
+    straightness: by how much consecutive steps align more in the first half. tails: excess kurtosis gained (initial
+    values are uniform or normal). constants: tensors that are constant at the start but not at the end (biases at
+    zero, gains at one).
+    """
+    steps = np.diff(path, axis=0)
+    squares = np.einsum("ij,ij->i", steps, steps)
+    lengths = np.sqrt(squares)
+    walked = float(squares.sum())
+    if walked <= 0:
+        return np.zeros(len(SIGNALS))
+    half = (len(lengths) + 1) // 2
+    net = math.sqrt(float(((path[-1] - path[0]) ** 2).sum()))
+    start, end = float(np.linalg.norm(path[0])), float(np.linalg.norm(path[-1]))
+    radial = (end - start) / net if net > 0 else 0.0
+    # where the path is short beside the norm, the norm's own wandering outweighs what the steps add to it
+    wandering = WANDERING * (start + end) / (2 * net) if net > 0 else math.inf
+    growth = max(-1.0, min(1.0, (end**2 - start**2) / walked)) / math.sqrt(1 + wandering**2)
+    turns = np.einsum("ij,ij->i", steps[:-1], steps[1:]) / np.maximum(lengths[:-1] * lengths[1:], 1e-300)
+    middle = (len(turns) + 1) // 2
+    straightness = float(turns[:middle].mean() - turns[-middle:].mean()) if len(turns) > 1 else 0.0
+    return np.array(
+        [
+            _log_ratio(lengths[:half].mean(), lengths[-half:].mean()),
+            _log_ratio(lengths[0], lengths[-1]),
+            growth,
+            radial,
+            straightness,
+            *_ends(path[0], path[-1], blocks),
+        ]
+    )
+
+
+def log_odds(path: Floats, blocks: Sequence[Block]) -> float:
+    """Log-odds that the path runs forward in time."""
+    if len(path) < 2:
+        return 0.0
+    value = float(signals(path, blocks) @ np.array(COEFFICIENTS))
+    return max(-LIMIT, min(LIMIT, value))
+
+
+def confidence(odds: float) -> float:
+    """Probability of the likelier direction, 0.5 … 1."""
+    return 1.0 / (1.0 + math.exp(-abs(odds)))
+
+
+def _log_ratio(a: float, b: float) -> float:
+    if a <= 0 or b <= 0:
+        return 0.0
+    return max(-2.0, min(2.0, math.log(a / b)))
+
+
+def _ends(first: Floats, last: Floats, blocks: Sequence[Block]) -> tuple[float, float]:
+    tails, weight, constants = 0.0, 0, 0
+    for block in blocks:
+        a, b = first[block.start + 1 : block.stop], last[block.start + 1 : block.stop]
+        if block.numel > EXACT:
+            continue  # a sketch keeps neither tails nor constancy
+        constants += int(not a.any()) - int(not b.any()) if block.numel > 1 else 0
+        if block.numel >= 64 and a.any() and b.any():
+            tails += block.numel * (_kurtosis(b) - _kurtosis(a))
+            weight += block.numel
+    gained = tails / weight if weight else 0.0
+    return max(-1.0, min(1.0, gained)), max(-1.0, min(1.0, float(constants)))
+
+
+def _kurtosis(centred: Floats) -> float:
+    variance = float(np.mean(centred**2))
+    return float(np.mean(centred**4)) / variance**2 - 3.0

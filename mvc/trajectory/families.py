@@ -1,0 +1,88 @@
+"""One family of kin checkpoints as a tree of trajectories. Owns the choice of root and the order within branches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mvc.trajectory.direction import log_odds
+from mvc.trajectory.forks import Chain, branches, fork_point, shortest_paths
+from mvc.trajectory.inference import Block
+from mvc.trajectory.mst import Floats
+from mvc.trajectory.ordering import denoised, order_epochs
+
+#: principal coordinates kept before tracing a family: branches need more of them than one run does
+COORDINATES = 10
+#: roots that are tried
+_ROOTS = 6
+
+
+@dataclass(frozen=True)
+class Branch:
+    """Members in order, local indices. ``parent`` is the fork point, None for the root's branch.
+
+    ``odds`` are the log-odds that the family is oriented the right way round.
+    """
+
+    members: tuple[int, ...]
+    odds: float
+    parent: int | None = None
+    confidence: float = 1.0
+    runner_up: int | None = None
+
+
+def trace_family(vectors: Floats, squares: Floats, blocks: Sequence[Block]) -> list[Branch]:
+    """Branches of n kin models, the root's first, each after its parent. ``squares`` [n, n] squared distances."""
+    n = len(vectors)
+    if n == 1:
+        return [Branch((0,), 0.0)]
+    distances = np.sqrt(squares)
+    smooth = denoised(squares, COORDINATES)
+    candidates = _roots(distances, smooth)
+    traced = [(_tree_odds(found, vectors, blocks), found) for found in candidates]
+    _, best = max(enumerate(traced), key=lambda item: (item[1][0], -item[0]))
+    return _ordered(best[1], vectors, squares, blocks)
+
+
+def _roots(distances: Floats, smooth: Floats) -> list[list[Chain]]:
+    """The family's branches as seen from each of its ends."""
+    _, cost = shortest_paths(smooth, 0)
+    end = int(cost.argmax())
+    found = branches(distances, smooth, end)
+    tips = sorted(found, key=lambda chain: -len(chain.members))[: _ROOTS - 1]
+    others = dict.fromkeys(chain.members[-1] for chain in tips)
+    return [found, *(branches(distances, smooth, tip) for tip in others if tip != end)]
+
+
+def _tree_odds(found: Sequence[Chain], vectors: Floats, blocks: Sequence[Block]) -> float:
+    """Log-odds of a rooted tree: those of its branches, each weighted by its share of the steps."""
+    total, steps = 0.0, 0
+    for chain in found:
+        path = chain.members if chain.parent is None else [chain.parent, *chain.members]
+        total += (len(path) - 1) * log_odds(vectors[path], blocks)
+        steps += len(path) - 1
+    return total / max(steps, 1)
+
+
+def _ordered(found: Sequence[Chain], vectors: Floats, squares: Floats, blocks: Sequence[Block]) -> list[Branch]:
+    result: list[Branch] = []
+    home: dict[int, int] = {}
+    for index, chain in enumerate(found):
+        if chain.parent is None:
+            order = order_epochs(squares[np.ix_(chain.members, chain.members)], start=np.arange(len(chain.members)))
+            members = tuple(chain.members[i] for i in order)
+            odds = log_odds(vectors[list(members)], blocks)
+            if odds < 0:
+                members, odds = members[::-1], -odds
+            result.append(Branch(members, odds))
+        else:
+            path = [chain.parent, *chain.members]
+            order = order_epochs(squares[np.ix_(path, path)], start=np.arange(len(path)), first=0)
+            members = tuple(path[i] for i in order[1:])
+            host = result[home[chain.parent]].members
+            at, sure, second = fork_point(vectors[list(host)], vectors[list(members)])
+            result.append(Branch(members, result[0].odds, host[at], sure, host[second]))
+        home |= dict.fromkeys(members, index)
+    return result
