@@ -23,6 +23,8 @@ from mvc.trajectory.mst import Floats, Ints
 #: how many of its own steps a chain must end away from its host to be a branch; a single checkpoint must show more
 DIVERGED = 1.5
 DIVERGED_ALONE = 2.5
+#: how many of the host's last checkpoints count as its end
+AT_END = 4
 
 
 @dataclass
@@ -98,8 +100,9 @@ def branches(distances: Floats, smooth: Floats, root: int) -> list[Chain]:
 def _is_branch(distances: Floats, chain: Chain, host: Chain) -> bool:
     if len(chain.members) > 1:
         return divergence(distances, chain, host) >= DIVERGED
-    # one point off the host's end is a next checkpoint that came out odd; off its middle it is a branch of one
-    at_end = chain.parent in host.members[-2:]
+    # one point off the host's end is a next checkpoint that came out odd (it may even have stepped back); off its
+    # middle it is a branch of one
+    at_end = chain.parent in host.members[-AT_END:]
     return not at_end and divergence(distances, chain, host) >= DIVERGED_ALONE
 
 

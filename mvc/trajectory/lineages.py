@@ -48,7 +48,7 @@ def infer(population: Population) -> Inference:
 
 
 def _squares(population: Population, vectors: Floats) -> Floats:
-    """Squared distances from signatures; exact ones to each point's nearest candidates where signatures are sketches."""
+    """Squared distances from signatures; exact ones to each point's nearest candidates where those are sketches."""
     squares = squared_distances(vectors)
     if population.distance is None:
         return squares
