@@ -25,14 +25,16 @@ class PickleStream:
         self._base = offset
 
     def read(self, length: int, /) -> bytes:
-        length = min(length, self._end - self._at)
         start = self._at - self._base
-        if start + length > len(self._window):
-            size = min(max(length, _WINDOW), self._end - self._at)
-            self._window = bytes(self._source.read(self._at, size))
-            self._base, start = self._at, 0
+        window = self._window[start : start + length]
+        if len(window) == length:  # nearly always: a pickle is read a few bytes at a time
+            self._at += length
+            return window
+        length = min(length, self._end - self._at)
+        self._window = bytes(self._source.read(self._at, min(max(length, _WINDOW), self._end - self._at)))
+        self._base = self._at
         self._at += length
-        return self._window[start : start + length]
+        return self._window[:length]
 
     def readline(self) -> bytes:
         begin = self._at

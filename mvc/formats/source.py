@@ -23,7 +23,7 @@ CHUNK = 1 << 20
 def printable(path: Path | str) -> str:
     """A path or name as it may stand in a message: quoted, ASCII, controls escaped, shortened in the middle."""
     text = ascii(str(path))
-    return text if len(text) <= 200 else f"{text[:120]}…{text[-60:]}"
+    return text if len(text) <= 200 else f"{text[:120]}...{text[-60:]}"
 
 
 class FileSource:
