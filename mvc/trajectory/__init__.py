@@ -1,5 +1,6 @@
 """Points as lineages: families, order, direction, forks."""
 
+from mvc.trajectory.identify import Identification, identify
 from mvc.trajectory.inference import (
     Block,
     Declared,
@@ -20,12 +21,14 @@ __all__ = [
     "Declared",
     "Direction",
     "Fork",
+    "Identification",
     "Inference",
     "Lineage",
     "Placement",
     "Population",
     "Relation",
     "Source",
+    "identify",
     "infer",
     "linkage",
     "minimum_spanning_tree",

@@ -1,0 +1,102 @@
+"""The rules of `mvc check`: what each looks at and when it speaks. Owns the judgement of one step.
+
+Severities are the policy's. A limit is a probability under normal training; there are no other thresholds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from mvc.drift.baseline import combined_probability, normal_scale, prediction_errors, tail_probability
+from mvc.drift.steps import Floats, drift_steps
+
+#: rule → one line on what it catches
+RULES = {
+    "MVC001": "a weight is NaN or infinite",
+    "MVC002": "a step is of another length than the lineage's steps lead one to expect",
+    "MVC003": "a step turns otherwise than the lineage's steps lead one to expect",
+    "MVC004": "length and direction of a step together are abnormal",
+}
+#: probability under normal training below which a single feature, or all of them together, is a finding
+LIMIT = 1e-4
+#: points that must come before the one that is judged
+HISTORY = 5
+#: prediction errors below these are never abnormal: 5 % of a length, .05 of a turn (Fisher's z)
+_FLOORS = (0.05, 0.05)
+
+
+@dataclass(frozen=True)
+class RuleFinding:
+    """``value`` and ``limit`` in the rule's own unit; ``probability`` under normal training, where one applies."""
+
+    rule: str
+    message: str
+    value: float
+    limit: float
+    probability: float | None = None
+    tensor: str | None = None
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """``score`` is -log10 of the combined probability under normal training: 3 means one healthy step in a thousand.
+
+    None, with a ``reason``, where there is too little to judge by.
+    """
+
+    score: float | None
+    findings: tuple[RuleFinding, ...]
+    reason: str = ""
+
+
+def judge(history: npt.NDArray[np.floating], *, siblings: Sequence[npt.NDArray[np.floating]] = ()) -> Judgement:
+    """Judges the last point of a trajectory of signatures [m, k], oldest first, by those before it.
+
+    ``siblings`` are whole trajectories of the same architecture; their prediction errors help while this one is short.
+    """
+    if len(history) <= HISTORY:
+        return Judgement(None, (), f"{len(history) - 1} checkpoints before it; {HISTORY} are needed")
+    own = drift_steps(history)
+    others = [drift_steps(path) for path in siblings if len(path) > 2]
+    if not math.isfinite(own.log_lengths[-1]):
+        return Judgement(0.0, (), "identical to the checkpoint before it")
+    probabilities, findings = [], []
+    for rule, values, pool, floor in (
+        ("MVC002", own.log_lengths, [other.log_lengths for other in others], _FLOORS[0]),
+        ("MVC003", own.turns, [other.turns for other in others], _FLOORS[1]),
+    ):
+        errors = prediction_errors(values)
+        scale = normal_scale(prediction_errors(values[:-1]), [prediction_errors(series) for series in pool], floor)
+        if scale is None or len(errors) == 0:
+            continue
+        error = float(errors[-1])
+        probability = tail_probability(error, scale)
+        probabilities.append(probability)
+        if probability < LIMIT:
+            findings.append(_finding(rule, values, error, probability))
+    if not probabilities:
+        return Judgement(None, (), "too few steps of this architecture to know what is normal")
+    combined = combined_probability(probabilities)
+    if combined < LIMIT:
+        message = f"this step is abnormal: {combined:.1g} of healthy steps are as unlikely as this one"
+        findings.append(RuleFinding("MVC004", message, combined, LIMIT, combined))
+    return Judgement(-math.log10(max(combined, 1e-300)), tuple(findings))
+
+
+def _finding(rule: str, values: Floats, error: float, probability: float) -> RuleFinding:
+    now, expected = float(values[-1]), float(values[-1] - error)
+    if rule == "MVC002":
+        ratio = math.exp(error)
+        size = f"{ratio:.3g}× as long as" if ratio >= 1 else f"only {ratio:.2g} as long as"
+        return RuleFinding(
+            rule, f"the step is {size} its lineage's trend", math.exp(now), math.exp(expected), probability
+        )
+    angle, usual = (math.degrees(math.acos(math.tanh(value))) for value in (now, expected))
+    return RuleFinding(
+        rule, f"the step turns by {angle:.0f}° where {usual:.0f}° was to be expected", angle, usual, probability
+    )
