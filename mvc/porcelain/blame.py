@@ -8,13 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from mvc.errors import InputError
 from mvc.objects import ObjectId
+from mvc.porcelain.reading import History, open_side, read_model
 from mvc.porcelain.results import BlameResult, Contribution, Relation, TensorBlame
+from mvc.porcelain.workspace import Workspace
 
 Vector = npt.NDArray[np.float32]
 
@@ -27,6 +30,36 @@ class Point:
     relation: Relation
     objects: Mapping[str, ObjectId]
     numel: Mapping[str, int]
+
+
+def blame(workspace: Workspace, revision: str, *, tensor: str | None = None, directory: Path = Path()) -> BlameResult:
+    """Blame of a commit, or of a file as if it went on from the nearest lineage tip; ``tensor`` is a shell pattern.
+
+    Raises InputError where no tensor matches.
+    """
+    history = History(workspace)
+    with open_side(workspace, revision, directory) as side:
+        if side.commit is not None:
+            name: str = side.commit
+            model = history.model(name)
+            path = history.trajectory(name)[:-1]
+            placed = history.placed(name)
+            relation: Relation = placed.relation if placed is not None else "starts"
+            lineage = history.lineage(name)
+        else:
+            name = revision
+            model = read_model(side.checkpoint)
+            tip = history.nearest_tip(model)
+            path = () if tip is None else history.trajectory(tip.id)
+            relation = "starts" if tip is None else "extends"
+            lineage = None if tip is None else history.lineage(tip.id)
+    models = [*((commit.id, commit.relation, history.model(commit.id)) for commit in path), (name, relation, model)]
+    points = [Point(c, r, m.objects, {n: s.numel for n, s in m.specs.items()}) for c, r, m in models]
+    signatures = {m.objects[n]: s.values for _, _, m in models for n, s in m.signatures.items()}
+    rows = attribute(points, signatures, tensor)
+    if tensor is not None and not rows:
+        raise InputError(f"no tensor matches {tensor!r}", hint=f"list them with: mvc show {revision}")
+    return BlameResult(name, None if lineage is None else lineage.name, rows)
 
 
 def attribute(

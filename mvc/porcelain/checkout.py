@@ -19,6 +19,7 @@ from mvc.errors import ExistsError, InputError, IntegrityError
 from mvc.formats import assemble
 from mvc.objects import DTYPES, FileEntry, Manifest, TensorEntry
 from mvc.porcelain.results import CheckoutResult
+from mvc.porcelain.revisions import resolve
 from mvc.porcelain.targets import base_name, check_recorded_set, check_target
 from mvc.porcelain.workspace import Workspace
 from mvc.repository import Repository
@@ -36,14 +37,14 @@ def checkout(
     tensor: str | None = None,
     force: bool = False,
 ) -> CheckoutResult:
-    """Writes ``revision`` to ``target``, seen from ``directory`` (its recorded name unless given); with ``tensor``, a shell
-    pattern, a safetensors file of the weights whose names match.
+    """Writes ``revision`` to ``target``, seen from ``directory`` (its recorded name unless given); with ``tensor``,
+    a shell pattern, a safetensors file of the weights whose names match.
 
     Raises InputError for a place where it will not write, ExistsError where something stands there and ``force`` is not
     set, IntegrityError where what is stored is damaged; then nothing has appeared.
     """
     repository = workspace.repository
-    commit_id = workspace.resolve(revision)
+    commit_id = resolve(workspace, revision)
     commit = repository.commit(commit_id)
     manifest = repository.manifest(commit.manifest)
     if target is None:

@@ -5,16 +5,18 @@ Reads two tensors at a time and none that both sides share: equal ids mean equal
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from mvc.errors import InputError
-from mvc.geometry import TensorComparison, combine, compare_tensors, trainable
+from mvc.geometry import EXACT, TensorComparison, combine, compare_tensors, trainable
 from mvc.objects import DTYPES, Checkpoint, ObjectId, TensorSpec, read_array
+from mvc.porcelain.reading import History, open_side
 from mvc.porcelain.results import DiffResult, TensorDiff, TensorStatus
 from mvc.porcelain.workspace import Workspace
 
@@ -22,17 +24,17 @@ from mvc.porcelain.workspace import Workspace
 KnownNorm = Callable[[ObjectId], float | None]
 
 
-def diff(workspace: Workspace, a: str, b: str, *, tensor: str | None = None) -> DiffResult:
+def diff(workspace: Workspace, a: str, b: str, *, tensor: str | None = None, directory: Path = Path()) -> DiffResult:
     """Compares revisions or checkpoint files ``a`` and ``b``; ``tensor`` is a shell pattern on names.
 
     The overall figures are those of the shared trainable tensors that match. Raises InputError where none matches.
     """
-    with workspace.checkpoint(a) as left, workspace.checkpoint(b) as right:
-        rows, overall = compare(left, right, pattern=tensor, known=workspace.squared_norm)
+    with open_side(workspace, a, directory) as left, open_side(workspace, b, directory) as right:
+        rows, overall = compare(left.checkpoint, right.checkpoint, pattern=tensor, known=_known(workspace))
+        commits = (right.commit, left.commit)
     if tensor is not None and not rows:
         raise InputError(f"no tensor of either side matches {tensor!r}", hint=f"list them with: mvc show {a}")
-    whole = tensor is None
-    steps = _in_steps(workspace, a, b, overall.distance) if whole else None
+    steps = _in_steps(workspace, commits, overall.distance) if tensor is None and overall.numel else None
     return DiffResult(
         a=a,
         b=b,
@@ -43,6 +45,18 @@ def diff(workspace: Workspace, a: str, b: str, *, tensor: str | None = None) -> 
         steps=steps,
         verdict=_verdict(rows, overall, steps),
     )
+
+
+def _known(workspace: Workspace) -> KnownNorm:
+    """Squared norms from the index. Signatures of large tensors estimate them: only exact ones count."""
+
+    def known(object_id: ObjectId) -> float | None:
+        signature = workspace.signatures([object_id]).get(object_id)
+        if signature is None or signature.numel > EXACT:
+            return None
+        return float(signature.values.astype(np.float64) @ signature.values.astype(np.float64))
+
+    return known
 
 
 def compare(
@@ -131,13 +145,12 @@ def _values(checkpoint: Checkpoint, name: str) -> npt.NDArray[np.generic] | None
     return array
 
 
-def _in_steps(workspace: Workspace, a: str, b: str, distance: float) -> float | None:
-    """The distance in median steps of the lineage that b (or else a) stands in."""
-    for revision in (b, a):
-        median = workspace.median_step(revision)
-        if median:
-            return distance / median
-    return None
+def _in_steps(workspace: Workspace, commits: Sequence[ObjectId | None], distance: float) -> float | None:
+    """The distance in median steps of the lineage that the first of the commits with one stands in."""
+    history = History(workspace)
+    medians = (history.median_step(commit) for commit in commits if commit is not None)
+    median = next((value for value in medians if value), None)
+    return None if median is None else distance / median
 
 
 def _verdict(rows: tuple[TensorDiff, ...], overall: TensorComparison, steps: float | None) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import click
 
-from mvc.cli import output
+from mvc.cli import completing, output
 from mvc.cli.messages import paint
 from mvc.cli.opening import open_workspace
 from mvc.cli.options import Session, json_option, pass_session, tensor_option
@@ -47,14 +47,14 @@ def _summary(rows: Sequence[TensorBlame]) -> Iterator[str]:
 
 
 @click.command()
-@click.argument("revision", metavar="REV|PATH")
+@click.argument("revision", metavar="REV|PATH", shell_complete=completing.revisions)
 @tensor_option
 @json_option
 @pass_session
 def command(session: Session, revision: str, tensor: str | None, as_json: bool) -> None:
     """Show, for every weight tensor of REV, the commit of its trajectory (across forks, back to the root) that last
     changed it, and how much of its displacement since then each commit contributed."""
-    result = blame(open_workspace(session), revision, tensor=tensor)
+    result = blame(open_workspace(session), revision, tensor=tensor, directory=session.directory)
     if as_json:
         output.emit_json(result, "blame")
     else:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from mvc.cli import output
+from mvc.cli import completing, output
 from mvc.cli.messages import paint
 from mvc.cli.opening import open_workspace
 from mvc.cli.options import Session, json_option, pass_session
@@ -50,19 +50,29 @@ def _finding(finding: Finding) -> str:
 
 
 @click.command()
-@click.argument("revisions", nargs=-1, metavar="[REV|A..B|PATH]...")
+@click.argument("revisions", nargs=-1, metavar="[REV|A..B|PATH]...", shell_complete=completing.revisions)
+@click.option("--all", "everything", is_flag=True, help="Check every commit.")
 @click.option("--policy", metavar="FILE", help="Use this policy instead of the repository's.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="Form of the report.")
 @click.option("--exit-zero", is_flag=True, help="Exit with 0 whatever is found.")
 @json_option
 @pass_session
 def command(
-    session: Session, revisions: tuple[str, ...], policy: str | None, form: str, exit_zero: bool, as_json: bool
+    session: Session,
+    revisions: tuple[str, ...],
+    everything: bool,
+    policy: str | None,
+    form: str,
+    exit_zero: bool,
+    as_json: bool,
 ) -> int:
     """Judge commits (HEAD unless given), ranges or uncommitted files by their lineage's own past: step length, turning
     angle, values that are not finite. Exits with 1 if one fails."""
     policy_path: Path | None = None if policy is None else session.path(policy)
-    result = check(open_workspace(session), revisions or ("HEAD",), policy=policy_path)
+    workspace = open_workspace(session)
+    if everything:
+        revisions = (*revisions, *workspace.repository.state().commits)
+    result = check(workspace, revisions or ("HEAD",), policy=policy_path, directory=session.directory)
     if as_json or form == "json":
         output.emit_json(result, "check")
     else:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from mvc.cli import output
+from mvc.cli import completing, output
 from mvc.cli.messages import paint
 from mvc.cli.opening import open_workspace
 from mvc.cli.options import Session, json_option, pass_session, tensor_option
@@ -15,7 +15,7 @@ from mvc.porcelain.checkout import checkout
 
 
 @click.command()
-@click.argument("revision", metavar="REV")
+@click.argument("revision", metavar="REV", shell_complete=completing.revisions)
 @click.option(
     "-o", "--output", "target", metavar="PATH", help="Where to; the committed file's name here, unless given."
 )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import click
 
-from mvc.cli import output
+from mvc.cli import completing, output
 from mvc.cli.messages import hint, paint, warn
 from mvc.cli.opening import open_workspace
 from mvc.cli.options import Session, json_option, pass_session
@@ -92,7 +92,12 @@ def _metric(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...
 @click.option("-m", "--message", metavar="MSG", default="", help="What this is.")
 @click.option("--step", type=float, metavar="N", help="Declare the training step (or epoch).")
 @click.option("--run", metavar="NAME", help="Declare the training run; it names the lineage.")
-@click.option("--parent", metavar="REV", help="Declare the commit that training started from.")
+@click.option(
+    "--parent",
+    metavar="REV",
+    shell_complete=completing.revisions,
+    help="Declare the commit that training started from.",
+)
 @click.option(
     "--metric", "metrics", multiple=True, metavar="K=V", callback=_metric, help="Record a number; repeatable."
 )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import click
 
-from mvc.cli import output
+from mvc.cli import completing, output
 from mvc.cli.messages import paint
 from mvc.cli.opening import open_workspace
 from mvc.cli.options import Session, json_option, pass_session, tensor_option
@@ -65,8 +65,8 @@ def _counts(result: DiffResult) -> str:
 
 
 @click.command()
-@click.argument("a", metavar="A")
-@click.argument("b", metavar="B")
+@click.argument("a", metavar="A", shell_complete=completing.revisions)
+@click.argument("b", metavar="B", shell_complete=completing.revisions)
 @tensor_option
 @click.option("--all", "everything", is_flag=True, help="List every changed tensor.")
 @click.option("--exit-code", is_flag=True, help="Exit with 1 if the models differ.")
@@ -79,7 +79,7 @@ def command(
 
     A and B are revisions or checkpoint files.
     """
-    result = diff(open_workspace(session), a, b, tensor=tensor)
+    result = diff(open_workspace(session), a, b, tensor=tensor, directory=session.directory)
     if as_json:
         output.emit_json(result, "diff")
     else:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import click
 
-from mvc.cli import output
+from mvc.cli import completing, output
 from mvc.cli.messages import paint
 from mvc.cli.opening import open_workspace
 from mvc.cli.options import Session, json_option, pass_session
@@ -30,7 +30,7 @@ def render(result: DuResult, room: int) -> Iterator[str]:
 
 
 @click.command()
-@click.argument("revisions", nargs=-1, metavar="[REV|LINEAGE]...")
+@click.argument("revisions", nargs=-1, metavar="[REV|LINEAGE]...", shell_complete=completing.revisions)
 @json_option
 @pass_session
 def command(session: Session, revisions: tuple[str, ...], as_json: bool) -> None:

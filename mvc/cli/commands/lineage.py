@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import click
 
-from mvc.cli import output
+from mvc.cli import completing, output
 from mvc.cli.lineages import direction_words, fork_words
 from mvc.cli.messages import paint
 from mvc.cli.opening import open_workspace
@@ -56,7 +56,7 @@ def list_(session: Session, as_json: bool) -> None:
 
 
 @command.command("rename")
-@click.argument("lineage")
+@click.argument("lineage", shell_complete=completing.lineages)
 @click.argument("name")
 @json_option
 @pass_session
@@ -66,8 +66,8 @@ def rename_(session: Session, lineage: str, name: str, as_json: bool) -> None:
 
 
 @command.command("pin")
-@click.argument("revision", metavar="REV")
-@click.argument("lineage")
+@click.argument("revision", metavar="REV", shell_complete=completing.revisions)
+@click.argument("lineage", shell_complete=completing.lineages)
 @json_option
 @pass_session
 def pin_(session: Session, revision: str, lineage: str, as_json: bool) -> None:
@@ -76,7 +76,7 @@ def pin_(session: Session, revision: str, lineage: str, as_json: bool) -> None:
 
 
 @command.command("unpin")
-@click.argument("revision", metavar="REV")
+@click.argument("revision", metavar="REV", shell_complete=completing.revisions)
 @json_option
 @pass_session
 def unpin_(session: Session, revision: str, as_json: bool) -> None:

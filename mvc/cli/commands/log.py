@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import click
 
-from mvc.cli import output
+from mvc.cli import completing, output
 from mvc.cli.graph import draw
 from mvc.cli.lineages import architecture_words, commit_row, fork_words, full_bar, gap_words, heading, shown
 from mvc.cli.messages import hint, paint, warn
@@ -59,7 +59,7 @@ def newest_only(result: LogResult, newest: int | None) -> LogResult:
 
 
 @click.command()
-@click.argument("names", nargs=-1, metavar="[REV|LINEAGE]...")
+@click.argument("names", nargs=-1, metavar="[REV|LINEAGE]...", shell_complete=completing.revisions)
 @click.option("--graph", is_flag=True, help="Draw lineages and forks; solid lines were declared, dotted ones inferred.")
 @click.option("--all", "everything", is_flag=True, help="Sum nothing up: list every commit.")
 @click.option(

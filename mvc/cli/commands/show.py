@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from mvc.cli import output
+from mvc.cli import completing, output
 from mvc.cli.messages import paint
 from mvc.cli.opening import open_workspace
 from mvc.cli.options import Session, json_option, pass_session
@@ -99,7 +99,7 @@ def _tensors(result: ShowResult, room: int, rows: int | None) -> Iterator[str]:
 
 
 @click.command()
-@click.argument("revision", default="HEAD", metavar="[REV]")
+@click.argument("revision", default="HEAD", metavar="[REV]", shell_complete=completing.revisions)
 @click.option("--all", "everything", is_flag=True, help="List every tensor.")
 @json_option
 @pass_session

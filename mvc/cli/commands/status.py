@@ -53,7 +53,7 @@ def _line(entry: StatusEntry, style: str, columns: int) -> str:
 @pass_session
 def command(session: Session, paths: tuple[str, ...], as_json: bool) -> None:
     """Show the checkpoints under PATH (here, unless given): new, committed, changed, incomplete, or not fetched."""
-    result = status(open_workspace(session), [session.path(path) for path in paths])
+    result = status(open_workspace(session), [session.path(path) for path in paths], directory=session.directory)
     if as_json:
         output.emit_json(result, "status")
         return

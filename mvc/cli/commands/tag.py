@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from mvc.cli import output
+from mvc.cli import completing, output
 from mvc.cli.messages import paint
 from mvc.cli.opening import open_workspace
 from mvc.cli.options import Session, json_option, pass_session
@@ -13,8 +13,8 @@ from mvc.porcelain.tags import create_tag, delete_tag, list_tags
 
 
 @click.command()
-@click.argument("name", required=False, metavar="[NAME]")
-@click.argument("revision", required=False, metavar="[REV]")
+@click.argument("name", required=False, metavar="[NAME]", shell_complete=completing.tags)
+@click.argument("revision", required=False, metavar="[REV]", shell_complete=completing.revisions)
 @click.option("-d", "--delete", is_flag=True, help="Remove the tag NAME.")
 @json_option
 @pass_session

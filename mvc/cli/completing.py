@@ -1,0 +1,39 @@
+"""What a shell may complete: HEAD, tags, lineages. Owns the look-up; a shell is told nothing rather than an error."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mvc.cli.opening import open_workspace
+from mvc.cli.options import Session
+from mvc.errors import MvcError
+from mvc.porcelain.log import log
+
+
+def revisions(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """Names that begin as typed. Names that would need quoting are left out."""
+    return [name for name in _names(ctx, lineages=True, tags=True) if name.startswith(incomplete)]
+
+
+def lineages(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    return [name for name in _names(ctx, lineages=True, tags=False) if name.startswith(incomplete)]
+
+
+def tags(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    return [name for name in _names(ctx, lineages=False, tags=True) if name.startswith(incomplete)]
+
+
+def _names(ctx: click.Context, *, lineages: bool, tags: bool) -> list[str]:
+    directory = Path(str(ctx.find_root().params.get("directory") or "."))
+    try:
+        workspace = open_workspace(Session(directory, colour=False, use_pager=False))
+        found = {"HEAD"} if lineages and tags else set()
+        if tags:
+            found |= set(workspace.repository.state().tags)
+        if lineages:
+            found |= {row.name for row in log(workspace).lineages}
+    except (MvcError, OSError):
+        return []
+    return sorted(name for name in found if name.isascii() and name.isprintable() and not set(name) & set(" '\"\\$`"))

@@ -1,0 +1,160 @@
+"""Judges commits and files by their lineage's own past. Owns what is judged against what, severities and the verdict.
+
+The judgement itself is `mvc.drift`'s; how bad a finding is, the policy's.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from mvc.drift import RULES, RuleFinding, judge
+from mvc.errors import InputError, NotFoundError
+from mvc.formats import open_checkpoint
+from mvc.porcelain.reading import History, Model, find_side, read_model
+from mvc.porcelain.results import CheckedCommit, CheckResult, Finding, VerdictName
+from mvc.porcelain.workspace import Workspace
+
+Severity = Literal["warn", "fail", "off"]
+
+NOT_FINITE = "MVC001"
+#: severities that a policy need not name
+_DEFAULTS: Mapping[str, Severity] = {rule: "fail" if rule == NOT_FINITE else "warn" for rule in RULES}
+#: siblings that are read at most: they only tell what is normal
+_SIBLINGS = 16
+
+
+def check(
+    workspace: Workspace, revisions: Sequence[str] = ("HEAD",), *, policy: Path | None = None, directory: Path = Path()
+) -> CheckResult:
+    """Judges revisions, ranges ``A..B`` (B's trajectory without A's) and files, each against what came before it.
+
+    A file is judged as if it went on from the nearest lineage tip. ``policy`` is a TOML file; the repository's unless
+    given. Raises InputError for a policy that cannot be used.
+    """
+    severities = read_policy(
+        workspace.repository.layout.policy if policy is None else policy, required=policy is not None
+    )
+    history = History(workspace)
+    findings: list[Finding] = []
+    commits: dict[str, CheckedCommit] = {}
+    for target in _targets(workspace, history, revisions, directory):
+        key = str(target)
+        if key not in commits:
+            checked, found = _check_one(history, target, severities)
+            commits[key] = checked
+            findings.extend(found)
+    verdicts = {commit.verdict for commit in commits.values()}
+    order: tuple[VerdictName, ...] = ("fail", "warn", "pass", "skip")
+    verdict = next((name for name in order if name in verdicts), "skip")
+    return CheckResult(verdict, len(commits), tuple(findings), tuple(commits.values()))
+
+
+def read_policy(path: Path, *, required: bool) -> Mapping[str, Severity]:
+    """Rule → severity. Raises InputError for unknown rules or severities, NotFoundError for a missing file."""
+    try:
+        table = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        if required:
+            raise NotFoundError(f"there is no policy {str(path)!r}", hint="name another file with --policy") from None
+        return _DEFAULTS
+    except (OSError, ValueError) as error:
+        raise InputError(f"{str(path)!r} is no policy: {error}", hint="correct the file", code="bad-policy") from None
+    rules = table.get("rules", {})
+    bad = sorted(set(table) - {"rules"}) or sorted(set(rules) - set(RULES))
+    if bad or not isinstance(rules, dict):
+        hint = f"[rules] may name: {', '.join(RULES)}"
+        raise InputError(f"{str(path)!r}: unknown key {bad[0] if bad else 'rules'!r}", hint=hint, code="bad-policy")
+    for rule, severity in rules.items():
+        if severity not in ("warn", "fail", "off"):
+            message = f"{str(path)!r}: {rule} cannot be {severity!r}"
+            raise InputError(message, hint='use "fail", "warn" or "off"', code="bad-policy")
+    return {**_DEFAULTS, **rules}
+
+
+def _targets(workspace: Workspace, history: History, revisions: Sequence[str], directory: Path) -> list[str | Path]:
+    """Commits' ids and paths, in the order asked for."""
+    found: list[str | Path] = []
+    for text in revisions:
+        before, dots, after = text.partition("..")
+        if not dots or text.startswith((".", "/")) or (directory / text).exists():
+            found.append(find_side(workspace, text, directory))
+            continue
+        last = find_side(workspace, after or "HEAD", directory)
+        first = find_side(workspace, before, directory)
+        if isinstance(last, Path) or isinstance(first, Path):
+            raise InputError(f"{text!r} is a range of commits, not of files", hint="name files one by one")
+        known = {commit.id for commit in history.trajectory(first)}
+        found.extend(commit.id for commit in history.trajectory(last) if commit.id not in known)
+    return found
+
+
+def _check_one(
+    history: History, target: str | Path, severities: Mapping[str, Severity]
+) -> tuple[CheckedCommit, list[Finding]]:
+    if isinstance(target, Path):
+        with open_checkpoint(target) as opened:
+            model = read_model(opened)
+        tip = history.nearest_tip(model)
+        before = () if tip is None else history.trajectory(tip.id)
+        commit_id, path = None, str(target)
+        lineage = None if tip is None else history.lineage(tip.id)
+    else:
+        model = history.model(target)
+        before = history.trajectory(target)[:-1]
+        placed = history.placed(target)
+        commit_id, path = target, None if placed is None else placed.path
+        lineage = history.lineage(target)
+    vectors = [history.model(commit.id).vector for commit in before]
+    broken = _not_finite(model)
+    score, reason = None, "the first of its trajectory: nothing to judge by"
+    if vectors and all(vector.size == model.vector.size for vector in vectors):
+        judgement = judge(
+            np.stack([*vectors, model.vector]), siblings=_siblings(history, model, lineage and lineage.id)
+        )
+        score, reason = judgement.score, judgement.reason
+        broken += judgement.findings
+    findings = [
+        Finding(
+            rule=item.rule,
+            severity=severity,
+            commit=commit_id,
+            path=path if commit_id is None else None,
+            tensor=item.tensor,
+            value=item.value,
+            limit=item.limit,
+            probability=item.probability,
+            message=item.message,
+        )
+        for item in broken
+        if (severity := severities.get(item.rule, "warn")) != "off"
+    ]
+    bad = {item.severity for item in findings}
+    verdict: VerdictName = "fail" if "fail" in bad else "warn" if "warn" in bad else "skip" if score is None else "pass"
+    return CheckedCommit(commit_id, path, verdict, score, reason), findings
+
+
+def _not_finite(model: Model) -> tuple[RuleFinding, ...]:
+    return tuple(
+        RuleFinding(
+            NOT_FINITE,
+            f"{signature.nonfinite:,} of {signature.numel:,} values are NaN or infinite",
+            float(signature.nonfinite),
+            0.0,
+            tensor=name,
+        )
+        for name, signature in model.signatures.items()
+        if signature.nonfinite
+    )
+
+
+def _siblings(history: History, model: Model, own: str | None) -> list[npt.NDArray[np.float32]]:
+    """Whole trajectories of other lineages of the architecture, the longest first."""
+    others = sorted((row for row in history.alike(model) if row.id != own), key=lambda row: (-len(row.commits), row.id))
+    paths = ([history.model(commit.id).vector for commit in row.commits] for row in others[:_SIBLINGS])
+    return [np.stack(path) for path in paths if len({vector.size for vector in path}) == 1]

@@ -1,0 +1,164 @@
+"""What the reading verbs share: a commit or a file as a checkpoint, and trajectories across forks. Owns both views.
+
+Everything inferred comes from `log`, everything stored from the repository; nothing is computed on weights but the
+signatures of files that nobody committed.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from mvc.errors import NotFoundError
+from mvc.formats import open_checkpoint
+from mvc.geometry import Signature, architecture_of, sign_tensor, trainable
+from mvc.objects import Checkpoint, ObjectId, TensorSpec, read_array
+from mvc.porcelain.log import log
+from mvc.porcelain.results import LogCommit, LogLineage
+from mvc.porcelain.revisions import resolve
+from mvc.porcelain.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Side:
+    """One model: a commit (then ``commit`` is its id) or a file (then ``path`` is where it lies)."""
+
+    checkpoint: Checkpoint
+    commit: ObjectId | None
+    path: Path | None
+
+
+@contextmanager
+def open_side(workspace: Workspace, text: str, directory: Path) -> Iterator[Side]:
+    """A revision or, if it is none, a checkpoint under a path seen from ``directory``. Raises NotFoundError."""
+    found = find_side(workspace, text, directory)
+    if isinstance(found, Path):
+        with open_checkpoint(found) as opened:
+            yield Side(opened, None, found)
+    else:
+        yield Side(workspace.repository.checkpoint(found), found, None)
+
+
+def find_side(workspace: Workspace, text: str, directory: Path) -> ObjectId | Path:
+    """A commit's id or an existing path. Revisions win; ``./NAME`` is always a path. Raises NotFoundError."""
+    path = directory / text
+    if text.startswith(("./", "../", "/")) and path.exists():
+        return path
+    try:
+        return resolve(workspace, text)
+    except NotFoundError:
+        if path.exists():
+            return path
+        raise
+
+
+@dataclass(frozen=True)
+class Model:
+    """What is known of one model without its values: spec, object and signature of every weight, by name.
+
+    Only trainable tensors have signatures.
+    """
+
+    specs: Mapping[str, TensorSpec]
+    objects: Mapping[str, ObjectId]
+    signatures: Mapping[str, Signature]
+
+    @cached_property
+    def architecture(self) -> str:
+        return architecture_of(self.specs).id
+
+    @cached_property
+    def vector(self) -> npt.NDArray[np.float32]:
+        """Signatures in the order of the architecture's names, joined."""
+        parts = [self.signatures[name].values for name in sorted(self.signatures)]
+        return np.concatenate(parts) if parts else np.empty(0, np.float32)
+
+
+def read_model(checkpoint: Checkpoint) -> Model:
+    """The model of a checkpoint that the index does not know: reads every weight."""
+    points = trainable(checkpoint.specs)
+    objects, signatures = {}, {}
+    for name in checkpoint.specs:
+        objects[name] = checkpoint.object_id(name)
+        if name in points:
+            signatures[name] = sign_tensor(read_array(checkpoint, name))
+    return Model(checkpoint.specs, objects, signatures)
+
+
+class History:
+    """All lineages as `log` tells them, and the models of their commits, each read once."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+        self.lineages: Sequence[LogLineage] = log(workspace).lineages
+        self._places = {commit.id: (row, i) for row in self.lineages for i, commit in enumerate(row.commits)}
+        self._models: dict[str, Model] = {}
+
+    def lineage(self, commit_id: str) -> LogLineage | None:
+        """The lineage that a commit stands in; None for a commit without trainable tensors."""
+        place = self._places.get(commit_id)
+        return None if place is None else place[0]
+
+    def placed(self, commit_id: str) -> LogCommit | None:
+        place = self._places.get(commit_id)
+        return None if place is None else place[0].commits[place[1]]
+
+    def trajectory(self, commit_id: str) -> tuple[LogCommit, ...]:
+        """From the root to the commit, back across forks; empty where it stands in no lineage."""
+        path: list[LogCommit] = []
+        seen: set[str] = set()
+        at: str | None = commit_id
+        while at is not None and at in self._places and at not in seen:
+            seen.add(at)
+            row, index = self._places[at]
+            path.extend(reversed(row.commits[: index + 1]))
+            at = None if row.forked_from is None else row.forked_from.commit
+        return tuple(reversed(path))
+
+    def median_step(self, commit_id: str) -> float | None:
+        """Median distance between neighbours of the commit's lineage; of the parent's where it is too short."""
+        row = self.lineage(commit_id)
+        while row is not None:
+            steps = [c.distance for i, c in enumerate(row.commits) if i and c.distance is not None]
+            if steps:
+                return statistics.median(steps)
+            row = None if row.forked_from is None else self.lineage(row.forked_from.commit)
+        return None
+
+    def model(self, commit_id: str) -> Model:
+        """The model of a commit, from its manifest and the index."""
+        if commit_id not in self._models:
+            repository = self.workspace.repository
+            weights = repository.manifest(repository.commit(ObjectId(commit_id)).manifest).weights
+            specs = {name: entry.spec for name, entry in weights.items()}
+            points = trainable(specs)
+            known = self.workspace.signatures(entry.object for name, entry in weights.items() if name in points)
+            self._models[commit_id] = Model(
+                specs,
+                {name: entry.object for name, entry in weights.items()},
+                {name: known[weights[name].object] for name in points if weights[name].object in known},
+            )
+        return self._models[commit_id]
+
+    def alike(self, model: Model) -> Iterable[LogLineage]:
+        """Lineages of the same architecture."""
+        return (row for row in self.lineages if row.architecture == model.architecture and row.commits)
+
+    def nearest_tip(self, model: Model) -> LogCommit | None:
+        """The tip of the lineage that a model would go on from: the nearest one by signatures."""
+        tips = [row.commits[-1] for row in self.alike(model)]
+        return min(tips, key=lambda tip: (signature_distance(self.model(tip.id), model), tip.id), default=None)
+
+
+def signature_distance(a: Model, b: Model) -> float:
+    """Distance as the signatures have it; infinite between different architectures."""
+    if a.vector.size != b.vector.size:
+        return float("inf")
+    return float(np.linalg.norm(a.vector.astype(np.float64) - b.vector.astype(np.float64)))

@@ -1,0 +1,66 @@
+"""One commit: what was recorded and what was inferred. Owns nothing but bringing both together."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from mvc.porcelain.reading import History
+from mvc.porcelain.results import ShowResult, TensorRow, to_json
+from mvc.porcelain.revisions import resolve
+from mvc.porcelain.workspace import Workspace
+
+
+def show(workspace: Workspace, revision: str) -> ShowResult:
+    """Raises NotFoundError, IntegrityError."""
+    repository = workspace.repository
+    commit_id = resolve(workspace, revision)
+    commit = repository.commit(commit_id)
+    manifest = repository.manifest(commit.manifest)
+    sizes = {object_id: repository.odb.stored_size(object_id) for object_id in manifest.objects()}
+    tags = sorted(name for name, target in repository.state().tags.items() if target == commit_id)
+    return ShowResult(
+        id=commit_id,
+        facts={**asdict(commit), "tags": tags},
+        inference=_inference(workspace, commit_id),
+        files=tuple(
+            {"path": file.path, "format": file.format, "size": file.size, "digest": file.digest}
+            for file in manifest.files
+        ),
+        tensors=tuple(
+            TensorRow(
+                entry.name,
+                entry.object,
+                entry.spec.dtype,
+                entry.spec.shape,
+                entry.role,
+                entry.spec.nbytes,
+                sizes[entry.object],
+            )
+            for file in manifest.files
+            for entry in file.tensors
+        ),
+    )
+
+
+def _inference(workspace: Workspace, commit_id: str) -> dict[str, Any]:
+    """Where the commit stands, by what evidence; {} for one without trainable tensors."""
+    history = History(workspace)
+    row, placed = history.lineage(commit_id), history.placed(commit_id)
+    if row is None or placed is None:
+        return {}
+    evidence = dict(placed.evidence)
+    return {
+        "lineage": row.name,
+        "position": placed.position,
+        "relation": placed.relation,
+        "parent": placed.parent,
+        "distance": placed.distance,
+        "turning_angle": placed.turning_angle,
+        "confidence": placed.confidence,
+        "architecture": row.architecture,
+        "direction": to_json(row.direction),
+        "forked_from": to_json(row.forked_from),
+        "runner_up": evidence.pop("runner_up", None),
+        "evidence": evidence,
+    }

@@ -1,0 +1,122 @@
+"""Which checkpoints lie in a directory, and which of them are committed. Owns the comparison with what is recorded.
+
+A checkpoint is committed if a commit has the same files, by size and digest, wherever they lay. Files are hashed only
+where their size occurs in the repository, and once: their digests are remembered by size, time of change and inode.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from mvc.errors import MvcError, NotFoundError
+from mvc.formats import Found, digest_of, find_checkpoints, open_checkpoint
+from mvc.objects import Manifest, ObjectId
+from mvc.porcelain.results import StatusEntry, StatusResult
+from mvc.porcelain.workspace import Workspace
+from mvc.repository import Repository
+from mvc.storage import atomic_write, exists
+
+#: path in the checkpoint, size, digest, of every file
+Content = tuple[tuple[str, int, str], ...]
+
+
+def status(workspace: Workspace, paths: Sequence[Path] = (), *, directory: Path = Path()) -> StatusResult:
+    """State of every checkpoint at or under ``paths`` (``directory`` unless given), by path.
+
+    Raises NotFoundError for a path that is not there.
+    """
+    repository = workspace.repository
+    known = _Known(repository)
+    digests = _Digests(repository)
+    entries: dict[str, StatusEntry] = {}
+    for path in paths or (directory,):
+        if not exists(repository.fs, path):
+            raise NotFoundError(f"there is no {str(path)!r}", hint="list what is here with: mvc status")
+        for found in find_checkpoints(path):
+            entries[str(found.path)] = _entry(repository, found, known, digests)
+    digests.save()
+    return StatusResult(tuple(entries[path] for path in sorted(entries)))
+
+
+def _entry(repository: Repository, found: Found, known: _Known, digests: _Digests) -> StatusEntry:
+    path = str(found.path)
+    if found.state != "complete":
+        return StatusEntry(path, found.state, found.reason)
+    try:
+        content = _content(found.path, known.sizes, digests)
+    except MvcError as error:
+        return StatusEntry(path, "bad", error.message)
+    if content is not None and content in known.contents:
+        return StatusEntry(path, "committed", commit=known.contents[content])
+    before = known.paths.get(_recorded(repository, found.path))
+    if before is not None:
+        return StatusEntry(path, "changed", commit=before)
+    return StatusEntry(path, "new")
+
+
+def _recorded(repository: Repository, path: Path) -> str:
+    """A path as commits record it."""
+    absolute = Path(os.path.abspath(path))
+    root = Path(os.path.abspath(repository.root))
+    return absolute.relative_to(root).as_posix() if absolute.is_relative_to(root) else str(absolute)
+
+
+def _content(path: Path, sizes: frozenset[int], digests: _Digests) -> Content | None:
+    """Files of a checkpoint with their digests; None where a size alone says that it was never committed."""
+    with open_checkpoint(path) as opened:
+        if any(file.size not in sizes for _, file in opened.files):
+            return None
+        return tuple((name, file.size, digests.of(file.path, partial(digest_of, file))) for name, file in opened.files)
+
+
+class _Known:
+    """Everything committed: content → newest commit, recorded path → newest commit, sizes of files."""
+
+    def __init__(self, repository: Repository) -> None:
+        self.contents: dict[Content, ObjectId] = {}
+        self.paths: dict[str, ObjectId] = {}
+        manifests: dict[ObjectId, Manifest] = {}
+        for commit_id in repository.state().commits:
+            commit = repository.commit(commit_id)
+            if commit.manifest not in manifests:
+                manifests[commit.manifest] = repository.manifest(commit.manifest)
+            files = manifests[commit.manifest].files
+            self.contents[tuple((file.path, file.size, file.digest) for file in files)] = commit_id
+            self.paths[commit.path] = commit_id
+        self.sizes = frozenset(size for content in self.contents for _, size, _ in content)
+
+
+class _Digests:
+    """Digests remembered between runs, as git remembers what it has looked at. A file that is touched is read again."""
+
+    def __init__(self, repository: Repository) -> None:
+        self._fs = repository.fs
+        self._file = repository.layout.index.parent / "digests.json"
+        self._old: dict[str, Any] = {}
+        self._new: dict[str, Any] = {}
+        with contextlib.suppress(OSError, ValueError):
+            loaded = json.loads(self._fs.read(self._file))
+            self._old = loaded if isinstance(loaded, dict) else {}
+
+    def of(self, path: Path, compute: Callable[[], str]) -> str:
+        status = os.stat(path)
+        key = os.path.abspath(path)
+        stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_dev]
+        old = self._old.get(key)
+        digest = old[1] if isinstance(old, list) and len(old) == 2 and old[0] == stamp else compute()
+        self._new[key] = [stamp, digest]
+        return str(digest)
+
+    def save(self) -> None:
+        """As far as the disk lets it: a repository that cannot be written to still has a status."""
+        if any(self._old.get(key) != value for key, value in self._new.items()):
+            with contextlib.suppress(MvcError, OSError):
+                payload = json.dumps({**self._old, **self._new}).encode("ascii")
+                atomic_write(self._fs, self._file, (payload,), overwrite=True)
+
