@@ -34,12 +34,14 @@ BUDGET = 60
 class _Drawing:
     columns: int
     newest: int
+    strict: bool
     forks: Mapping[str, Sequence[LogLineage]] = field(default_factory=dict)
 
 
 def draw(lineages: Sequence[LogLineage], columns: int, newest: int | None = None) -> Iterator[str]:
     """Lines of the graph. ``newest``: how many of a lineage's newest commits to draw (None: as many as fit)."""
     total = sum(len(lineage.commits) for lineage in lineages)
+    strict = newest is not None
     if newest is None:
         newest = total if total <= BUDGET else max(2, BUDGET // max(1, len(lineages)))
     held = {commit.id for lineage in lineages for commit in lineage.commits}
@@ -50,7 +52,7 @@ def draw(lineages: Sequence[LogLineage], columns: int, newest: int | None = None
             forks.setdefault(lineage.forked_from.commit, []).append(lineage)
         else:
             roots.append(lineage)
-    drawing = _Drawing(columns, newest, forks)
+    drawing = _Drawing(columns, newest, strict, forks)
     architecture = None
     for index, root in enumerate(roots):
         if index:
@@ -71,7 +73,7 @@ def _lineage(drawing: _Drawing, lineage: LogLineage, lanes: tuple[str, ...]) -> 
     largest = full_bar(lineage.commits)
     above = " "
     previous: int | None = None
-    for index in shown(lineage, drawing.newest, drawing.forks.keys()):
+    for index in shown(lineage, drawing.newest, drawing.forks.keys(), strict=drawing.strict):
         commit = lineage.commits[index]
         if previous is not None and previous - index > 1:
             yield _row((*lanes, edge), paint(gap_words(lineage, previous - index - 1, room - 2), "dim"))
@@ -85,6 +87,9 @@ def _lineage(drawing: _Drawing, lineage: LogLineage, lanes: tuple[str, ...]) -> 
             yield _row((*lanes, edge), _step(commit, largest))
         above = edge
         previous = index
+    hidden = len(lineage.commits) if previous is None else previous
+    if hidden:
+        yield _row((*lanes, edge), paint(gap_words(lineage, hidden, room - 2), "dim"))
 
 
 def _fork(drawing: _Drawing, fork: LogLineage, lanes: tuple[str, ...], above: str) -> Iterator[str]:

@@ -85,13 +85,16 @@ def commit_row(commit: LogCommit, columns: int, *, before: str = "") -> str:
     return f"{row}  {fit(title(commit), room, keep='both')}" if room >= 8 else row
 
 
-def shown(lineage: LogLineage, newest: int, keep: Collection[str]) -> Sequence[int]:
+def shown(lineage: LogLineage, newest: int, keep: Collection[str] = (), *, strict: bool = False) -> Sequence[int]:
     """Indices of the commits to draw, newest first; ``keep`` names ids that are drawn whatever happens.
 
-    The newest ``newest`` commits, the first one, tagged and flagged ones. A gap of one is not worth a line saying so.
+    The newest ``newest`` commits and, unless ``strict``, the first one, tagged and flagged ones. A gap of one is not
+    worth a line saying so.
     """
     commits = lineage.commits
     last = len(commits) - 1
+    if strict:
+        return [i for i in range(last, -1, -1) if i > last - newest or commits[i].id in keep]
     chosen = {
         index
         for index, commit in enumerate(commits)

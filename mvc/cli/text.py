@@ -92,11 +92,13 @@ def number(value: float | None, digits: int = 3) -> str:
 
 
 def percent(value: float | None) -> str:
-    """0.123 → 12 %, small ones with a decimal; a share that is not zero never reads 0 %."""
+    """0.123 → 12 %, small ones with a decimal; what is not quite nothing or everything never reads 0 % or 100 %."""
     if value is None:
         return "–"
     if 0 < abs(value) < 0.001:
         return "<0.1 %" if value > 0 else ">-0.1 %"
+    if 0.995 <= value < 1:
+        return ">99 %"
     return f"{100 * value:.1f} %" if abs(value) < 0.0995 else f"{100 * value:.0f} %"
 
 

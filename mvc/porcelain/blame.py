@@ -49,10 +49,12 @@ def blame(workspace: Workspace, revision: str, *, tensor: str | None = None, dir
         else:
             name = revision
             model = read_model(side.checkpoint)
+            same = history.same(model)
             tip = history.nearest_tip(model)
-            path = () if tip is None else history.trajectory(tip.id)
-            relation = "starts" if tip is None else "extends"
-            lineage = None if tip is None else history.lineage(tip.id)
+            place = same or (None if tip is None else tip.id)
+            path = () if place is None else history.trajectory(place)[: None if same is None else -1]
+            relation = "starts" if not path else "extends"
+            lineage = None if place is None else history.lineage(place)
     models = [*((commit.id, commit.relation, history.model(commit.id)) for commit in path), (name, relation, model)]
     points = [Point(c, r, m.objects, {n: s.numel for n, s in m.specs.items()}) for c, r, m in models]
     signatures = {m.objects[n]: s.values for _, _, m in models for n, s in m.signatures.items()}

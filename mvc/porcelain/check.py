@@ -34,8 +34,8 @@ def check(
 ) -> CheckResult:
     """Judges revisions, ranges ``A..B`` (B's trajectory without A's) and files, each against what came before it.
 
-    A file is judged as if it went on from the nearest lineage tip. ``policy`` is a TOML file; the repository's unless
-    given. Raises InputError for a policy that cannot be used.
+    A file is judged where its weights are committed, else as if it went on from the nearest lineage tip. ``policy`` is
+    a TOML file; the repository's unless given. Raises InputError for a policy that cannot be used.
     """
     severities = read_policy(
         workspace.repository.layout.policy if policy is None else policy, required=policy is not None
@@ -100,10 +100,12 @@ def _check_one(
     if isinstance(target, Path):
         with open_checkpoint(target) as opened:
             model = read_model(opened)
+        same = history.same(model)
         tip = history.nearest_tip(model)
-        before = () if tip is None else history.trajectory(tip.id)
+        place = same or (None if tip is None else tip.id)
+        before = () if place is None else history.trajectory(place)[: None if same is None else -1]
         commit_id, path = None, str(target)
-        lineage = None if tip is None else history.lineage(tip.id)
+        lineage = None if place is None else history.lineage(place)
     else:
         model = history.model(target)
         before = history.trajectory(target)[:-1]

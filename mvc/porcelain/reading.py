@@ -151,6 +151,11 @@ class History:
         """Lineages of the same architecture."""
         return (row for row in self.lineages if row.architecture == model.architecture and row.commits)
 
+    def same(self, model: Model) -> str | None:
+        """The commit that has exactly these weights, if there is one."""
+        commits = (commit.id for row in self.alike(model) for commit in row.commits)
+        return next((commit for commit in commits if self.model(commit).objects == model.objects), None)
+
     def nearest_tip(self, model: Model) -> LogCommit | None:
         """The tip of the lineage that a model would go on from: the nearest one by signatures."""
         tips = [row.commits[-1] for row in self.alike(model)]

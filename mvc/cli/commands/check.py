@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from mvc.cli.text import count, escape, number, pad, short
 from mvc.porcelain.check import check
 from mvc.porcelain.results import CheckResult, Finding
 
+#: so many commits are listed even if nothing is wrong with them
+FEW = 3
 _STYLE = {"pass": "good", "warn": "warn", "fail": "bad", "skip": "dim"}
 _SIGN = {"pass": "✓", "warn": "!", "fail": "✗", "skip": "·"}
 
@@ -26,7 +29,7 @@ def render(result: CheckResult) -> Iterator[str]:
         findings = [
             f for f in result.findings if (f.commit, f.path) == (commit.id, commit.path if not commit.id else None)
         ]
-        if commit.verdict == "pass" and len(result.commits) > 1:
+        if len(result.commits) > FEW and not findings and commit.verdict in ("pass", "skip"):
             continue
         score = f"  score {number(commit.score)}" if commit.score is not None else ""
         where = f"  {paint(escape(commit.path), 'dim')}" if commit.id and commit.path else ""
@@ -35,12 +38,10 @@ def render(result: CheckResult) -> Iterator[str]:
         if commit.reason:
             yield f"        {escape(commit.reason)}"
         yield from (f"        {_finding(finding)}" for finding in findings)
-    passed = sum(commit.verdict == "pass" for commit in result.commits)
-    parts = [f"{passed:,} passed"]
-    for verdict in ("warn", "fail", "skip"):
-        number_of = sum(commit.verdict == verdict for commit in result.commits)
-        if number_of:
-            parts.append(paint(f"{number_of:,} {verdict}", _STYLE[verdict]))
+    counts = Counter(commit.verdict for commit in result.commits)
+    words = {"fail": "failed", "warn": "to look at", "skip": "with too little before them to judge by"}
+    parts = [paint(f"{counts['pass']:,} passed", "good" if counts["pass"] else "dim")]
+    parts += [paint(f"{counts[name]:,} {word}", _STYLE[name]) for name, word in words.items() if counts[name]]
     yield f"{count(result.checked, 'commit')} checked: {', '.join(parts)}"
 
 

@@ -53,11 +53,11 @@ def _rows(result: CommitResult, columns: int) -> Iterator[str]:
     for item, place in zip(result.commits, places, strict=True):
         step = "" if item.distance is None else f"step {number(item.distance)}, "
         sure = "" if item.relation == "duplicate" else f"{step}{percent(item.confidence)} sure"
-        head = f"{short(item.id)}  {pad(_WORDS[item.relation], 10)} {pad(place, widest)}  {pad(sure, 20)}"
+        head = f"{short(item.id)}  {pad(_WORDS[item.relation], 10)} {pad(place, widest)}  {pad(sure, 22)}"
         path = fit(escape(item.path), max(10, columns - width(head) - 2), keep="end")
         yield (
             f"{paint(short(item.id), 'id')}  {pad(_WORDS[item.relation], 10)} {paint(pad(place, widest), 'name')}"
-            f"  {paint(pad(sure, 20), 'dim')}  {path}"
+            f"  {paint(pad(sure, 22), 'dim')}  {path}"
         ).rstrip()
 
 

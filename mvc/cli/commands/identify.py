@@ -43,8 +43,9 @@ def _plain(match: Match) -> str:
 
 def _match(match: Match) -> str:
     where = f"{paint(short(match.commit), 'id')} in {paint(escape(match.lineage), 'name')}"
+    sure = "" if match.confidence >= 1 else paint(f"({percent(match.confidence)} sure)", "dim")
     how = f", {escape(match.transform)}" if match.transform else ""
-    return f"{_WORDS[match.relation]} {where}{how} {paint(f'({percent(match.confidence)} sure)', 'dim')}"
+    return f"{_WORDS[match.relation]} {where}{how} {sure}".rstrip()
 
 
 @click.command()

@@ -39,7 +39,7 @@ def _block(lineage: LogLineage, columns: int, newest: int | None) -> Iterator[st
         yield paint(fit(fork_words(lineage.forked_from), columns, keep="start"), "dim")
     largest = full_bar(lineage.commits)
     previous: int | None = None
-    for position in shown(lineage, LONG if newest is None else newest, ()):
+    for position in shown(lineage, LONG if newest is None else newest, strict=newest is not None):
         commit = lineage.commits[position]
         if previous is not None and previous - position > 1:
             yield paint(f"  {gap_words(lineage, previous - position - 1, columns - 2)}", "dim")
@@ -48,6 +48,9 @@ def _block(lineage: LogLineage, columns: int, newest: int | None) -> Iterator[st
         before = f"{bar(commit.distance, largest, 6)} {figures} {angle}" if largest else ""
         yield "  " + commit_row(commit, columns - 2, before=before)
         previous = position
+    hidden = len(lineage.commits) if previous is None else previous
+    if hidden:
+        yield paint(f"  {gap_words(lineage, hidden, columns - 2)}", "dim")
 
 
 def newest_only(result: LogResult, newest: int | None) -> LogResult:
