@@ -51,13 +51,15 @@ def check_repository(
     repository: Repository,
     *,
     repair: bool = False,
+    timeout: float | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> FsckReport:
-    """Reads and hashes every object. ``progress`` is told how many so far. With ``repair``, takes the lock.
+    """Reads and hashes every object. ``progress`` is told how many so far. With ``repair``, takes the lock,
+    for which it waits ``timeout`` seconds (None: the config's).
 
     Raises BusyError where ``repair`` is asked for while another process writes.
     """
-    with repository.lock(command="fsck") if repair else contextlib.nullcontext():
+    with repository.lock(timeout, "fsck --repair") if repair else contextlib.nullcontext():
         check = _Check(repository, repair, progress or (lambda count: None))
         check.run()
     findings = tuple(check.findings)
@@ -93,8 +95,6 @@ class _Check:
         pending = [(head, "HEAD")] if head is not None else []
         while pending:
             object_id, source = pending.pop()
-            if object_id in self._seen:
-                continue
             operation = self._record(object_id, "operation", source, self._repository.operation)
             if operation is not None:
                 name = f"operation {object_id[:12]}"
@@ -123,10 +123,8 @@ class _Check:
 
     def _walk_commits(self, commits: Iterable[ObjectId], source: str) -> None:
         for commit_id in commits:
-            if commit_id in self._seen:
-                continue
             commit = self._record(commit_id, "commit", source, self._repository.commit)
-            if commit is not None and commit.manifest not in self._seen:
+            if commit is not None:
                 name = f"commit {commit_id[:12]}"
                 manifest = self._record(commit.manifest, "manifest", name, self._repository.manifest)
                 if manifest is not None:
@@ -134,20 +132,19 @@ class _Check:
 
     def _walk_manifest(self, manifest: Manifest, source: str) -> None:
         for file in manifest.files:
-            if file.skeleton not in self._seen:
-                self._record(file.skeleton, "skeleton", source, self._repository.skeleton)
+            self._record(file.skeleton, "skeleton", source, self._repository.skeleton)
             for entry in file.tensors:
-                if entry.object not in self._seen:
-                    self._verify(entry.object, "tensor", f"{source}, tensor {entry.name!r}")
-                if self._seen[entry.object] == "tensor" and self._repository.odb.spec_of(entry.object) != entry.spec:
+                found = self._need(entry.object, "tensor", f"{source}, tensor {entry.name!r}")
+                if found == "tensor" and self._repository.odb.spec_of(entry.object) != entry.spec:
                     message = f"{source} says of tensor {entry.name!r} what its object {entry.object} is not"
                     self._find("malformed", manifest.id, message)
 
     def _record(
         self, object_id: ObjectId, kind: Kind, source: str, parse: Callable[[ObjectId], Record]
     ) -> Record | None:
-        """A small object, verified and parsed; None where it is missing, damaged or malformed."""
-        if self._verify(object_id, kind, source) is None:
+        """A small object, verified and parsed; None where it is missing, damaged, malformed or was walked before."""
+        known = object_id in self._seen
+        if self._need(object_id, kind, source) is None or known:
             return None
         try:
             return parse(object_id)
@@ -156,28 +153,30 @@ class _Check:
             self._find("malformed", object_id, f"{kind} {object_id}, needed by {source}: {error.message}")
             return None
 
+    def _need(self, object_id: ObjectId, kind: Kind, source: str) -> Kind | None:
+        """``kind``; None, with a finding, where the object is missing, damaged or of another kind."""
+        found = self._seen[object_id] if object_id in self._seen else self._verify(object_id, kind, source)
+        if found is not None and found != kind:
+            self._find("malformed", object_id, f"object {object_id} is a {found}, and {source} needs a {kind}")
+            return None
+        return found
+
     def _verify(self, object_id: ObjectId, kind: Kind | None, source: str) -> Kind | None:
-        """The object's kind; None, with a finding, where it is missing, damaged or not a ``kind``."""
+        """The object's kind, read and hashed; None, with a finding, where it is missing or damaged."""
         self._seen[object_id] = None
         self.read += 1
         self._progress(self.read)
         try:
-            found = self._repository.odb.verify(object_id)
+            self._seen[object_id] = self._repository.odb.verify(object_id)
         except IntegrityError as error:
             if error.code == "missing-object":
                 self._find("missing", object_id, f"{kind} {object_id} is missing, needed by {source}")
             else:
                 message = f"{error.message} (needed by {source})"
                 self._find("damaged", object_id, message, repaired=self._quarantine_object(object_id))
-            return None
         except MvcError as error:  # a disk that cannot read it back, or an id that is none
             self._find("damaged", object_id, f"{error.message} (needed by {source})")
-            return None
-        if kind is not None and found != kind:
-            self._find("malformed", object_id, f"object {object_id} is a {found}, and {source} needs a {kind}")
-            return None
-        self._seen[object_id] = found
-        return found
+        return self._seen[object_id]
 
     def _look_for_litter(self) -> None:
         directory, fs = self._repository.directory, self._repository.fs

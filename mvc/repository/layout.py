@@ -72,7 +72,7 @@ def read_template(fs: FileSystem, template: Path | None) -> dict[str, bytes]:
     found = {name: (shipped / name).read_bytes() for name in TEMPLATE}
     if template is not None:
         for name in TEMPLATE:
-            with contextlib.suppress(FileNotFoundError), disk_errors(template / name, "read"):
+            with disk_errors(template / name, "read"), contextlib.suppress(FileNotFoundError):
                 found[name] = fs.read(template / name)
         if not exists(fs, template / "config.toml"):
             raise InputError(f"{str(template)!r} is no template: it has no config.toml", hint="name another directory")

@@ -91,11 +91,11 @@ class WriteLock:
     @contextlib.contextmanager
     def hold(self, command: str, timeout: float) -> Iterator[None]:
         """Holds the lock. Waits ``timeout`` seconds for another holder, then raises BusyError that names it."""
-        try:
-            with disk_errors(self._directory, "lock"):
+        with disk_errors(self._directory, "lock"):
+            try:
                 self._lock.acquire(timeout=timeout)
-        except Timeout:
-            raise self._busy() from None
+            except Timeout:  # an OSError as well, so it is caught in here
+                raise self._busy() from None
         try:
             self._check_leftover()
             token = secrets.token_hex(8)
