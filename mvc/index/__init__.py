@@ -1,0 +1,45 @@
+"""The rebuildable SQL view of commits, and home of every inference."""
+
+from mvc.index.database import SCHEMAS, Index, IndexDamaged, Stamp, set_stamp
+from mvc.index.rows import (
+    ArchitectureRow,
+    CommitRow,
+    DistanceRow,
+    FileRow,
+    FlagRow,
+    InferenceRow,
+    LineageRow,
+    MixtureRow,
+    PlacementRow,
+    PointRow,
+    Row,
+    SettingRow,
+    SignatureRow,
+    TagRow,
+    chunked,
+    insert_rows,
+)
+
+__all__ = [
+    "SCHEMAS",
+    "ArchitectureRow",
+    "CommitRow",
+    "DistanceRow",
+    "FileRow",
+    "FlagRow",
+    "Index",
+    "IndexDamaged",
+    "InferenceRow",
+    "LineageRow",
+    "MixtureRow",
+    "PlacementRow",
+    "PointRow",
+    "Row",
+    "SettingRow",
+    "SignatureRow",
+    "Stamp",
+    "TagRow",
+    "chunked",
+    "insert_rows",
+    "set_stamp",
+]

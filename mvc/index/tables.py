@@ -1,0 +1,193 @@
+"""The index's tables: facts of commits, what was inferred from them, and caches by content. Owns the schema.
+
+Every row is a function of the repository's operations and objects, and of the engine's version: no counters, no
+clocks, no paths of this machine. So an index that was built step by step and one that was built at once are equal.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, Float, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator
+
+METADATA = MetaData()
+
+
+class AnyText(TypeDecorator[str]):
+    """Text that may hold what databases refuse: NUL, and the lone surrogates that stand for bytes of odd file names."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        if value is None:
+            return None
+        plain = value[:1] != '"' and "\0" not in value and value.isprintable()
+        return value if plain else json.dumps(value)
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> str | None:
+        return json.loads(value) if value is not None and value[:1] == '"' else value
+
+
+def _id(name: str = "id", **more: Any) -> Column[str]:
+    return Column(name, String(64), primary_key=True, **more)
+
+
+#: schema: revision of this schema. engine: version of what inferred. operation: the newest one that is reflected
+META = Table(
+    "meta",
+    METADATA,
+    Column("key", String(32), primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+#: alembic's own; written here too, so that a new index needs no alembic
+ALEMBIC = Table("alembic_version", METADATA, Column("version_num", String(32), primary_key=True))
+
+#: ``names`` is JSON: [[name, shape], ...] of the trainable tensors in sorted order
+ARCHITECTURES = Table(
+    "architectures",
+    METADATA,
+    Column("id", String(64), primary_key=True),
+    Column("names", Text, nullable=False),
+    Column("tensors", Integer, nullable=False),
+    Column("weights", BigInteger, nullable=False),
+)
+
+#: one row for each distinct set of trainable weights; ``tensors`` is JSON: their ids in the architecture's order
+POINTS = Table(
+    "points",
+    METADATA,
+    _id("content"),
+    Column("architecture", ForeignKey("architectures.id"), nullable=False, index=True),
+    Column("tensors", Text, nullable=False),
+)
+
+#: ``arrival`` counts commits in the order in which operations added them, from 0
+COMMITS = Table(
+    "commits",
+    METADATA,
+    _id(),
+    Column("arrival", Integer, nullable=False, unique=True),
+    Column("manifest", String(64), nullable=False, index=True),
+    Column("content", ForeignKey("points.content"), nullable=False, index=True),
+    Column("architecture", ForeignKey("architectures.id"), nullable=False, index=True),
+    Column("path", AnyText, nullable=False),
+    Column("message", AnyText, nullable=False),
+    Column("author", AnyText, nullable=False),
+    Column("time", String(40), nullable=False),
+    Column("step", Float),
+    Column("step_source", String(16)),
+    Column("run", AnyText),
+    Column("parent", String(64)),
+    Column("metrics", Text, nullable=False),
+    Column("extra", Text, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+)
+
+#: files of every committed manifest, so that a file can be known again by its size and digest
+FILES = Table(
+    "files",
+    METADATA,
+    _id("manifest"),
+    Column("path", AnyText, primary_key=True),
+    Column("format", String(32), nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Index("files_by_digest", "digest"),
+)
+
+TAGS = Table(
+    "tags",
+    METADATA,
+    Column("name", AnyText, primary_key=True),
+    Column("commit", String(64), nullable=False),
+)
+
+SETTINGS = Table(
+    "settings",
+    METADATA,
+    Column("key", AnyText, primary_key=True),
+    Column("value", AnyText, nullable=False),
+)
+
+#: cache: what is remembered of one tensor, by its id and the version of the sketch; ``sketch`` is float32
+SIGNATURES = Table(
+    "signatures",
+    METADATA,
+    _id("tensor"),
+    Column("version", Integer, primary_key=True),
+    Column("numel", BigInteger, nullable=False),
+    Column("nonfinite", Integer, nullable=False),
+    Column("max_abs", Float, nullable=False),
+    Column("sketch", LargeBinary, nullable=False),
+)
+
+#: cache: exact distances of two points, ``a`` < ``b``, as far as the present inference asked for them
+DISTANCES = Table(
+    "distances",
+    METADATA,
+    Column("a", ForeignKey("points.content"), primary_key=True),
+    Column("b", ForeignKey("points.content"), primary_key=True),
+    Column("architecture", ForeignKey("architectures.id"), nullable=False, index=True),
+    Column("distance", Float, nullable=False),
+)
+
+#: ``basis`` is a digest of all that inference looked at; while it stays the same, so do the rows below
+INFERENCES = Table(
+    "inferences",
+    METADATA,
+    Column("architecture", ForeignKey("architectures.id"), primary_key=True),
+    Column("basis", String(64), nullable=False),
+    Column("warnings", Text, nullable=False),
+)
+
+#: ``id`` is that of the root's commit
+LINEAGES = Table(
+    "lineages",
+    METADATA,
+    _id(),
+    Column("architecture", ForeignKey("architectures.id"), nullable=False, index=True),
+    Column("name", AnyText, nullable=False),
+    Column("name_source", String(16), nullable=False),
+    Column("direction_confidence", Float, nullable=False),
+    Column("direction_source", String(16), nullable=False),
+    Column("fork_commit", String(64)),
+    Column("fork_confidence", Float),
+    Column("fork_runner_up", String(64)),
+)
+
+#: ``evidence`` is JSON
+PLACEMENTS = Table(
+    "placements",
+    METADATA,
+    Column("commit", ForeignKey("commits.id"), primary_key=True),
+    Column("lineage", ForeignKey("lineages.id"), nullable=False, index=True),
+    Column("position", Integer, nullable=False),
+    Column("relation", String(16), nullable=False),
+    Column("parent", String(64)),
+    Column("distance", Float),
+    Column("turning_angle", Float),
+    Column("confidence", Float, nullable=False),
+    Column("evidence", Text, nullable=False),
+)
+
+#: what `check` finds by the rules alone, whatever a policy says of them
+FLAGS = Table(
+    "flags",
+    METADATA,
+    Column("commit", ForeignKey("commits.id"), primary_key=True),
+    Column("rule", String(32), primary_key=True),
+)
+
+#: commits explained as weighted averages of others
+MIXTURES = Table(
+    "mixtures",
+    METADATA,
+    Column("commit", ForeignKey("commits.id"), primary_key=True),
+    Column("source", ForeignKey("commits.id"), primary_key=True),
+    Column("weight", Float, nullable=False),
+)

@@ -1,0 +1,127 @@
+"""A repository together with its index, as every verb gets them. Owns keeping the index in step for whoever reads.
+
+Refuses to let reading wait for writing: where the index is behind and another process holds the lock, or the disk
+takes no writes, what there is is shown with a warning.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from sqlalchemy import Connection
+
+from mvc.errors import BusyError, StorageError
+from mvc.geometry import VERSION, Signature
+from mvc.index import Index, IndexDamaged, SignatureRow, chunked
+from mvc.objects import ObjectId
+from mvc.porcelain.engine import is_current
+from mvc.repository import Repository
+
+#: done, total (None while unknown), what
+Report = Callable[[int, int | None, str], None]
+Answer = TypeVar("Answer")
+
+#: seconds that a reader waits for a writer before it answers from an index that is behind
+_PATIENCE = 0.5
+
+
+@dataclass
+class Workspace:
+    """``author`` is who declares what is declared through it. One instance belongs to one thread.
+
+    ``warnings`` gathers what a reader should know of the answers it got, such as that the index is behind.
+    """
+
+    repository: Repository
+    index: Index
+    author: str
+    warnings: list[str] = field(default_factory=list)
+
+    @classmethod
+    def open(cls, start: str | Path = ".", *, author: str = "", trust: bool = False) -> Workspace:
+        """The nearest repository at or above ``start``. Raises as `Repository.discover`.
+
+        The author that the repository's config names goes before ``author``.
+        """
+        return cls.of(Repository.discover(start, trust=trust), author=author)
+
+    @classmethod
+    def of(cls, repository: Repository, *, author: str = "") -> Workspace:
+        index = Index(repository.layout.index, repository.config.index.url)
+        return cls(repository, index, repository.config.user.author or author or "unknown")
+
+    def read(self, query: Callable[[Connection], Answer]) -> Answer:
+        """What ``query`` finds in the index, brought up to date before where that can be done at once.
+
+        Raises InputError for an index that a newer mvc wrote.
+        """
+        try:
+            with self._current().reading() as connection:
+                return query(connection)
+        except IndexDamaged:
+            self._discard()
+        except StorageError:
+            self._build_aside()
+        with self._current().reading() as connection:
+            return query(connection)
+
+    def update(self, signatures: Mapping[ObjectId, Signature] | None = None, progress: Report | None = None) -> None:
+        """Brings the index up to date; ``signatures`` are those known already. Needs the repository's lock."""
+        module = importlib.import_module("mvc.porcelain.indexing")
+        try:
+            module.bring_up_to_date(self.repository, self.index, known=signatures, progress=progress)
+        except IndexDamaged:
+            self.index.discard()
+            module.bring_up_to_date(self.repository, self.index, known=signatures, progress=progress)
+
+    def signatures(self, tensors: Iterable[ObjectId]) -> Mapping[ObjectId, Signature]:
+        """Signatures of committed trainable tensors, as far as the index has them."""
+        wanted = list(tensors)
+        return self.read(lambda connection: read_signatures(connection, wanted))
+
+    def _current(self) -> Index:
+        """The index, up to date if that can be had at once."""
+        stamp = self.index.stamp()
+        if is_current(stamp, self.repository.head()):
+            return self.index
+        try:
+            with self.repository.lock(_PATIENCE, "index"):
+                self.update()
+        except (BusyError, StorageError) as error:
+            if stamp is None:
+                self._build_aside()
+            else:
+                self._warn(f"what is shown is older than the newest commit, as the index is behind: {error.message}")
+        return self.index
+
+    def _build_aside(self) -> None:
+        """Goes on with an index in memory: there is none on the disk, and none can be written now."""
+        self.index = Index(None)
+        importlib.import_module("mvc.porcelain.indexing").bring_up_to_date(self.repository, self.index)
+
+    def _discard(self) -> None:
+        """Gets rid of a damaged index."""
+        try:
+            with self.repository.lock(_PATIENCE, "index"):
+                self.index.discard()
+        except (BusyError, StorageError):
+            self._build_aside()
+
+    def _warn(self, text: str) -> None:
+        if text not in self.warnings:
+            self.warnings.append(text)
+
+
+def read_signatures(connection: Connection, tensors: Iterable[ObjectId]) -> dict[ObjectId, Signature]:
+    """Signatures that the index has of these tensors."""
+    column = SignatureRow.TABLE.c
+    return {
+        row.tensor: Signature(row.numel, row.nonfinite, row.max_abs, np.frombuffer(row.sketch, "<f4"))
+        for piece in chunked(tensors)
+        for row in SignatureRow.select(connection, column.tensor.in_(piece), column.version == VERSION)
+    }
