@@ -172,7 +172,6 @@ def main() -> None:
     """Entry point of the `mvc` script."""
     if environment.variable("_MVC_COMPLETE"):
         cli.main(prog_name="mvc", complete_var="_MVC_COMPLETE")
-        return
     sys.exit(run(sys.argv[1:]))
 
 

@@ -17,7 +17,7 @@ from mvc.drift import RULES, RuleFinding, judge
 from mvc.errors import InputError, NotFoundError
 from mvc.formats import open_checkpoint
 from mvc.porcelain.reading import History, Model, find_side, read_model
-from mvc.porcelain.results import CheckedCommit, CheckResult, Finding, VerdictName
+from mvc.porcelain.results import CheckedCommit, CheckResult, Finding, LogLineage, VerdictName
 from mvc.porcelain.workspace import Workspace
 
 Severity = Literal["warn", "fail", "off"]
@@ -51,7 +51,7 @@ def check(
             findings.extend(found)
     verdicts = {commit.verdict for commit in commits.values()}
     order: tuple[VerdictName, ...] = ("fail", "warn", "pass", "skip")
-    verdict = next((name for name in order if name in verdicts), "skip")
+    verdict: VerdictName = next((name for name in order if name in verdicts), "skip")
     return CheckResult(verdict, len(commits), tuple(findings), tuple(commits.values()))
 
 
@@ -66,10 +66,10 @@ def read_policy(path: Path, *, required: bool) -> Mapping[str, Severity]:
     except (OSError, ValueError) as error:
         raise InputError(f"{str(path)!r} is no policy: {error}", hint="correct the file", code="bad-policy") from None
     rules = table.get("rules", {})
-    bad = sorted(set(table) - {"rules"}) or sorted(set(rules) - set(RULES))
-    if bad or not isinstance(rules, dict):
+    bad = sorted(set(table) - {"rules"}) or (sorted(set(rules) - set(RULES)) if isinstance(rules, dict) else ["rules"])
+    if bad:
         hint = f"[rules] may name: {', '.join(RULES)}"
-        raise InputError(f"{str(path)!r}: unknown key {bad[0] if bad else 'rules'!r}", hint=hint, code="bad-policy")
+        raise InputError(f"{str(path)!r}: unknown or unusable key {bad[0]!r}", hint=hint, code="bad-policy")
     for rule, severity in rules.items():
         if severity not in ("warn", "fail", "off"):
             message = f"{str(path)!r}: {rule} cannot be {severity!r}"
@@ -97,6 +97,8 @@ def _targets(workspace: Workspace, history: History, revisions: Sequence[str], d
 def _check_one(
     history: History, target: str | Path, severities: Mapping[str, Severity]
 ) -> tuple[CheckedCommit, list[Finding]]:
+    commit_id: str | None = None
+    path: str | None
     if isinstance(target, Path):
         with open_checkpoint(target) as opened:
             model = read_model(opened)
@@ -104,7 +106,7 @@ def _check_one(
         tip = history.nearest_tip(model)
         place = same or (None if tip is None else tip.id)
         before = () if place is None else history.trajectory(place)[: None if same is None else -1]
-        commit_id, path = None, str(target)
+        path = str(target)
         lineage = None if place is None else history.lineage(place)
     else:
         model = history.model(target)
@@ -116,9 +118,7 @@ def _check_one(
     broken = _not_finite(model)
     score, reason = None, "the first of its trajectory: nothing to judge by"
     if vectors and all(vector.size == model.vector.size for vector in vectors):
-        judgement = judge(
-            np.stack([*vectors, model.vector]), siblings=_siblings(history, model, lineage and lineage.id)
-        )
+        judgement = judge(np.stack([*vectors, model.vector]), siblings=_siblings(history, model, lineage))
         score, reason = judgement.score, judgement.reason
         broken += judgement.findings
     findings = [
@@ -155,8 +155,11 @@ def _not_finite(model: Model) -> tuple[RuleFinding, ...]:
     )
 
 
-def _siblings(history: History, model: Model, own: str | None) -> list[npt.NDArray[np.float32]]:
+def _siblings(history: History, model: Model, own: LogLineage | None) -> list[npt.NDArray[np.float32]]:
     """Whole trajectories of other lineages of the architecture, the longest first."""
-    others = sorted((row for row in history.alike(model) if row.id != own), key=lambda row: (-len(row.commits), row.id))
+    others = sorted(
+        (row for row in history.alike(model) if own is None or row.id != own.id),
+        key=lambda row: (-len(row.commits), row.id),
+    )
     paths = ([history.model(commit.id).vector for commit in row.commits] for row in others[:_SIBLINGS])
     return [np.stack(path) for path in paths if len({vector.size for vector in path}) == 1]

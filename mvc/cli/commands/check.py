@@ -14,7 +14,7 @@ from mvc.cli.opening import open_workspace
 from mvc.cli.options import Session, json_option, pass_session
 from mvc.cli.text import count, escape, number, pad, short
 from mvc.porcelain.check import check
-from mvc.porcelain.results import CheckResult, Finding
+from mvc.porcelain.results import CheckResult, Finding, VerdictName
 
 #: so many commits are listed even if nothing is wrong with them
 FEW = 3
@@ -39,7 +39,11 @@ def render(result: CheckResult) -> Iterator[str]:
             yield f"        {escape(commit.reason)}"
         yield from (f"        {_finding(finding)}" for finding in findings)
     counts = Counter(commit.verdict for commit in result.commits)
-    words = {"fail": "failed", "warn": "to look at", "skip": "with too little before them to judge by"}
+    words: dict[VerdictName, str] = {
+        "fail": "failed",
+        "warn": "to look at",
+        "skip": "with too little before them to judge by",
+    }
     parts = [paint(f"{counts['pass']:,} passed", "good" if counts["pass"] else "dim")]
     parts += [paint(f"{counts[name]:,} {word}", _STYLE[name]) for name, word in words.items() if counts[name]]
     yield f"{count(result.checked, 'commit')} checked: {', '.join(parts)}"
