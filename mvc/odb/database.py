@@ -30,7 +30,8 @@ class ObjectDatabase:
 
     def put_tensor(self, spec: TensorSpec, data: Buffer) -> ObjectId:
         """Stores canonical bytes of a tensor. Raises InputError where they are not ``spec.nbytes`` many."""
-        view = memoryview(data).cast("B")
+        view = memoryview(data)
+        view = view.cast("B") if view.nbytes else memoryview(b"")  # a view with a 0 in its shape cannot be cast
         if len(view) != spec.nbytes:
             raise InputError(f"{len(view)} bytes are no {spec.dtype} tensor of shape {list(spec.shape)}")
         return self._put(spec.header(), view, plane_size(spec))

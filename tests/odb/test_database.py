@@ -58,6 +58,14 @@ def test_small_objects_round_trip_and_keep_their_kind() -> None:
         odb.spec_of(object_id)
 
 
+def test_views_of_any_shape_are_taken() -> None:
+    odb = ObjectDatabase(MemoryStorage())
+    for shape in ((0, 3), (2, 3), ()):
+        array = np.zeros(shape, "f4")
+        spec = TensorSpec("F32", shape)
+        assert odb.put_tensor(spec, array.data) == tensor_id(spec, array.tobytes())
+
+
 def test_wrong_length_is_refused() -> None:
     with pytest.raises(InputError):
         ObjectDatabase(MemoryStorage()).put_tensor(SPEC, DATA[:-4])
