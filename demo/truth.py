@@ -1,4 +1,4 @@
-"""How much of the truth the inferred trajectories recovered. Compares `mvc log --json` with what training wrote down."""
+"""How much of the truth the inferred trajectories recovered, from `mvc log --json` and what training wrote down."""
 
 from __future__ import annotations
 
