@@ -55,7 +55,8 @@ def blame(workspace: Workspace, revision: str, *, tensor: str | None = None, dir
             path = () if place is None else history.trajectory(place)[: None if same is None else -1]
             relation = "starts" if not path else "extends"
             lineage = None if place is None else history.lineage(place)
-    models = [*((commit.id, commit.relation, history.model(commit.id)) for commit in path), (name, relation, model)]
+    known = history.models(commit.id for commit in path)
+    models = [*((c.id, c.relation, found) for c, found in zip(path, known, strict=True)), (name, relation, model)]
     points = [Point(c, r, m.objects, {n: s.numel for n, s in m.specs.items()}) for c, r, m in models]
     signatures = {m.objects[n]: s.values for _, _, m in models for n, s in m.signatures.items()}
     rows = attribute(points, signatures, tensor)

@@ -114,7 +114,7 @@ def _check_one(
         placed = history.placed(target)
         commit_id, path = target, None if placed is None else placed.path
         lineage = history.lineage(target)
-    vectors = [history.model(commit.id).vector for commit in before]
+    vectors = [known.vector for known in history.models(commit.id for commit in before)]
     broken = _not_finite(model)
     score, reason = None, "the first of its trajectory: nothing to judge by"
     if vectors and all(vector.size == model.vector.size for vector in vectors):
@@ -161,5 +161,5 @@ def _siblings(history: History, model: Model, own: LogLineage | None) -> list[np
         (row for row in history.alike(model) if own is None or row.id != own.id),
         key=lambda row: (-len(row.commits), row.id),
     )
-    paths = ([history.model(commit.id).vector for commit in row.commits] for row in others[:_SIBLINGS])
+    paths = ([known.vector for known in history.models(c.id for c in row.commits)] for row in others[:_SIBLINGS])
     return [np.stack(path) for path in paths if len({vector.size for vector in path}) == 1]

@@ -38,6 +38,7 @@ def _identify(workspace: Workspace, history: History, path: Path) -> Identified:
         commits = [commit.id for row in history.alike(model) for commit in row.commits]
         if not commits:
             return Identified(str(path), None, None, None, "no committed model has this architecture")
+        history.models(commits)
         near = sorted(commits, key=lambda commit: (signature_distance(history.model(commit), model), commit))
         matches = list(_matches(workspace, history, opened, model, near[:_CANDIDATES]))
     if not matches:

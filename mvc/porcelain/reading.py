@@ -52,7 +52,8 @@ def find_side(workspace: Workspace, text: str, directory: Path) -> ObjectId | Pa
     if text.startswith(("./", "../", "/")) and path.exists():
         return path
     try:
-        return resolve(workspace, text)
+        commit: ObjectId = resolve(workspace, text)
+        return commit
     except NotFoundError:
         if path.exists():
             return path
@@ -134,18 +135,25 @@ class History:
 
     def model(self, commit_id: str) -> Model:
         """The model of a commit, from its manifest and the index."""
-        if commit_id not in self._models:
-            repository = self.workspace.repository
-            weights = repository.manifest(repository.commit(ObjectId(commit_id)).manifest).weights
-            specs = {name: entry.spec for name, entry in weights.items()}
-            points = trainable(specs)
-            known = self.workspace.signatures(entry.object for name, entry in weights.items() if name in points)
-            self._models[commit_id] = Model(
-                specs,
-                {name: entry.object for name, entry in weights.items()},
-                {name: known[weights[name].object] for name in points if weights[name].object in known},
-            )
-        return self._models[commit_id]
+        return self.models([commit_id])[0]
+
+    def models(self, commits: Iterable[str]) -> list[Model]:
+        """Models of these commits, in order; the index is asked once for all that are not known yet."""
+        wanted = list(commits)
+        repository = self.workspace.repository
+        entries = {
+            commit: repository.manifest(repository.commit(ObjectId(commit)).manifest).weights
+            for commit in dict.fromkeys(wanted)
+            if commit not in self._models
+        }
+        specs = {commit: {name: entry.spec for name, entry in found.items()} for commit, found in entries.items()}
+        points = {commit: trainable(found) for commit, found in specs.items()}
+        known = self.workspace.signatures(entries[commit][name].object for commit in entries for name in points[commit])
+        for commit, found in entries.items():
+            objects = {name: entry.object for name, entry in found.items()}
+            signatures = {name: known[objects[name]] for name in points[commit] if objects[name] in known}
+            self._models[commit] = Model(specs[commit], objects, signatures)
+        return [self._models[commit] for commit in wanted]
 
     def alike(self, model: Model) -> Iterable[LogLineage]:
         """Lineages of the same architecture."""
@@ -153,12 +161,14 @@ class History:
 
     def same(self, model: Model) -> str | None:
         """The commit that has exactly these weights, if there is one."""
-        commits = (commit.id for row in self.alike(model) for commit in row.commits)
-        return next((commit for commit in commits if self.model(commit).objects == model.objects), None)
+        commits = [commit.id for row in self.alike(model) for commit in row.commits]
+        found = zip(commits, self.models(commits), strict=True)
+        return next((commit for commit, known in found if known.objects == model.objects), None)
 
     def nearest_tip(self, model: Model) -> LogCommit | None:
         """The tip of the lineage that a model would go on from: the nearest one by signatures."""
         tips = [row.commits[-1] for row in self.alike(model)]
+        self.models(tip.id for tip in tips)
         return min(tips, key=lambda tip: (signature_distance(self.model(tip.id), model), tip.id), default=None)
 
 

@@ -16,7 +16,8 @@ from typing import Any
 
 from mvc.errors import MvcError, NotFoundError
 from mvc.formats import Found, digest_of, find_checkpoints, open_checkpoint
-from mvc.objects import Manifest, ObjectId
+from mvc.index import CommitRow, FileRow
+from mvc.objects import ObjectId
 from mvc.porcelain.results import StatusEntry, StatusResult
 from mvc.porcelain.workspace import Workspace
 from mvc.repository import Repository
@@ -32,7 +33,7 @@ def status(workspace: Workspace, paths: Sequence[Path] = (), *, directory: Path 
     Raises NotFoundError for a path that is not there.
     """
     repository = workspace.repository
-    known = _Known(repository)
+    known = _Known(workspace)
     digests = _Digests(repository)
     entries: dict[str, StatusEntry] = {}
     for path in paths or (directory,):
@@ -72,24 +73,24 @@ def _content(path: Path, sizes: frozenset[int], digests: _Digests) -> Content | 
     with open_checkpoint(path) as opened:
         if any(file.size not in sizes for _, file in opened.files):
             return None
-        return tuple((name, file.size, digests.of(file.path, partial(digest_of, file))) for name, file in opened.files)
+        found = ((name, file.size, digests.of(file.path, partial(digest_of, file))) for name, file in opened.files)
+        return tuple(sorted(found))
 
 
 class _Known:
     """Everything committed: content → newest commit, recorded path → newest commit, sizes of files."""
 
-    def __init__(self, repository: Repository) -> None:
-        self.contents: dict[Content, ObjectId] = {}
-        self.paths: dict[str, ObjectId] = {}
-        manifests: dict[ObjectId, Manifest] = {}
-        for commit_id in repository.state().commits:
-            commit = repository.commit(commit_id)
-            if commit.manifest not in manifests:
-                manifests[commit.manifest] = repository.manifest(commit.manifest)
-            files = manifests[commit.manifest].files
-            self.contents[tuple((file.path, file.size, file.digest) for file in files)] = commit_id
-            self.paths[commit.path] = commit_id
-        self.sizes = frozenset(size for content in self.contents for _, size, _ in content)
+    def __init__(self, workspace: Workspace) -> None:
+        order = (CommitRow.TABLE.c.arrival,)
+        commits, files = workspace.read(lambda at: (CommitRow.select(at, order=order), FileRow.select(at)))
+        contents: dict[ObjectId, list[tuple[str, int, str]]] = {}
+        for row in files:
+            contents.setdefault(row.manifest, []).append((row.path, row.size, row.digest))
+        self.contents: dict[Content, ObjectId] = {
+            tuple(sorted(contents.get(commit.manifest, ()))): commit.id for commit in commits
+        }
+        self.paths: dict[str, ObjectId] = {commit.path: commit.id for commit in commits}
+        self.sizes = frozenset(row.size for row in files)
 
 
 class _Digests:
@@ -119,4 +120,3 @@ class _Digests:
             with contextlib.suppress(MvcError, OSError):
                 payload = json.dumps({**self._old, **self._new}).encode("ascii")
                 atomic_write(self._fs, self._file, (payload,), overwrite=True)
-

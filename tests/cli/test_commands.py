@@ -395,7 +395,7 @@ def read_all(invoke: Invoke, *args: str) -> Any:
 
 
 def test_hostile_names_reach_no_terminal(repo: Path, invoke: Invoke) -> None:
-    evil = f"evil{HOSTILE}.safetensors"
+    evil = "evil\x1b[31m[bold]\u202e.safetensors"
     save_file({HOSTILE: np.ones((4, 4), np.float32), "\x9b2J::error::x": np.zeros(3, np.float32)}, evil)
     assert invoke("status")[0] == 0
     assert invoke("commit", evil, "-m", f"two\nlines {HOSTILE}", "--metric", f"{HOSTILE}=1")[0] == 0
