@@ -7,7 +7,7 @@ takes no writes, what there is is shown with a warning.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -78,6 +78,27 @@ class Workspace:
         except IndexDamaged:
             self.index.discard()
             module.bring_up_to_date(self.repository, self.index, known=signatures, progress=progress)
+
+    def refresh(self) -> None:
+        """Brings the index up to date, aside where the disk refuses. Needs the repository's lock."""
+        try:
+            if not is_current(self.index.stamp(), self.repository.head()):
+                self.update()
+        except StorageError as error:
+            self._build_aside()
+            self._warn(f"the index could not be written: {error.message}")
+
+    def declare(
+        self,
+        command: str,
+        *,
+        commits: Sequence[ObjectId] = (),
+        tags: Mapping[str, ObjectId | None] | None = None,
+        settings: Mapping[str, str | None] | None = None,
+    ) -> None:
+        """One operation by this author, durable, and the index after it. Needs the repository's lock."""
+        self.repository.append(command=command, author=self.author, commits=commits, tags=tags, settings=settings)
+        self.refresh()
 
     def signatures(self, tensors: Iterable[ObjectId]) -> Mapping[ObjectId, Signature]:
         """Signatures of committed trainable tensors, as far as the index has them."""

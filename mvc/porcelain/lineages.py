@@ -1,0 +1,131 @@
+"""Lineages listed, renamed, pinned. Owns what a user may declare of them; a declaration is an operation, never lost.
+
+A name is anchored to the lineage's root commit, a pin to another commit of its lineage: both follow these commits,
+whatever is inferred later.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from sqlalchemy import Connection
+
+from mvc.errors import ExistsError, InputError, NotFoundError
+from mvc.index import CommitRow, LineageRow, PlacementRow, SettingRow, TagRow
+from mvc.objects import ObjectId
+from mvc.porcelain.declarations import NAME, PIN, pins_of
+from mvc.porcelain.log import direction, forked_from, natural
+from mvc.porcelain.results import LineageResult
+from mvc.porcelain.results import LineageRow as ListedLineage
+from mvc.porcelain.revisions import find_commit, find_lineage
+from mvc.porcelain.workspace import Workspace
+from mvc.repository import check_tag
+
+
+def list_lineages(workspace: Workspace) -> LineageResult:
+    """Every lineage, by name."""
+    return workspace.read(_list)
+
+
+def rename(workspace: Workspace, lineage: str, name: str) -> LineageResult:
+    """Gives a lineage another name. Raises ExistsError where a lineage or tag has it, InputError where it is none."""
+    try:
+        check_tag(name)
+    except InputError as error:
+        message = error.message.replace("cannot be a tag", "cannot be a lineage's name")
+        raise InputError(message, hint=error.hint, code="bad-name") from None
+    with workspace.repository.lock(command="lineage rename"):
+        workspace.refresh()
+        row, anchors = workspace.read(lambda connection: _renamable(connection, lineage, name))
+        settings: dict[str, str | None] = dict.fromkeys(anchors)
+        settings[NAME + row.id] = name
+        workspace.declare("lineage rename", settings=settings)
+    return _only(workspace, row.id)
+
+
+def pin(workspace: Workspace, revision: str, lineage: str) -> LineageResult:
+    """Declares that a commit belongs to a lineage. Raises InputError where the architectures differ."""
+    with workspace.repository.lock(command="lineage pin"):
+        workspace.refresh()
+        commit, anchor = workspace.read(lambda connection: _pinnable(connection, revision, lineage))
+        workspace.declare("lineage pin", settings={PIN + commit: anchor})
+    return _only(workspace, anchor)
+
+
+def unpin(workspace: Workspace, revision: str) -> LineageResult:
+    """Leaves a commit's lineage to inference again. Raises NotFoundError where it is not pinned."""
+    with workspace.repository.lock(command="lineage unpin"):
+        workspace.refresh()
+        commit, pinned = workspace.read(
+            lambda connection: (find_commit(connection, revision), pins_of(SettingRow.select(connection)))
+        )
+        if commit not in pinned:
+            raise NotFoundError(f"commit {commit[:12]} is not pinned to a lineage", hint="run: mvc lineage")
+        workspace.declare("lineage unpin", settings={PIN + commit: None})
+    return _only(workspace, commit)
+
+
+def _list(connection: Connection) -> LineageResult:
+    lineages = {row.id: row for row in LineageRow.select(connection)}
+    order = PlacementRow.TABLE.c
+    members: dict[ObjectId, list[ObjectId]] = defaultdict(list)
+    for place in PlacementRow.select(connection, order=(order.lineage, order.position)):
+        members[place.lineage].append(place.commit)
+    homes = {commit: lineage for lineage, commits in members.items() for commit in commits}
+    rows = [
+        ListedLineage(
+            id=row.id,
+            name=row.name,
+            name_source=row.name_source,  # type: ignore[arg-type]
+            architecture=row.architecture,
+            commits=len(members[row.id]),
+            tip=members[row.id][-1],
+            forked_from=forked_from(row, homes, lineages),
+            direction=direction(row),
+        )
+        for row in lineages.values()
+    ]
+    return LineageResult(tuple(sorted(rows, key=lambda row: natural(row.name))))
+
+
+def _only(workspace: Workspace, commit: ObjectId) -> LineageResult:
+    """The one lineage that a commit stands in."""
+    home = workspace.read(lambda connection: find_lineage(connection, commit).id)
+    return LineageResult(tuple(row for row in list_lineages(workspace).lineages if row.id == home))
+
+
+def _members(connection: Connection, lineage: ObjectId) -> list[ObjectId]:
+    column = PlacementRow.TABLE.c
+    rows = PlacementRow.select(connection, column.lineage == lineage, order=(column.position,))
+    return [row.commit for row in rows]
+
+
+def _renamable(connection: Connection, lineage: str, name: str) -> tuple[LineageRow, list[str]]:
+    """The lineage, and the settings that name it so far."""
+    row = find_lineage(connection, lineage)
+    if any(other.id != row.id for other in LineageRow.select(connection, LineageRow.TABLE.c.name == name)):
+        raise ExistsError(f"another lineage is called {name!r}", hint="choose another name, or rename that one first")
+    if TagRow.select(connection, TagRow.TABLE.c.name == name):
+        raise ExistsError(f"a tag is called {name!r}", hint=f"choose another name, or run: mvc tag --delete {name}")
+    keys = {NAME + commit for commit in _members(connection, row.id)}
+    return row, [setting.key for setting in SettingRow.select(connection) if setting.key in keys]
+
+
+def _pinnable(connection: Connection, revision: str, lineage: str) -> tuple[ObjectId, ObjectId]:
+    """The commit and the anchor that it is pinned to."""
+    commit, row = find_commit(connection, revision), find_lineage(connection, lineage)
+    own = CommitRow.select(connection, CommitRow.TABLE.c.id == commit)[0]
+    if own.architecture != row.architecture:
+        raise InputError(
+            f"commit {commit[:12]} has another architecture than lineage {row.name!r}",
+            hint="only models with the same tensors can be one lineage",
+        )
+    pinned = pins_of(SettingRow.select(connection))
+    alike = {other.id for other in CommitRow.select(connection, CommitRow.TABLE.c.content == own.content)}
+    members = _members(connection, row.id)
+    anchor = next((member for member in members if member not in alike and member not in pinned), None)
+    if anchor is None:
+        raise InputError(
+            f"lineage {row.name!r} has no other commit to pin {commit[:12]} to", hint="name another lineage"
+        )
+    return commit, anchor

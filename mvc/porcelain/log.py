@@ -1,0 +1,103 @@
+"""The trajectories, as the index has them. Owns putting its rows together; computes and infers nothing."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import Connection
+
+from mvc.index import ArchitectureRow, CommitRow, FlagRow, InferenceRow, LineageRow, PlacementRow, TagRow
+from mvc.objects import ObjectId
+from mvc.porcelain.results import DirectionResult, ForkedFrom, LogCommit, LogLineage, LogResult
+from mvc.porcelain.revisions import find_lineage
+from mvc.porcelain.workspace import Workspace
+
+
+def log(workspace: Workspace, revisions: Sequence[str] = (), *, limit: int | None = None) -> LogResult:
+    """All lineages, or those that ``revisions`` name or stand in; of each only the ``limit`` last commits.
+
+    Architectures with most commits come first, their lineages by name. Raises NotFoundError, InputError.
+    """
+    result = workspace.read(lambda connection: _read(connection, revisions, limit))
+    return LogResult(result.lineages, (*workspace.warnings, *result.warnings))
+
+
+def _read(connection: Connection, revisions: Sequence[str], limit: int | None) -> LogResult:
+    chosen = {find_lineage(connection, revision).id for revision in revisions}
+    commits = {row.id: row for row in CommitRow.select(connection)}
+    lineages = {row.id: row for row in LineageRow.select(connection)}
+    architectures = {row.id: row for row in ArchitectureRow.select(connection)}
+    order = PlacementRow.TABLE.c
+    places = PlacementRow.select(connection, order=(order.lineage, order.position))
+    homes = {place.commit: place.lineage for place in places}
+    tags: dict[ObjectId, list[str]] = defaultdict(list)
+    for tag in TagRow.select(connection):
+        tags[tag.commit].append(tag.name)
+    flags: dict[ObjectId, list[str]] = defaultdict(list)
+    for flag in FlagRow.select(connection):
+        flags[flag.commit].append(flag.rule)
+    members: dict[ObjectId, list[LogCommit]] = defaultdict(list)
+    for place in places:
+        if not revisions or place.lineage in chosen:
+            made = _commit(commits[place.commit], place, tuple(tags[place.commit]), tuple(flags[place.commit]))
+            members[place.lineage].append(made)
+    found = [
+        LogLineage(
+            id=row.id,
+            name=row.name,
+            architecture=row.architecture,
+            forked_from=forked_from(row, homes, lineages),
+            direction=direction(row),
+            commits=tuple(rows if limit is None else rows[max(0, len(rows) - limit) :]),
+            name_source=row.name_source,  # type: ignore[arg-type]
+            tensors=architectures[row.architecture].tensors,
+            weights=architectures[row.architecture].weights,
+        )
+        for row, rows in ((lineages[lineage], rows) for lineage, rows in members.items())
+    ]
+    sizes = Counter(row.architecture for row in commits.values())
+    found.sort(key=lambda lineage: (-sizes[lineage.architecture], lineage.architecture, natural(lineage.name)))
+    shown = {lineage.architecture for lineage in found}
+    inferences = [row for row in InferenceRow.select(connection) if row.architecture in shown]
+    return LogResult(tuple(found), tuple(text for row in inferences for text in row.warnings))
+
+
+def _commit(row: CommitRow, place: PlacementRow, tags: tuple[str, ...], flags: tuple[str, ...]) -> LogCommit:
+    return LogCommit(
+        id=row.id,
+        path=row.path,
+        message=row.message,
+        time=row.time,
+        step=row.step,
+        distance=place.distance,
+        turning_angle=place.turning_angle,
+        relation=place.relation,  # type: ignore[arg-type]
+        flags=flags,
+        position=place.position,
+        confidence=place.confidence,
+        parent=place.parent,
+        tags=tags,
+        run=row.run,
+        evidence=place.evidence,
+    )
+
+
+def forked_from(
+    row: LineageRow, homes: Mapping[ObjectId, ObjectId], lineages: Mapping[ObjectId, LineageRow]
+) -> ForkedFrom | None:
+    """Where a lineage left another; None for one that starts on its own. ``homes``: commit → its lineage."""
+    if row.fork_commit is None:
+        return None
+    return ForkedFrom(lineages[homes[row.fork_commit]].name, row.fork_commit, row.fork_confidence or 0.0)
+
+
+def direction(row: LineageRow) -> DirectionResult:
+    return DirectionResult(row.direction_confidence, row.direction_source)  # type: ignore[arg-type]
+
+
+def natural(name: str) -> tuple[tuple[int, int, str], ...]:
+    """Key by which run 2 comes before run 10."""
+    parts = re.split(r"(\d{1,18})", name.casefold())
+    return tuple((0, int(part), "") if index % 2 else (1, 0, part) for index, part in enumerate(parts) if part)

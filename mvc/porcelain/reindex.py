@@ -1,0 +1,23 @@
+"""Throws the index away and builds it again from the stored objects. Loses nothing: nothing in it is a fact's home."""
+
+from __future__ import annotations
+
+from sqlalchemy import func, select
+
+from mvc.index import CommitRow, LineageRow
+from mvc.porcelain.results import ReindexResult
+from mvc.porcelain.workspace import Report, Workspace
+
+
+def reindex(workspace: Workspace, *, progress: Report | None = None) -> ReindexResult:
+    """Builds the index, with every inference, from nothing; also where it is damaged or a newer mvc's."""
+    with workspace.repository.lock(command="reindex"):
+        workspace.index.discard()
+        workspace.update(progress=progress)
+    commits, lineages = workspace.read(
+        lambda connection: [
+            connection.execute(select(func.count()).select_from(row.TABLE)).scalar() or 0
+            for row in (CommitRow, LineageRow)
+        ]
+    )
+    return ReindexResult(commits, lineages)
