@@ -1,0 +1,1 @@
+"""Measures trajectory inference on populations trained for it."""
