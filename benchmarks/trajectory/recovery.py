@@ -21,7 +21,7 @@ def main() -> None:
     print(
         "| population | checkpoints | runs found / there | purity | adjacent pairs: mean, worst | direction right / stated | s |"
     )
-    print("|---|---|---|---|---|---|---|")
+    print("|" + "---|" * len(titles))
     for name in asked.only:
         population = trained(name, asked.data, asked.cache)
         seeds, length = population.weights.shape[:2]
