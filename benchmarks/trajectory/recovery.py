@@ -18,9 +18,16 @@ from mvc.trajectory import Declared, Population, infer
 
 def main() -> None:
     asked = arguments(__doc__ or "")
-    print(
-        "| population | checkpoints | runs found / there | purity | adjacent pairs: mean, worst | direction right / stated | s |"
+    titles = (
+        "population",
+        "points",
+        "runs found / there",
+        "purity",
+        "pairs: mean, worst",
+        "direction right / stated",
+        "s",
     )
+    print("| " + " | ".join(titles) + " |")
     print("|" + "---|" * len(titles))
     for name in asked.only:
         population = trained(name, asked.data, asked.cache)
