@@ -5,8 +5,9 @@ from __future__ import annotations
 from sqlalchemy import func, select
 
 from mvc.index import CommitRow, LineageRow
+from mvc.porcelain.progress import Report
 from mvc.porcelain.results import ReindexResult
-from mvc.porcelain.workspace import Report, Workspace
+from mvc.porcelain.workspace import Workspace
 
 
 def reindex(workspace: Workspace, *, progress: Report | None = None) -> ReindexResult:

@@ -12,18 +12,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-import numpy as np
 from sqlalchemy import Connection
 
 from mvc.errors import BusyError, StorageError
-from mvc.geometry import VERSION, Signature
-from mvc.index import Index, IndexDamaged, SignatureRow, chunked
+from mvc.geometry import Signature
+from mvc.index import Index, IndexDamaged
 from mvc.objects import ObjectId
 from mvc.porcelain.engine import is_current
+from mvc.porcelain.progress import Report
+from mvc.porcelain.signatures import read_signatures
 from mvc.repository import Repository
 
-#: done, total (None while unknown), what
-Report = Callable[[int, int | None, str], None]
 Answer = TypeVar("Answer")
 
 #: seconds that a reader waits for a writer before it answers from an index that is behind
@@ -82,8 +81,7 @@ class Workspace:
     def refresh(self) -> None:
         """Brings the index up to date, aside where the disk refuses. Needs the repository's lock."""
         try:
-            if not is_current(self.index.stamp(), self.repository.head()):
-                self.update()
+            self.update()
         except StorageError as error:
             self._build_aside()
             self._warn(f"the index could not be written: {error.message}")
@@ -136,13 +134,3 @@ class Workspace:
     def _warn(self, text: str) -> None:
         if text not in self.warnings:
             self.warnings.append(text)
-
-
-def read_signatures(connection: Connection, tensors: Iterable[ObjectId]) -> dict[ObjectId, Signature]:
-    """Signatures that the index has of these tensors."""
-    column = SignatureRow.TABLE.c
-    return {
-        row.tensor: Signature(row.numel, row.nonfinite, row.max_abs, np.frombuffer(row.sketch, "<f4"))
-        for piece in chunked(tensors)
-        for row in SignatureRow.select(connection, column.tensor.in_(piece), column.version == VERSION)
-    }

@@ -156,7 +156,9 @@ def _kendall(values: Sequence[float]) -> float:
 def _placements(
     population: Population, vectors: Floats, squares: Floats, kin: Kinship, lineages: Sequence[Lineage]
 ) -> tuple[Placement, ...]:
-    home = {member: number for number, lineage in enumerate(lineages) for member in lineage.members}
+    home = np.empty(len(vectors), dtype=np.intp)
+    for number, lineage in enumerate(lineages):
+        home[list(lineage.members)] = number
     before: dict[int, int | None] = {}
     for lineage in lineages:
         before[lineage.members[0]] = lineage.fork.parent if lineage.fork else None
@@ -168,12 +170,12 @@ def _placements(
         for place, point in enumerate(lineage.members):
             parent = before[point]
             sigmas, cosine = link[point] if parent is not None else (0.0, 0.0)
-            others = [i for i in range(len(vectors)) if home[i] != number]
-            rival = min(others, key=lambda i: (squares[point, i], i)) if others else None
+            strangers = np.where(home == number, np.inf, squares[point])
+            rival = int(strangers.argmin()) if len(lineages) > 1 else None
             distance = None if parent is None else _distance(population, squares, parent, point)
             evidence: dict[str, object] = {"order_agreement": round(agreement[place], 3)}
             if parent is None:
-                strange = max((link[i][0] for i in lineage.members if home[i] == number), default=0.0)
+                strange = link[point][0]
                 sure = 1.0 if len(lineage.members) > 1 else _logistic(SIGMAS - min(strange, SIGMAS))
             else:
                 evidence |= {"cosine": round(cosine, 4), "sigmas": round(sigmas, 1)}

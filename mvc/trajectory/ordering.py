@@ -16,11 +16,11 @@ import numpy as np
 from mvc.trajectory.mst import Floats, Ints
 
 #: principal coordinates kept before ordering one run
-COORDINATES = 5
+COORDINATES = 10
 #: lags that the banded anti-Robinson form looks at
-BAND = 4
+BAND = 8
 #: most elements permuted at once; longer orders are improved window by window
-_WINDOW = 48
+_WINDOW = 56
 
 
 def squared_distances(points: Floats) -> Floats:
