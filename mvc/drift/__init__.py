@@ -1,6 +1,6 @@
 """Lineages as expectations: features of steps, what is normal, rules."""
 
-from mvc.drift.rules import HISTORY, LIMIT, RULES, Judgement, RuleFinding, judge
+from mvc.drift.rules import HISTORY, LIMIT, RULES, Judgement, Normal, RuleFinding, judge, judge_all
 from mvc.drift.steps import Steps, displacement_shares, drift_steps
 
 __all__ = [
@@ -8,9 +8,11 @@ __all__ = [
     "LIMIT",
     "RULES",
     "Judgement",
+    "Normal",
     "RuleFinding",
     "Steps",
     "displacement_shares",
     "drift_steps",
     "judge",
+    "judge_all",
 ]

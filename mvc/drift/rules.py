@@ -6,14 +6,14 @@ Severities are the policy's. A limit is a probability under normal training; the
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from mvc.drift.baseline import combined_probability, normal_scale, prediction_errors, tail_probability
-from mvc.drift.steps import Floats, drift_steps
+from mvc.drift.steps import Floats, Steps, drift_steps
 
 #: rule → one line on what it catches
 RULES = {
@@ -54,24 +54,52 @@ class Judgement:
     reason: str = ""
 
 
-def judge(history: npt.NDArray[np.floating], *, siblings: Sequence[npt.NDArray[np.floating]] = ()) -> Judgement:
-    """Judges the last point of a trajectory of signatures [m, k], oldest first, by those before it.
+@dataclass(frozen=True)
+class Normal:
+    """Prediction errors of healthy trajectories of one architecture, by feature: what siblings teach."""
 
-    ``siblings`` are whole trajectories of the same architecture; their prediction errors help while this one is short.
+    lengths: tuple[Floats, ...] = ()
+    turns: tuple[Floats, ...] = ()
+
+    @classmethod
+    def of(cls, paths: Iterable[npt.NDArray[np.floating]]) -> Normal:
+        """Errors along whole trajectories of signatures, each [m, k]."""
+        steps = [drift_steps(path) for path in paths if len(path) > 2]
+        return cls(
+            tuple(prediction_errors(row.log_lengths) for row in steps),
+            tuple(prediction_errors(row.turns) for row in steps),
+        )
+
+
+def judge(path: npt.NDArray[np.floating], *, siblings: Normal | None = None) -> Judgement:
+    """Judges the last point of a trajectory of signatures [m, k], oldest first, by those before it."""
+    return judge_all(path, siblings=siblings, start=len(path) - 1)[0]
+
+
+def judge_all(
+    path: npt.NDArray[np.floating], *, siblings: Normal | None = None, start: int = 0
+) -> tuple[Judgement, ...]:
+    """Judges each point of a trajectory [m, k] from ``start`` on, each by those before it alone.
+
+    ``siblings`` help while the trajectory is short.
     """
-    if len(history) <= HISTORY:
-        return Judgement(None, (), f"{len(history) - 1} checkpoints before it; {HISTORY} are needed")
-    own = drift_steps(history)
-    others = [drift_steps(path) for path in siblings if len(path) > 2]
-    if not math.isfinite(own.log_lengths[-1]):
+    steps, normal = drift_steps(path), siblings or Normal()
+    return tuple(_judge_point(steps, point, normal) for point in range(start, len(path)))
+
+
+def _judge_point(steps: Steps, point: int, normal: Normal) -> Judgement:
+    if point < HISTORY:
+        before = "no checkpoint" if point == 0 else "1 checkpoint" if point == 1 else f"{point} checkpoints"
+        return Judgement(None, (), f"{before} before it; {HISTORY} are needed")
+    if not math.isfinite(steps.log_lengths[point - 1]):
         return Judgement(0.0, (), "identical to the checkpoint before it")
     probabilities, findings = [], []
     for rule, values, pool, floor in (
-        ("MVC002", own.log_lengths, [other.log_lengths for other in others], _FLOORS[0]),
-        ("MVC003", own.turns, [other.turns for other in others], _FLOORS[1]),
+        ("MVC002", steps.log_lengths[:point], normal.lengths, _FLOORS[0]),
+        ("MVC003", steps.turns[: point - 1], normal.turns, _FLOORS[1]),
     ):
         errors = prediction_errors(values)
-        scale = normal_scale(prediction_errors(values[:-1]), [prediction_errors(series) for series in pool], floor)
+        scale = normal_scale(prediction_errors(values[:-1]), pool, floor)
         if scale is None or len(errors) == 0:
             continue
         error = float(errors[-1])

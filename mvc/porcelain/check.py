@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from mvc.drift import RULES, RuleFinding, judge
+from mvc.drift import RULES, Normal, RuleFinding, judge
 from mvc.errors import InputError, NotFoundError
 from mvc.formats import open_checkpoint
 from mvc.porcelain.reading import History, Model, find_side, read_model

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mvc.drift import HISTORY, displacement_shares, drift_steps, judge
+from mvc.drift import HISTORY, Normal, displacement_shares, drift_steps, judge, judge_all
 from mvc.testing.trajectories import Walk, synthetic_run
 
-SIBLINGS = [synthetic_run(100 + i) for i in range(4)]
+SIBLINGS = Normal.of(synthetic_run(100 + i) for i in range(4))
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -45,6 +45,11 @@ def test_an_identical_checkpoint_is_no_drift() -> None:
     run = synthetic_run(4)
     judgement = judge(np.concatenate([run, run[-1:]]), siblings=SIBLINGS)
     assert judgement.findings == () and judgement.score == 0.0
+
+
+def test_judging_all_at_once_is_judging_one_by_one() -> None:
+    run = synthetic_run(3)
+    assert judge_all(run, siblings=SIBLINGS) == tuple(judge(run[: i + 1], siblings=SIBLINGS) for i in range(len(run)))
 
 
 def test_a_spiky_past_widens_what_is_normal() -> None:
