@@ -118,7 +118,7 @@ def _check_one(
     broken = _not_finite(model)
     score, reason = None, "the first of its trajectory: nothing to judge by"
     if vectors and all(vector.size == model.vector.size for vector in vectors):
-        judgement = judge(np.stack([*vectors, model.vector]), siblings=_siblings(history, model, lineage))
+        judgement = judge(np.stack([*vectors, model.vector]), siblings=Normal.of(_siblings(history, model, lineage)))
         score, reason = judgement.score, judgement.reason
         broken += judgement.findings
     findings = [
