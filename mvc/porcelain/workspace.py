@@ -78,10 +78,10 @@ class Workspace:
             self.index.discard()
             module.bring_up_to_date(self.repository, self.index, known=signatures, progress=progress)
 
-    def refresh(self) -> None:
+    def refresh(self, signatures: Mapping[ObjectId, Signature] | None = None) -> None:
         """Brings the index up to date, aside where the disk refuses. Needs the repository's lock."""
         try:
-            self.update()
+            self.update(signatures)
         except StorageError as error:
             self._build_aside()
             self._warn(f"the index could not be written: {error.message}")

@@ -1,0 +1,216 @@
+"""Records checkpoints: many paths, one transaction, one operation. Owns what is refused, and what is told afterwards.
+
+Any path that cannot be committed fails the whole command before anything is acknowledged. Content that is committed
+already is reported, not committed again.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from mvc.errors import ExistsError, FormatError, InputError
+from mvc.formats import find_checkpoints, open_checkpoint
+from mvc.index import CommitRow, FileRow, LineageRow, PlacementRow, TagRow, chunked
+from mvc.objects import Commit, ObjectId
+from mvc.porcelain.intake import Content, Intake, Taken
+from mvc.porcelain.progress import Report, silent
+from mvc.porcelain.results import CommitResult, Committed, Relation
+from mvc.porcelain.revisions import resolve
+from mvc.porcelain.tags import check_free
+from mvc.porcelain.workspace import Workspace
+from mvc.repository import check_tag
+
+_MAX_TEXT = 1 << 16
+
+
+def commit(
+    workspace: Workspace,
+    paths: Sequence[Path | str],
+    *,
+    message: str = "",
+    step: float | None = None,
+    run: str | None = None,
+    parent: str | None = None,
+    metrics: Mapping[str, float] | None = None,
+    tag: str | None = None,
+    extra: Mapping[str, str] | None = None,
+    time: datetime | None = None,
+    progress: Report | None = None,
+) -> CommitResult:
+    """Commits every checkpoint at or below ``paths``. ``parent`` is a revision; ``step`` and ``tag`` are for one only.
+
+    Raises FormatError for what is no sound checkpoint, InputError, ExistsError, BusyError, StorageError: then nothing
+    was committed.
+    """
+    report = progress or silent
+    _check_declared(message, step, run, metrics, tag)
+    found, warnings = _find(paths)
+    if len(found) > 1 and (step is not None or tag is not None):
+        option = "step" if step is not None else "tag"
+        raise InputError(
+            f"a {option} is for one checkpoint, and {len(found)} were found", hint="commit them one by one"
+        )
+    repository = workspace.repository
+    with repository.lock():
+        workspace.refresh()
+        if tag is not None:
+            workspace.read(lambda connection: _check_tag_free(connection, tag))
+        parent_id = None if parent is None else resolve(workspace, parent)
+        known = workspace.read(_known)
+        before = frozenset(known.values())
+        moment = (time or datetime.now(UTC)).astimezone(UTC)
+        intake = Intake(repository)
+        taken: list[Taken] = []
+        ids: list[ObjectId] = []
+        with repository.odb.batch():
+            for done, path in enumerate(found):
+                report(done, len(found), path.name)
+                item = intake.take(path, known)
+                if item.manifest is not None:
+                    own_step = item.facts.get("step")
+                    if own_step is not None and not math.isfinite(own_step):
+                        own_step = None
+                    record = Commit(
+                        manifest=item.manifest.id,
+                        path=item.recorded,
+                        time=moment.isoformat(timespec="microseconds"),
+                        author=workspace.author,
+                        message=message,
+                        step=own_step if step is None else float(step),
+                        step_source="user" if step is not None else None if own_step is None else "file",
+                        run=run,
+                        parent=parent_id,
+                        metrics={key: float(value) for key, value in (metrics or {}).items()},
+                        extra=dict(extra or {}),
+                    )
+                    known[item.content] = repository.put(record)
+                taken.append(item)
+                ids.append(known[item.content])
+        new = [commit_id for item, commit_id in zip(taken, ids, strict=True) if item.manifest is not None]
+        if new or tag is not None:
+            tags = {} if tag is None else {tag: ids[0]}
+            repository.append(command="commit", author=workspace.author, commits=new, tags=tags, time=moment)
+        report(len(found), len(found), "reading lineages from weights")
+        workspace.refresh(intake.signatures)
+    if len(new) < len(taken) and (step, run, parent) != (None, None, None):
+        warnings.append("what was declared is not recorded for content that was committed already")
+    sizes = {
+        commit_id: sum(repository.odb.stored_size(item) for item in {*taken_item.added, commit_id})
+        for taken_item, commit_id in zip(taken, ids, strict=True)
+        if taken_item.manifest is not None
+    }
+    committed = workspace.read(lambda connection: _tell(connection, taken, ids, before, sizes))
+    return CommitResult(committed, (*warnings, *workspace.warnings))
+
+
+def _check_declared(
+    message: str, step: float | None, run: str | None, metrics: Mapping[str, float] | None, tag: str | None
+) -> None:
+    if tag is not None:
+        check_tag(tag)
+    if step is not None and not math.isfinite(step):
+        raise InputError(f"a step cannot be {step}", hint="declare a finite number")
+    bad = next((key for key, value in (metrics or {}).items() if not math.isfinite(value)), None)
+    if bad is not None:
+        raise InputError(f"metric {bad!r} is not a finite number", hint="leave it out")
+    if run is not None and (not run.strip() or len(run) > 200):
+        raise InputError("a run's name has 1 to 200 characters", hint="give another name with --run")
+    if len(message) > _MAX_TEXT:
+        raise InputError(f"a message has at most {_MAX_TEXT:,} characters")
+
+
+def _find(paths: Sequence[Path | str]) -> tuple[list[Path], list[str]]:
+    """Checkpoints to commit, each once, and what was left out in directories that were searched."""
+    found: dict[str, Path] = {}
+    warnings: list[str] = []
+    for given in map(Path, paths):
+        if not given.is_dir():
+            found.setdefault(os.path.abspath(given), given)
+            continue
+        below = find_checkpoints(given)
+        complete = [item.path for item in below if item.state == "complete"]
+        if not complete:
+            # says what is wrong with the directory, if it is meant to be one checkpoint
+            first = next((item.path for item in below), given)
+            open_checkpoint(first).close()
+            raise FormatError(f"there is no checkpoint in {str(given)!r}", hint="see what is there with: mvc status")
+        found |= {os.path.abspath(path): path for path in complete if os.path.abspath(path) not in found}
+        named = (item for item in below if item.state != "complete")
+        warnings += [f"left out {str(item.path)!r}: {item.reason}" for item in named]
+    if not found:
+        raise InputError("no checkpoint was named", hint="run: mvc commit PATH")
+    return list(found.values()), warnings
+
+
+def _check_tag_free(connection: Connection, tag: str) -> None:
+    check_free(connection, tag)
+    rows = TagRow.select(connection, TagRow.TABLE.c.name == tag)
+    if rows:
+        message = f"tag {tag!r} exists and names {rows[0].commit[:12]}"
+        raise ExistsError(message, hint=f"choose another name, or run: mvc tag --delete {tag}")
+
+
+def _known(connection: Connection) -> dict[Content, ObjectId]:
+    """Content of every commit → the commit; of several with the same content the first by id."""
+    files: dict[ObjectId, list[tuple[str, int, str]]] = defaultdict(list)
+    for file in FileRow.select(connection):
+        files[file.manifest].append((file.path, file.size, file.digest))
+    found: dict[Content, ObjectId] = {}
+    for row in CommitRow.select(connection):
+        if row.manifest in files:
+            found.setdefault(tuple(sorted(files[row.manifest])), row.id)
+    return found
+
+
+def _tell(
+    connection: Connection,
+    taken: Sequence[Taken],
+    ids: Sequence[ObjectId],
+    before: frozenset[ObjectId],
+    sizes: Mapping[ObjectId, int],
+) -> tuple[Committed, ...]:
+    """Where each one stands after the whole command."""
+    rows: dict[ObjectId, CommitRow] = {}
+    places: dict[ObjectId, PlacementRow] = {}
+    for piece in chunked(ids):
+        rows |= {row.id: row for row in CommitRow.select(connection, CommitRow.TABLE.c.id.in_(piece))}
+        found = PlacementRow.select(connection, PlacementRow.TABLE.c.commit.in_(piece))
+        places |= {place.commit: place for place in found}
+    names = {row.id: row.name for row in LineageRow.select(connection)}
+    last_old: dict[ObjectId, int] = defaultdict(lambda: -1)
+    for piece in chunked({place.lineage for place in places.values()}):
+        for place in PlacementRow.select(connection, PlacementRow.TABLE.c.lineage.in_(piece)):
+            if place.commit in before:
+                last_old[place.lineage] = max(last_old[place.lineage], place.position)
+    told = []
+    for item, commit_id in zip(taken, ids, strict=True):
+        row, place = rows[commit_id], places[commit_id]
+        relation: Relation = place.relation  # type: ignore[assignment]
+        if item.manifest is None:
+            relation = "duplicate"
+        elif relation in ("starts", "extends", "forks") and place.position < last_old[place.lineage]:
+            relation = "inserts"
+        told.append(
+            Committed(
+                id=commit_id,
+                path=item.recorded,
+                architecture=row.architecture,
+                lineage=names[place.lineage],
+                position=place.position,
+                relation=relation,
+                parent=place.parent,
+                distance=place.distance,
+                confidence=place.confidence,
+                bytes=row.bytes,
+                stored_bytes=sizes.get(commit_id, 0) if item.manifest is not None else 0,
+                evidence=place.evidence,
+            )
+        )
+    return tuple(told)

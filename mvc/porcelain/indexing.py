@@ -1,0 +1,183 @@
+"""Brings the index up to date with the repository: facts first, then inferences, in one transaction. Owns the order.
+
+What was added since the index's operation is added; where that cannot be told, everything is read again. Inference is
+done again only for architectures whose commits, declared facts or pins are not those of the last time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import Connection, select
+
+from mvc.errors import IntegrityError
+from mvc.geometry import Signature, sign_tensor
+from mvc.index import (
+    ArchitectureRow,
+    CommitRow,
+    DistanceRow,
+    FileRow,
+    FlagRow,
+    Index,
+    InferenceRow,
+    LineageRow,
+    MixtureRow,
+    PlacementRow,
+    PointRow,
+    Row,
+    SettingRow,
+    SignatureRow,
+    TagRow,
+    chunked,
+    insert_rows,
+    set_stamp,
+)
+from mvc.objects import ObjectId, as_array
+from mvc.porcelain.engine import ENGINE, is_current, stamp_of
+from mvc.porcelain.facts import damaged, read_facts
+from mvc.porcelain.inferring import infer_lineages, name_lineages
+from mvc.porcelain.progress import Report, silent
+from mvc.porcelain.signatures import indexed_signatures, signature_row
+from mvc.repository import Repository, State
+from mvc.repository.state import replay
+
+#: all but the cache of signatures, each before those that it refers to
+_ALL: tuple[type[Row], ...] = (
+    FlagRow,
+    MixtureRow,
+    PlacementRow,
+    LineageRow,
+    InferenceRow,
+    DistanceRow,
+    SettingRow,
+    TagRow,
+    FileRow,
+    CommitRow,
+    PointRow,
+    ArchitectureRow,
+)
+
+
+def bring_up_to_date(
+    repository: Repository,
+    index: Index,
+    *,
+    known: Mapping[ObjectId, Signature] | None = None,
+    progress: Report | None = None,
+) -> None:
+    """``known`` are signatures that need not be computed. Needs the repository's lock, but for an index in memory.
+
+    Raises IndexDamaged, StorageError, InputError for a newer schema.
+    """
+    report = progress or silent
+    stamp, head = index.stamp(), repository.head()
+    if is_current(stamp, head):
+        return
+    if stamp is None:
+        index.prepare()
+    with index.writing() as connection:
+        old = _indexed_state(connection, stamp.operation) if stamp is not None and stamp.engine == ENGINE else None
+        state = _state(repository, old, head)
+        anew = old is None or state.commits[: len(old.commits)] != old.commits
+        if anew:
+            _clear(connection, signatures=old is None)
+        start = 0 if old is None or anew else len(old.commits)
+        _add_commits(connection, repository, state.commits[start:], start, known or {}, report)
+        if anew:
+            _prune_signatures(connection)
+        _replace_names(connection, state)
+        infer_lineages(connection, repository, report)
+        name_lineages(connection)
+        set_stamp(connection, stamp_of(head))
+
+
+def _indexed_state(connection: Connection, operation: str) -> State:
+    order = (CommitRow.TABLE.c.arrival,)
+    return State(
+        ObjectId(operation) if operation else None,
+        tuple(row.id for row in CommitRow.select(connection, order=order)),
+        {row.name: row.commit for row in TagRow.select(connection)},
+        {row.key: row.value for row in SettingRow.select(connection)},
+    )
+
+
+def _state(repository: Repository, old: State | None, head: ObjectId | None) -> State:
+    """The repository's state at ``head``; of a straight line of operations only those since ``old`` are read."""
+    newer = []
+    at = head
+    while old is not None and at is not None and at != old.head:
+        operation = repository.operation(at)
+        if len(operation.parents) > 1:
+            break
+        newer.append(operation)
+        at = operation.parents[0] if operation.parents else None
+    if old is not None and at == old.head:
+        return replay(reversed(newer), old)
+    return repository.state()
+
+
+def _clear(connection: Connection, *, signatures: bool) -> None:
+    for row in _ALL:
+        row.clear(connection)
+    if signatures:
+        SignatureRow.clear(connection)
+
+
+def _prune_signatures(connection: Connection) -> None:
+    """Takes away signatures of tensors that no point has any more."""
+    used = {tensor for point in PointRow.select(connection) for tensor in point.tensors}
+    column = SignatureRow.TABLE.c.tensor
+    for piece in chunked({ObjectId(tensor) for (tensor,) in connection.execute(select(column))} - used):
+        SignatureRow.clear(connection, column.in_(piece))
+
+
+def _add_commits(
+    connection: Connection,
+    repository: Repository,
+    commits: Sequence[ObjectId],
+    arrival: int,
+    known: Mapping[ObjectId, Signature],
+    report: Report,
+) -> None:
+    """Facts of further commits, the first of which is number ``arrival``, and signatures of their weights."""
+    architectures = {row.id for row in ArchitectureRow.select(connection)}
+    column = PointRow.TABLE.c.content
+    points = {content for (content,) in connection.execute(select(column))}
+    manifests = {manifest for (manifest,) in connection.execute(select(FileRow.TABLE.c.manifest).distinct())}
+    for done, commit in enumerate(commits):
+        report(done, len(commits), "reading")
+        facts = read_facts(repository, commit, arrival + done)
+        if facts.point.content not in points:
+            try:
+                _add_signatures(connection, repository, facts.point.tensors, known)
+            except IntegrityError:
+                facts = damaged(facts)
+        if facts.architecture.id not in architectures:
+            architectures.add(facts.architecture.id)
+            insert_rows(connection, [facts.architecture])
+        if facts.point.content not in points:
+            points.add(facts.point.content)
+            insert_rows(connection, [facts.point])
+        if facts.commit.manifest not in manifests:
+            manifests.add(facts.commit.manifest)
+            insert_rows(connection, facts.files)
+        insert_rows(connection, [facts.commit])
+
+
+def _add_signatures(
+    connection: Connection, repository: Repository, tensors: Sequence[ObjectId], known: Mapping[ObjectId, Signature]
+) -> None:
+    """Raises IntegrityError where a tensor cannot be read; then none is added."""
+    have = indexed_signatures(connection, tensors)
+    rows = []
+    for tensor in sorted(set(tensors) - have):
+        signature = known[tensor] if tensor in known else sign_tensor(as_array(*repository.odb.get_tensor(tensor)))
+        rows.append(signature_row(tensor, signature))
+    insert_rows(connection, rows)
+
+
+def _replace_names(connection: Connection, state: State) -> None:
+    TagRow.clear(connection)
+    SettingRow.clear(connection)
+    insert_rows(connection, [TagRow(name, commit) for name, commit in sorted(state.tags.items())])
+    insert_rows(connection, [SettingRow(key, value) for key, value in sorted(state.settings.items())])
