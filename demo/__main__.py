@@ -48,8 +48,8 @@ def main() -> int:
     origin = fork["forked_from"]["commit"][:10] if fork else example["commits"][0]["id"][:10]
     run(home, "diff", origin, tip)
     run(home, "blame", tip)
-    run(home, "check", ok=(0, 1))
-    check = run(home, "check", "--json", show=False, ok=(0, 1))
+    run(home, "check", "--all", ok=(0, 1))
+    check = run(home, "check", "--all", "--json", show=False, ok=(0, 1))
     run(home, "checkout", tip, "-o", "restored.safetensors")
     original = home / next(c["path"] for c in example["commits"] if c["id"].startswith(tip))
     same = sha256(original) == sha256(home / "restored.safetensors")

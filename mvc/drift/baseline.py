@@ -13,7 +13,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
+from scipy import special  # not scipy.stats: it takes a second to import
 
 from mvc.drift.steps import Floats
 
@@ -56,7 +56,7 @@ def _robust(errors: Floats) -> float:
 
 def tail_probability(error: float, scale: float) -> float:
     """Probability, two-sided, of a prediction error at least this large in normal training."""
-    return float(2 * stats.t.sf(abs(error) / scale, FREEDOM))
+    return float(2 * special.stdtr(FREEDOM, -abs(error) / scale))
 
 
 def combined_probability(probabilities: Sequence[float]) -> float:
@@ -64,4 +64,4 @@ def combined_probability(probabilities: Sequence[float]) -> float:
     if not probabilities:
         return 1.0
     statistic = -2 * sum(math.log(max(p, 1e-300)) for p in probabilities)
-    return float(stats.chi2.sf(statistic, 2 * len(probabilities)))
+    return float(special.chdtrc(2 * len(probabilities), statistic))
