@@ -15,6 +15,7 @@ from mvc.index import (
     ArchitectureRow,
     CommitRow,
     DistanceRow,
+    FlagRow,
     InferenceRow,
     LineageRow,
     PlacementRow,
@@ -59,8 +60,7 @@ def _digest(commits: Iterable[CommitRow], pins: Mapping[ObjectId, ObjectId]) -> 
 
 
 def _understand(connection: Connection, repository: Repository, basis: Basis) -> Understood:
-    varying = basis.varying()
-    tensors = {ids[i] for ids in basis.tensors.values() for i in varying}
+    tensors = {tensor for ids in basis.tensors.values() for tensor in ids}
     where = DistanceRow.TABLE.c.architecture == basis.architecture.id
     distances = {(row.a, row.b): row.distance for row in DistanceRow.select(connection, where)}
 
@@ -73,11 +73,15 @@ def _understand(connection: Connection, repository: Repository, basis: Basis) ->
 def _replace_inference(connection: Connection, architecture: str, understood: Understood) -> None:
     lineages = LineageRow.TABLE.c
     ours = select(lineages.id).where(lineages.architecture == architecture)
+    commits = CommitRow.TABLE.c
+    members = select(commits.id).where(commits.architecture == architecture)
+    FlagRow.clear(connection, FlagRow.TABLE.c.commit.in_(members))
     PlacementRow.clear(connection, PlacementRow.TABLE.c.lineage.in_(ours))
     for row in (LineageRow, InferenceRow, DistanceRow):
         row.clear(connection, row.TABLE.c.architecture == architecture)
     insert_rows(connection, understood.lineages)
     insert_rows(connection, understood.placements)
+    insert_rows(connection, understood.flags)
     asked = sorted(understood.distances.items())
     insert_rows(connection, [DistanceRow(a, b, architecture, distance) for (a, b), distance in asked])
 

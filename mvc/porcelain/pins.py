@@ -13,9 +13,31 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from mvc.objects import ObjectId
 from mvc.trajectory import Declared, Inference, Lineage, Placement
 
 Floats = npt.NDArray[np.floating]
+
+
+def anchored(content: Mapping[ObjectId, str], pins: Mapping[ObjectId, ObjectId]) -> dict[str, str]:
+    """Pinned content → content of its anchor, which is never pinned itself. Pins in a circle say nothing.
+
+    ``content`` of every commit, ``pins`` from commit to commit.
+    """
+    direct = {
+        content[commit]: content[anchor]
+        for commit, anchor in sorted(pins.items(), reverse=True)
+        if commit in content and anchor in content and content[commit] != content[anchor]
+    }
+    found = {}
+    for key in direct:
+        seen, at = {key}, direct[key]
+        while at in direct and at not in seen:
+            seen.add(at)
+            at = direct[at]
+        if at not in direct:
+            found[key] = at
+    return found
 
 
 def insert_pinned(

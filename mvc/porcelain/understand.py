@@ -15,10 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from mvc.geometry import Signature
-from mvc.index import ArchitectureRow, CommitRow, LineageRow, PlacementRow
+from mvc.index import ArchitectureRow, CommitRow, FlagRow, LineageRow, PlacementRow
 from mvc.objects import ObjectId
 from mvc.porcelain.exact import ExactDistances, Pair, ReadArray
-from mvc.porcelain.pins import insert_pinned
+from mvc.porcelain.flags import Walk, find_flags
+from mvc.porcelain.pins import anchored, insert_pinned
 from mvc.trajectory import Block, Declared, Inference, Population, infer
 
 #: architectures of commits that are no point in weight space, and why
@@ -53,10 +54,11 @@ class Basis:
 
 @dataclass(frozen=True)
 class Understood:
-    """Lineages, as yet without names, everyone's place, and the exact distances that were asked for."""
+    """Lineages, as yet without names, everyone's place, broken rules, and the exact distances that were asked for."""
 
     lineages: tuple[LineageRow, ...]
     placements: tuple[PlacementRow, ...]
+    flags: tuple[FlagRow, ...]
     warnings: tuple[str, ...]
     distances: Mapping[Pair, float]
 
@@ -73,7 +75,7 @@ def understand(
     sizes = {i: math.prod(basis.architecture.names[i][1]) for i in basis.varying()}
     distances = ExactDistances(keys, basis.tensors, sizes, signatures, known, read)
     declared = _declared(points)
-    pins = _pinned_points(basis, points)
+    pins = anchored({row.id: row.content for row in basis.commits}, basis.pins)
     free = [i for i, key in enumerate(keys) if key not in pins]
     population = Population(
         keys=tuple(keys[i] for i in free),
@@ -86,7 +88,8 @@ def understand(
     if pins:
         inference = insert_pinned(inference, free, keys, pins, vectors, declared)
     lineages, placements = _rows(basis, inference, keys, points, set(pins))
-    return Understood(lineages, placements, inference.warnings, distances.asked)
+    flags = _flags(basis, lineages, placements, dict(zip(keys, vectors, strict=True)), signatures)
+    return Understood(lineages, placements, flags, inference.warnings, distances.asked)
 
 
 def _vectors(
@@ -120,25 +123,6 @@ def _declared(points: Mapping[str, Sequence[CommitRow]]) -> list[Declared]:
                 parent=parents[0] if parents else None,
             )
         )
-    return found
-
-
-def _pinned_points(basis: Basis, points: Mapping[str, Sequence[CommitRow]]) -> dict[str, str]:
-    """Pinned content → content of its anchor, which is never pinned itself. Pins in a circle say nothing."""
-    content = {row.id: key for key, rows in points.items() for row in rows}
-    direct = {
-        content[commit]: content[anchor]
-        for commit, anchor in sorted(basis.pins.items(), reverse=True)
-        if commit in content and anchor in content and content[commit] != content[anchor]
-    }
-    found = {}
-    for key in direct:
-        seen, at = {key}, direct[key]
-        while at in direct and at not in seen:
-            seen.add(at)
-            at = direct[at]
-        if at not in direct:
-            found[key] = at
     return found
 
 
@@ -192,6 +176,24 @@ def _rows(
     return tuple(lineages), tuple(placements)
 
 
+def _flags(
+    basis: Basis,
+    lineages: Sequence[LineageRow],
+    placements: Sequence[PlacementRow],
+    vectors: Mapping[str, npt.NDArray[np.float32]],
+    signatures: Mapping[ObjectId, Signature],
+) -> tuple[FlagRow, ...]:
+    content = {row.id: row.content for row in basis.commits}
+    members: dict[ObjectId, list[ObjectId]] = defaultdict(list)
+    for place in placements:
+        members[place.lineage].append(place.commit)
+    walks = [Walk(row.id, members[row.id], row.fork_commit) for row in lineages]
+    broken = [
+        commit for commit, key in content.items() if any(signatures[tensor].nonfinite for tensor in basis.tensors[key])
+    ]
+    return find_flags(walks, {commit: vectors[key] for commit, key in content.items()}, broken)
+
+
 def _copy(row: PlacementRow, commit: ObjectId, number: int) -> PlacementRow:
     """Place of a commit that has the same weights as the one of ``row``."""
     return replace(
@@ -217,7 +219,7 @@ def _placeless(points: Mapping[str, Sequence[CommitRow]], reason: str) -> Unders
         row = PlacementRow(first.id, first.id, 0, "starts", None, None, None, 1.0, evidence)
         placements.append(row)
         placements += [_copy(row, other.id, n) for n, other in enumerate(rows[1:], start=1)]
-    return Understood(tuple(lineages), tuple(placements), (), {})
+    return Understood(tuple(lineages), tuple(placements), (), (), {})
 
 
 def _plain(value: object, first: Mapping[str, ObjectId]) -> object:

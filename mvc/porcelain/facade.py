@@ -1,0 +1,146 @@
+"""What `import mvc` offers: one class whose methods are the verbs, one line each. Owns nothing but the spelling."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+import mvc.porcelain.results as results
+from mvc.porcelain.blame import blame
+from mvc.porcelain.check import check
+from mvc.porcelain.checkout import checkout
+from mvc.porcelain.commits import commit
+from mvc.porcelain.diff import diff
+from mvc.porcelain.du import du
+from mvc.porcelain.fsck import fsck
+from mvc.porcelain.identify import identify
+from mvc.porcelain.init import init
+from mvc.porcelain.lineages import list_lineages, pin, rename, unpin
+from mvc.porcelain.loading import Weights, load
+from mvc.porcelain.log import log
+from mvc.porcelain.progress import Report
+from mvc.porcelain.reindex import reindex
+from mvc.porcelain.revisions import resolve
+from mvc.porcelain.show import show
+from mvc.porcelain.status import status
+from mvc.porcelain.tags import create_tag, delete_tag, list_tags
+from mvc.porcelain.workspace import Workspace
+
+PathLike = str | Path
+
+
+class Repository:
+    """A repository of models. Made by `open` or `init`; raises what is in ``mvc.errors``.
+
+    Relative paths are seen from the process's working directory. One instance belongs to one thread.
+    """
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+
+    @classmethod
+    def open(cls, path: PathLike = ".", *, author: str = "", trust: bool = False) -> Repository:
+        """The nearest repository at or above ``path``. ``author`` is who commits, as ``Name <email>``."""
+        return cls(Workspace.open(path, author=author, trust=trust))
+
+    @classmethod
+    def init(cls, path: PathLike = ".", *, template: PathLike | None = None, author: str = "") -> Repository:
+        """A new repository in ``path``, or the one that is there."""
+        init(Path(path), template=None if template is None else Path(template))
+        return cls.open(path, author=author)
+
+    @property
+    def path(self) -> Path:
+        """Its working directory."""
+        return self._workspace.repository.root
+
+    def commit(
+        self,
+        *paths: PathLike,
+        message: str = "",
+        step: float | None = None,
+        run: str | None = None,
+        parent: str | None = None,
+        metrics: Mapping[str, float] | None = None,
+        tag: str | None = None,
+        extra: Mapping[str, str] | None = None,
+        time: datetime | None = None,
+        progress: Report | None = None,
+    ) -> results.CommitResult:
+        return commit(
+            self._workspace,
+            paths,
+            message=message,
+            step=step,
+            run=run,
+            parent=parent,
+            metrics=metrics,
+            tag=tag,
+            extra=extra,
+            time=time,
+            progress=progress,
+        )
+
+    def log(self, *revisions: str, limit: int | None = None) -> tuple[results.LogLineage, ...]:
+        return log(self._workspace, revisions, limit=limit).lineages
+
+    def load(self, revision: str = "HEAD", *, torch: bool = False) -> Weights:
+        return load(self._workspace, revision, torch=torch)
+
+    def resolve(self, revision: str) -> str:
+        return resolve(self._workspace, revision)
+
+    def show(self, revision: str = "HEAD") -> results.ShowResult:
+        return show(self._workspace, revision)
+
+    def status(self, *paths: PathLike) -> results.StatusResult:
+        return status(self._workspace, [Path(path) for path in paths])
+
+    def diff(self, a: str, b: str, *, tensor: str | None = None) -> results.DiffResult:
+        return diff(self._workspace, a, b, tensor=tensor)
+
+    def blame(self, revision: str = "HEAD", *, tensor: str | None = None) -> results.BlameResult:
+        return blame(self._workspace, revision, tensor=tensor)
+
+    def check(self, *revisions: str, policy: PathLike | None = None) -> results.CheckResult:
+        return check(self._workspace, revisions or ("HEAD",), policy=None if policy is None else Path(policy))
+
+    def identify(self, *paths: PathLike) -> results.IdentifyResult:
+        return identify(self._workspace, [Path(path) for path in paths])
+
+    def checkout(
+        self, revision: str, target: PathLike | None = None, *, tensor: str | None = None, force: bool = False
+    ) -> results.CheckoutResult:
+        place = None if target is None else Path(target)
+        return checkout(self._workspace, revision, directory=Path(), target=place, tensor=tensor, force=force)
+
+    def tags(self) -> Sequence[results.TagRow]:
+        return list_tags(self._workspace).tags
+
+    def tag(self, name: str, revision: str = "HEAD") -> results.TagResult:
+        return create_tag(self._workspace, name, revision)
+
+    def delete_tag(self, name: str) -> results.TagResult:
+        return delete_tag(self._workspace, name)
+
+    def lineages(self) -> Sequence[results.LineageRow]:
+        return list_lineages(self._workspace).lineages
+
+    def rename(self, lineage: str, name: str) -> results.LineageResult:
+        return rename(self._workspace, lineage, name)
+
+    def pin(self, revision: str, lineage: str) -> results.LineageResult:
+        return pin(self._workspace, revision, lineage)
+
+    def unpin(self, revision: str) -> results.LineageResult:
+        return unpin(self._workspace, revision)
+
+    def du(self, *revisions: str) -> results.DuResult:
+        return du(self._workspace, revisions)
+
+    def fsck(self, *, repair: bool = False, progress: Report | None = None) -> results.FsckResult:
+        return fsck(self._workspace, repair=repair, progress=progress)
+
+    def reindex(self, *, progress: Report | None = None) -> results.ReindexResult:
+        return reindex(self._workspace, progress=progress)
