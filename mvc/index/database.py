@@ -61,7 +61,7 @@ class Index:
             schema = _schema(connection)
             if schema != SCHEMAS[-1]:
                 return None
-            values: dict[str, str] = dict(connection.execute(select(META.c.key, META.c.value)).tuples().all())
+            values = {key: value for key, value in connection.execute(select(META.c.key, META.c.value))}
         if not {"engine", "operation"} <= values.keys():
             return None
         return Stamp(values["engine"], values["operation"])
