@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 from mvc.cli.lineages import (
     architecture_words,
     commit_row,
-    declared_fork,
-    declared_order,
+    declared,
     full_bar,
     gap_words,
     heading,
@@ -69,7 +68,7 @@ def _lineage(drawing: _Drawing, lineage: LogLineage, lanes: tuple[str, ...]) -> 
     room = drawing.columns - 2 * len(lanes)
     name = fit(name, max(8, room - 20), keep="both")
     yield _row(lanes, f"{paint(name, 'name')}  {paint(fit(facts, room - width(name) - 2, keep='start'), 'dim')}")
-    edge = "│" if declared_order(lineage) else "┊"
+    edge = " "
     largest = full_bar(lineage.commits)
     above = " "
     previous: int | None = None
@@ -80,12 +79,12 @@ def _lineage(drawing: _Drawing, lineage: LogLineage, lanes: tuple[str, ...]) -> 
             yield _row((*lanes, edge), "")
         for fork in drawing.forks.get(commit.id, ()):
             yield from _fork(drawing, fork, lanes, above)
-            above = edge
+            above = "┊" if above == " " else above
         text = commit_row(commit, room - 2)
         yield _row(lanes, f"{paint('●', 'lane')} {text}")
+        edge = above = "│" if declared(commit) else "┊"
         if index > 0:
             yield _row((*lanes, edge), _step(commit, largest))
-        above = edge
         previous = index
     hidden = len(lineage.commits) if previous is None else previous
     if hidden:
@@ -99,8 +98,8 @@ def _fork(drawing: _Drawing, fork: LogLineage, lanes: tuple[str, ...], above: st
         return
     yield from _lineage(drawing, fork, (*lanes, above))
     corner = "╭" if above == " " else "├"
-    line = "─" if declared_fork(fork) else "┄"
     first = fork.commits[0] if fork.commits else None
+    line = "─" if first is not None and declared(first) else "┄"
     step = _step(first, full_bar(fork.commits)) if first is not None else ""
     sure = f"  {percent(fork.forked_from.confidence)} sure" if fork.forked_from is not None else ""
     yield _row(lanes, paint(f"{corner}{line}╯", "lane") + f" {step}{paint(sure, 'dim')}")

@@ -39,13 +39,9 @@ def heading(lineage: LogLineage, *, fork: bool = True) -> tuple[str, str]:
     return escape(lineage.name), " · ".join(facts)
 
 
-def declared_order(lineage: LogLineage) -> bool:
-    return lineage.direction.source == "declared"
-
-
-def declared_fork(lineage: LogLineage) -> bool:
-    """Whether the fork's parent was declared rather than found."""
-    return bool(lineage.commits) and lineage.commits[0].evidence.get("source") == "declared"
+def declared(commit: LogCommit) -> bool:
+    """Whether the step that led to a commit was declared (its step, parent or pin) rather than found."""
+    return commit.evidence.get("source") == "declared"
 
 
 def markers(commit: LogCommit) -> list[tuple[str, str]]:

@@ -11,22 +11,19 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from mvc.drift import RULES, Normal, RuleFinding, judge
 from mvc.errors import InputError, NotFoundError
 from mvc.formats import open_checkpoint
+from mvc.porcelain.flags import NOT_FINITE, SIBLINGS
 from mvc.porcelain.reading import History, Model, find_side, read_model
 from mvc.porcelain.results import CheckedCommit, CheckResult, Finding, LogLineage, VerdictName
 from mvc.porcelain.workspace import Workspace
 
 Severity = Literal["warn", "fail", "off"]
 
-NOT_FINITE = "MVC001"
 #: severities that a policy need not name
 _DEFAULTS: Mapping[str, Severity] = {rule: "fail" if rule == NOT_FINITE else "warn" for rule in RULES}
-#: siblings that are read at most: they only tell what is normal
-_SIBLINGS = 16
 
 
 def check(
@@ -41,12 +38,15 @@ def check(
         workspace.repository.layout.policy if policy is None else policy, required=policy is not None
     )
     history = History(workspace)
+    siblings = _Siblings(history)
     findings: list[Finding] = []
     commits: dict[str, CheckedCommit] = {}
-    for target in _targets(workspace, history, revisions, directory):
+    targets = _targets(workspace, history, revisions, directory)
+    history.models(dict.fromkeys(c.id for t in targets if isinstance(t, str) for c in history.trajectory(t)))
+    for target in targets:
         key = str(target)
         if key not in commits:
-            checked, found = _check_one(history, target, severities)
+            checked, found = _check_one(history, target, severities, siblings)
             commits[key] = checked
             findings.extend(found)
     verdicts = {commit.verdict for commit in commits.values()}
@@ -95,7 +95,7 @@ def _targets(workspace: Workspace, history: History, revisions: Sequence[str], d
 
 
 def _check_one(
-    history: History, target: str | Path, severities: Mapping[str, Severity]
+    history: History, target: str | Path, severities: Mapping[str, Severity], siblings: _Siblings
 ) -> tuple[CheckedCommit, list[Finding]]:
     commit_id: str | None = None
     path: str | None
@@ -116,9 +116,9 @@ def _check_one(
         lineage = history.lineage(target)
     vectors = [known.vector for known in history.models(commit.id for commit in before)]
     broken = _not_finite(model)
-    score, reason = None, "the first of its trajectory: nothing to judge by"
-    if vectors and all(vector.size == model.vector.size for vector in vectors):
-        judgement = judge(np.stack([*vectors, model.vector]), siblings=Normal.of(_siblings(history, model, lineage)))
+    score, reason = None, "its trajectory has another architecture"
+    if all(vector.size == model.vector.size for vector in vectors):
+        judgement = judge(np.stack([*vectors, model.vector]), siblings=siblings.of(model, lineage))
         score, reason = judgement.score, judgement.reason
         broken += judgement.findings
     findings = [
@@ -155,11 +155,25 @@ def _not_finite(model: Model) -> tuple[RuleFinding, ...]:
     )
 
 
-def _siblings(history: History, model: Model, own: LogLineage | None) -> list[npt.NDArray[np.float32]]:
-    """Whole trajectories of other lineages of the architecture, the longest first."""
-    others = sorted(
-        (row for row in history.alike(model) if own is None or row.id != own.id),
-        key=lambda row: (-len(row.commits), row.id),
-    )
-    paths = ([known.vector for known in history.models(c.id for c in row.commits)] for row in others[:_SIBLINGS])
-    return [np.stack(path) for path in paths if len({vector.size for vector in path}) == 1]
+class _Siblings:
+    """What other lineages of an architecture teach of normal steps; each is read once."""
+
+    def __init__(self, history: History) -> None:
+        self._history = history
+        self._normal: dict[str, Normal] = {}
+
+    def of(self, model: Model, own: LogLineage | None) -> Normal:
+        """The longest lineages but ``own``, the same as the log's flags are judged by."""
+        longest = sorted(self._history.alike(model), key=lambda row: (-len(row.commits), row.id))[: SIBLINGS + 1]
+        others = [self._one(row) for row in longest if own is None or row.id != own.id][:SIBLINGS]
+        return Normal(
+            tuple(errors for other in others for errors in other.lengths),
+            tuple(errors for other in others for errors in other.turns),
+        )
+
+    def _one(self, row: LogLineage) -> Normal:
+        if row.id not in self._normal:
+            path = [known.vector for known in self._history.models(commit.id for commit in row.commits)]
+            alike = len({vector.size for vector in path}) == 1
+            self._normal[row.id] = Normal.of([np.stack(path)]) if alike else Normal()
+        return self._normal[row.id]

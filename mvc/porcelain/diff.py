@@ -30,7 +30,8 @@ def diff(workspace: Workspace, a: str, b: str, *, tensor: str | None = None, dir
     The overall figures are those of the shared trainable tensors that match. Raises InputError where none matches.
     """
     with open_side(workspace, a, directory) as left, open_side(workspace, b, directory) as right:
-        rows, overall = compare(left.checkpoint, right.checkpoint, pattern=tensor, known=_known(workspace))
+        known = _known(workspace, left.checkpoint, right.checkpoint)
+        rows, overall = compare(left.checkpoint, right.checkpoint, pattern=tensor, known=known)
         commits = (right.commit, left.commit)
     if tensor is not None and not rows:
         raise InputError(f"no tensor of either side matches {tensor!r}", hint=f"list them with: mvc show {a}")
@@ -47,14 +48,19 @@ def diff(workspace: Workspace, a: str, b: str, *, tensor: str | None = None, dir
     )
 
 
-def _known(workspace: Workspace) -> KnownNorm:
-    """Squared norms from the index. Signatures of large tensors estimate them: only exact ones count."""
+def _known(workspace: Workspace, a: Checkpoint, b: Checkpoint) -> KnownNorm:
+    """Squared norms of what both sides share, from the index. Signatures of large tensors estimate them: only exact
+    ones count."""
+    shared = (name for name in b.specs if name in a.specs and a.specs[name] == b.specs[name])
+    same = {b.object_id(name) for name in shared if a.object_id(name) == b.object_id(name)}
+    signatures = workspace.signatures(same) if same else {}
 
     def known(object_id: ObjectId) -> float | None:
-        signature = workspace.signatures([object_id]).get(object_id)
+        signature = signatures.get(object_id)
         if signature is None or signature.numel > EXACT:
             return None
-        return float(signature.values.astype(np.float64) @ signature.values.astype(np.float64))
+        values = signature.values.astype(np.float64)
+        return float(values @ values)
 
     return known
 

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from mvc.porcelain.log import log
+from mvc.porcelain.progress import Report, silent
 from mvc.porcelain.reindex import reindex
 from mvc.porcelain.results import FsckFinding, FsckResult
 from mvc.porcelain.workspace import Workspace
 from mvc.repository.fsck import check_repository
-
-#: done, total (unknown), what
-Report = Callable[[int, int | None, str], None]
 
 
 def fsck(workspace: Workspace, *, repair: bool = False, progress: Report | None = None) -> FsckResult:
@@ -19,7 +15,7 @@ def fsck(workspace: Workspace, *, repair: bool = False, progress: Report | None 
 
     ``repair`` quarantines what is damaged and rebuilds an index that disagrees. Raises BusyError.
     """
-    report = progress or (lambda done, total, what: None)
+    report = progress or silent
     found = check_repository(workspace.repository, repair=repair, progress=lambda done: report(done, None, "objects"))
     findings = [FsckFinding(item.code, item.object, item.message, item.repaired) for item in found.findings]
     # an index built on damaged objects says nothing: it is looked at only where they are sound

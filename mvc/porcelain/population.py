@@ -7,10 +7,10 @@ run goes on from. The truth is written outside of ``out``: nothing that commits 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 from mvc.errors import ExistsError, InputError
+from mvc.porcelain.progress import Report
 from mvc.porcelain.results import ZooTrainResult
 from mvc.porcelain.zoo import DEMO
 from mvc.zoo.cards import find_card
@@ -18,9 +18,6 @@ from mvc.zoo.data import load
 from mvc.zoo.demo import demo_population
 from mvc.zoo.export import export, runs_of
 from mvc.zoo.runs import train
-
-#: done, total, what
-Report = Callable[[int, int | None, str], None]
 
 
 def train_card(

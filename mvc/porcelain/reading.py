@@ -148,7 +148,8 @@ class History:
         }
         specs = {commit: {name: entry.spec for name, entry in found.items()} for commit, found in entries.items()}
         points = {commit: trainable(found) for commit, found in specs.items()}
-        known = self.workspace.signatures(entries[commit][name].object for commit in entries for name in points[commit])
+        tensors = {entries[commit][name].object for commit in entries for name in points[commit]}
+        known = self.workspace.signatures(tensors) if tensors else {}
         for commit, found in entries.items():
             objects = {name: entry.object for name, entry in found.items()}
             signatures = {name: known[objects[name]] for name in points[commit] if objects[name] in known}

@@ -38,6 +38,7 @@ def lineage(
             position=index,
             confidence=0.98,
             tags=(tags or {}).get(index, ()),
+            evidence={"source": source},
         )
         for index in range(length)
     )

@@ -14,6 +14,7 @@ from mvc.cli.opening import open_workspace
 from mvc.cli.options import Session, json_option, pass_session
 from mvc.cli.text import count, escape, number, pad, short
 from mvc.porcelain.check import check
+from mvc.porcelain.log import log
 from mvc.porcelain.results import CheckResult, Finding, VerdictName
 
 #: so many commits are listed even if nothing is wrong with them
@@ -76,7 +77,7 @@ def command(
     policy_path: Path | None = None if policy is None else session.path(policy)
     workspace = open_workspace(session)
     if everything:
-        revisions = (*revisions, *workspace.repository.state().commits)
+        revisions = (*revisions, *(c.id for row in log(workspace).lineages for c in row.commits))
     result = check(workspace, revisions or ("HEAD",), policy=policy_path, directory=session.directory)
     if as_json or form == "json":
         output.emit_json(result, "check")

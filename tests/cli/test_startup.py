@@ -1,0 +1,59 @@
+"""What people run all day imports nothing that takes seconds."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+_CODE = """
+import sys
+from mvc.cli.main import run
+code = run(sys.argv[1:])
+heavy = sorted({name.split('.')[0] for name in sys.modules} & {'torch', 'scipy', 'sklearn', 'alembic', 'rich', 'git'})
+print('HEAVY', heavy, code, file=sys.stderr)
+"""
+
+
+@pytest.fixture(scope="module")
+def repo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("startup")
+    for index in range(3):
+        save_file({"w": np.full((8, 8), float(index), np.float32)}, str(root / f"{index}.safetensors"))
+    for args in (["init"], ["commit", "."]):
+        subprocess.run([sys.executable, "-m", "mvc.cli.main", *args], cwd=root, check=True, capture_output=True)
+    return root
+
+
+@pytest.mark.parametrize(
+    "args",
+    [["log"], ["log", "--graph"], ["status"], ["--help"], ["tag"], ["lineage"], ["show"], ["zoo", "list"], ["du"]],
+    ids=" ".join,
+)
+def test_light_commands_stay_light(args: list[str], repo: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", _CODE, *args], cwd=repo, capture_output=True, text=True, check=True)
+    assert done.stderr.splitlines()[-1] == "HEAVY [] 0"
+
+
+def test_nothing_is_paged_or_coloured_into_a_pipe(repo: Path) -> None:
+    code = [sys.executable, "-m", "mvc.cli.main", "log", "--graph"]
+    done = subprocess.run(code, cwd=repo, capture_output=True, text=True, check=True, env={"PAGER": "false"})
+    assert "●" in done.stdout and "\x1b" not in done.stdout
+
+
+def test_a_terminal_without_unicode_gets_ascii(repo: Path) -> None:
+    env = {"PYTHONIOENCODING": "ascii", "HOME": str(repo)}
+    code = [sys.executable, "-m", "mvc.cli.main", "log", "--graph"]
+    done = subprocess.run(code, cwd=repo, capture_output=True, check=True, env=env)
+    assert b"*" in done.stdout and done.stdout.isascii()
+
+
+def test_the_shell_completes_revisions(repo: Path) -> None:
+    env = {"_MVC_COMPLETE": "bash_complete", "COMP_WORDS": "mvc show HE", "COMP_CWORD": "2", "HOME": str(repo)}
+    code = [sys.executable, "-m", "mvc.cli.main"]
+    done = subprocess.run(code, cwd=repo, capture_output=True, text=True, check=True, env=env)
+    assert done.stdout.split() == ["plain,HEAD"]
