@@ -420,3 +420,35 @@ def test_hostile_names_reach_no_terminal(repo: Path, invoke: Invoke) -> None:
             assert not {"\x1b", "\u202e", "\x9b"} & set(text), args
         if HOSTILE in json.loads(invoke(*args, "--json")[1]).__repr__():
             assert "[bold]" in out or args[0] in ("lineage", "check"), args
+
+
+def test_a_checkpoint_of_several_files_comes_back_as_a_directory(repo: Path, invoke: Invoke) -> None:
+    source = Path("sharded")
+    source.mkdir()
+    now = weights(np.random.default_rng(3))
+    names = {name: f"model-0000{1 + i % 2}-of-00002.safetensors" for i, name in enumerate(now)}
+    for shard in set(names.values()):
+        save_file({name: now[name] for name in now if names[name] == shard}, str(source / shard))
+    index = {"metadata": {"total_size": sum(v.nbytes for v in now.values())}, "weight_map": names}
+    (source / "model.safetensors.index.json").write_text(json.dumps(index))
+    commit = read(invoke, "commit", "sharded")["commits"][0]["id"]
+    original = {path.name: path.read_bytes() for path in source.iterdir()}
+    assert {e["path"]: e["state"] for e in read(invoke, "status", "sharded")["entries"]} == {"sharded": "committed"}
+
+    value = read(invoke, "checkout", commit, "-o", "back")
+    assert {path.name: path.read_bytes() for path in Path("back").iterdir()} == original
+    assert sorted(value["paths"]) == sorted(f"back/{name}" for name in original)
+
+    Path("back/mine.txt").write_text("do not lose me")
+    code, _, err = invoke("checkout", commit, "-o", "back", "--force")
+    assert code == 2 and "mine.txt" in err and Path("back/mine.txt").exists()
+    Path("back/mine.txt").unlink()
+    next(Path("back").glob("*.json")).write_text("changed")
+    assert invoke("checkout", commit, "-o", "back")[0] == 2
+    assert invoke("checkout", commit, "-o", "back", "--force")[0] == 0
+    assert {path.name: path.read_bytes() for path in Path("back").iterdir()} == original
+    assert not [path for path in repo.iterdir() if path.name.startswith("tmp-")]
+
+    (source / "model-00001-of-00002.safetensors").unlink()
+    (entry,) = read(invoke, "status", "sharded")["entries"]
+    assert entry["state"] == "incomplete" and "model-00001-of-00002" in entry["reason"]

@@ -157,3 +157,10 @@ def test_completion_scripts_are_printed(mvc: Run, shell: str) -> None:
 def test_the_shell_completes_commands(mvc: Run) -> None:
     done = mvc(env={"_MVC_COMPLETE": "bash_complete", "COMP_WORDS": "mvc che", "COMP_CWORD": "1"})
     assert done.stdout.split() == ["plain,check", "plain,checkout"]
+
+
+def test_the_json_of_every_command_is_documented() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "json.md").read_text("utf-8")
+    for name in set(table.COMMANDS) - {"completion", "zoo"}:
+        assert f"`mvc.{name}/v1`" in text, name
+    assert "`mvc.zoo-list/v1`" in text and "`mvc.zoo-train/v1`" in text and "mvc.error/v1" in text
