@@ -61,7 +61,7 @@ class Index:
             schema = _schema(connection)
             if schema != SCHEMAS[-1]:
                 return None
-            values = {key: value for key, value in connection.execute(select(META.c.key, META.c.value))}
+            values = {str(key): str(value) for key, value in connection.execute(select(META.c.key, META.c.value))}
         if not {"engine", "operation"} <= values.keys():
             return None
         return Stamp(values["engine"], values["operation"])

@@ -1,0 +1,304 @@
+"""Commits: what is recorded, what is refused, and that nothing is acknowledged where one path is bad."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mvc.errors import BusyError, ChangedError, ExistsError, FormatError, InputError, NotFoundError, StorageError
+from mvc.formats import assemble
+from mvc.porcelain import intake
+from mvc.porcelain.commits import commit
+from mvc.porcelain.log import log
+from mvc.porcelain.tags import list_tags
+from mvc.porcelain.workspace import Workspace
+from mvc.repository import check_repository
+
+Write = Callable[..., Path]
+
+
+def _nothing_happened(workspace: Workspace) -> bool:
+    state = workspace.repository.state()
+    return state.head is None and log(workspace).lineages == () and check_repository(workspace.repository).ok
+
+
+def test_a_directory_is_one_transaction(workspace: Workspace, population: list[Path]) -> None:
+    result = commit(workspace, [population[0].parent], message="all")
+    assert len(result.commits) == len(population)
+    assert len(list(workspace.repository.operations())) == 1
+    assert {row.relation for row in result.commits} <= {"starts", "extends", "forks"}
+    for row in result.commits:
+        stored = workspace.repository.commit(row.id)  # type: ignore[arg-type]
+        assert (stored.message, stored.author) == ("all", "A Tester <t@example.org>")
+        assert stored.path == row.path and row.stored_bytes > 0
+        assert row.bytes == os.path.getsize(row.path)
+    assert check_repository(workspace.repository).findings == ()
+
+
+def test_what_was_committed_can_be_put_together_again(workspace: Workspace, population: list[Path]) -> None:
+    repository = workspace.repository
+    for path, row in zip(population, commit(workspace, population).commits, strict=True):
+        file = repository.manifest(repository.commit(row.id).manifest).files[0]  # type: ignore[arg-type]
+        pieces = assemble(repository.skeleton(file.skeleton), file.tensors, lambda i: repository.odb.get_tensor(i)[1])
+        whole = b"".join(bytes(piece) for piece in pieces)
+        assert hashlib.sha256(whole).digest() == hashlib.sha256(path.read_bytes()).digest()
+
+
+def test_declared_facts_are_recorded(workspace: Workspace, population: list[Path]) -> None:
+    first = commit(workspace, [population[0]], step=3, run="baseline", metrics={"loss": 0.5}, tag="v1")
+    second = commit(workspace, [population[1]], parent="v1", extra={"git": "abc"})
+    facts = workspace.repository.commit(first.commits[0].id)  # type: ignore[arg-type]
+    assert (facts.step, facts.step_source, facts.run, facts.metrics) == (3.0, "user", "baseline", {"loss": 0.5})
+    then = workspace.repository.commit(second.commits[0].id)  # type: ignore[arg-type]
+    assert (then.parent, then.extra, then.step) == (first.commits[0].id, {"git": "abc"}, None)
+    assert [(tag.name, tag.commit) for tag in list_tags(workspace).tags] == [("v1", first.commits[0].id)]
+
+
+def test_paths_are_recorded_relative_to_the_repository(workspace: Workspace, write: Write, walk: Any) -> None:
+    inside = write("repo/sub/a.safetensors", walk(1, 2)[0])
+    outside = write("b.safetensors", walk(1, 2)[1])
+    paths = [row.path for row in commit(workspace, [inside, outside]).commits]
+    assert paths == ["sub/a.safetensors", str(outside)]
+
+
+def test_the_same_content_is_committed_once(workspace: Workspace, write: Write, walk: Any) -> None:
+    path = walk(1, 2)
+    one, again, other = (write(f"{n}.safetensors", p) for n, p in enumerate([path[0], path[0], path[1]]))
+    together = commit(workspace, [one, again, other]).commits
+    assert [row.relation for row in together] == ["starts", "duplicate", "extends"]
+    assert together[0].id == together[1].id
+    later = commit(workspace, [again], step=4)
+    assert (later.commits[0].relation, later.commits[0].id) == ("duplicate", together[0].id)
+    assert later.commits[0].stored_bytes == 0 and later.warnings
+    assert len(list(workspace.repository.operations())) == 1
+    assert len(log(workspace).lineages[0].commits) == 2
+
+
+def test_the_same_path_twice_is_one(workspace: Workspace, population: list[Path]) -> None:
+    rows = commit(workspace, [population[0], population[0].parent / "." / population[0].name]).commits
+    assert [row.relation for row in rows] == ["starts"]
+
+
+def test_the_same_weights_in_another_file_are_a_copy(workspace: Workspace, write: Write, walk: Any) -> None:
+    path = walk(1, 3)
+    files = [write(f"{n}.safetensors", point) for n, point in enumerate(path)]
+    commit(workspace, files)
+    copy = commit(workspace, [write("copy.safetensors", path[1], note="resaved")]).commits[0]
+    lineage = log(workspace).lineages[0]
+    assert [row.relation for row in lineage.commits] in (
+        ["starts", "extends", "copies", "extends"],
+        ["starts", "copies", "extends", "extends"],  # which of the two is the copy is up to their manifests
+    )
+    assert [row.position for row in lineage.commits] == [0, 1, 2, 3]
+    pair = [row for row in lineage.commits if row.id == copy.id or row.evidence.get("same_weights") == copy.id]
+    assert len(pair) in (1, 2)
+    assert next(row.distance for row in lineage.commits if row.relation == "copies") == 0.0
+    assert sum(row.bytes - row.stored_bytes > 0 for row in [copy]) == 1
+
+
+def test_a_checkpoint_between_two_old_ones_is_inserted(workspace: Workspace, write: Write, walk: Any) -> None:
+    path = walk(1, 7)
+    files = [write(f"{n}.safetensors", point) for n, point in enumerate(path)]
+    commit(workspace, [file for n, file in enumerate(files) if n not in (3, 6)])
+    middle, last = commit(workspace, [files[3], files[6]]).commits
+    assert (middle.relation, last.relation) == ("inserts", "extends")
+    assert middle.position == 3
+
+
+def test_models_without_weights_are_kept_and_stand_alone(workspace: Workspace, write: Write) -> None:
+    counters = {"steps": np.arange(3), "mask": np.array([True, False])}
+    rows = commit(
+        workspace, [write("a.safetensors", counters), write("b.safetensors", {"steps": np.arange(4)})]
+    ).commits
+    assert len({row.lineage for row in rows}) == 2
+    assert {row.architecture for row in rows} == {"none"}
+    assert all("no trainable" in str(row.evidence["reason"]) for row in rows)
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"w": np.full((3, 3), np.nan, np.float32)},
+        {"w": np.full((3, 3), np.inf, np.float32)},
+        {"w": np.zeros((0, 4), np.float32), "v": np.float32(2)},
+        {"w": np.zeros(5, np.float32)},
+        {"w": np.full(9, 3e38, np.float32)},
+        {"w": np.full(9, 1e300)},
+    ],
+)
+def test_odd_values_do_not_stop_a_commit(workspace: Workspace, write: Write, arrays: Any) -> None:
+    near = {name: np.array(value) for name, value in arrays.items()}
+    first = commit(workspace, [write("a.safetensors", near)]).commits[0]
+    changed = {
+        name: np.where(np.arange(value.size).reshape(value.shape) == 1, 7, value) for name, value in near.items()
+    }
+    files = [
+        write(f"{n}.safetensors", {k: (v * (1 + n)).astype(near[k].dtype) for k, v in changed.items()})
+        for n in range(4)
+    ]
+    commit(workspace, files)
+    assert sum(len(lineage.commits) for lineage in log(workspace).lineages) >= 2
+    bad = next(row for lineage in log(workspace).lineages for row in lineage.commits if row.id == first.id)
+    assert ("MVC001" in bad.flags) == (not all(np.isfinite(value).all() for value in near.values()))
+
+
+def test_one_bad_path_fails_the_whole_command(workspace: Workspace, population: list[Path], tmp_path: Path) -> None:
+    bad = tmp_path / "ck" / "zz.safetensors"
+    bad.write_bytes(population[0].read_bytes()[:-1])
+    with pytest.raises(FormatError, match=r"zz\.safetensors"):
+        commit(workspace, [population[0].parent])
+    with pytest.raises(FormatError):
+        commit(workspace, [*population, bad])
+    with pytest.raises(NotFoundError):
+        commit(workspace, [*population, tmp_path / "nowhere.pt"])
+    assert _nothing_happened(workspace)
+    bad.unlink()
+    assert len(commit(workspace, [population[0].parent]).commits) == len(population)
+
+
+def test_what_is_not_complete_is_left_out_of_a_search_but_an_error_by_name(
+    workspace: Workspace, population: list[Path]
+) -> None:
+    pointer = population[0].parent / "big.safetensors"
+    pointer.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:" + "0" * 64 + "\nsize 12345\n")
+    with pytest.raises(FormatError):
+        commit(workspace, [pointer])
+    assert _nothing_happened(workspace)
+    result = commit(workspace, [population[0].parent])
+    assert len(result.commits) == len(population)
+    assert len(result.warnings) == 1 and "big.safetensors" in result.warnings[0]
+
+
+def test_a_directory_without_checkpoints_is_an_error(workspace: Workspace, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError):
+        commit(workspace, [tmp_path / "empty"])
+    with pytest.raises(InputError):
+        commit(workspace, [])
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [
+        {"step": float("nan")},
+        {"metrics": {"loss": float("inf")}},
+        {"tag": "a b"},
+        {"tag": "deadbeef"},
+        {"run": " "},
+        {"parent": "nothing"},
+        {"message": "x" * 100_000},
+    ],
+)
+def test_bad_declarations_change_nothing(workspace: Workspace, population: list[Path], declared: Any) -> None:
+    with pytest.raises(InputError):
+        commit(workspace, [population[0]], **declared)
+    assert _nothing_happened(workspace)
+
+
+def test_a_step_or_tag_is_for_one_checkpoint(workspace: Workspace, population: list[Path]) -> None:
+    for declared in ({"step": 1.0}, {"tag": "v1"}):
+        with pytest.raises(InputError, match="is for one checkpoint"):
+            commit(workspace, population, **declared)  # type: ignore[arg-type]
+    commit(workspace, [population[0]], tag="v1")
+    with pytest.raises(ExistsError):
+        commit(workspace, [population[1]], tag="v1")
+    assert len(workspace.repository.state().commits) == 1
+
+
+def test_a_duplicate_can_be_tagged(workspace: Workspace, population: list[Path]) -> None:
+    first = commit(workspace, [population[0]]).commits[0]
+    again = commit(workspace, [population[0]], tag="v1").commits[0]
+    assert again.id == first.id
+    assert [(tag.name, tag.commit) for tag in list_tags(workspace).tags] == [("v1", first.id)]
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_file_that_changes_while_it_is_read_is_tried_again_once(
+    workspace: Workspace, population: list[Path], monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    left = [times]
+    real = intake.skeleton_of
+
+    def touching(file: Any) -> Any:
+        if left[0]:
+            left[0] -= 1
+            os.utime(file.path, ns=(left[0], left[0]))
+        return real(file)
+
+    monkeypatch.setattr(intake, "skeleton_of", touching)
+    if times == 1:
+        assert len(commit(workspace, population[:3]).commits) == 3
+    else:
+        with pytest.raises(ChangedError):
+            commit(workspace, population[:3])
+        assert _nothing_happened(workspace)
+
+
+def test_a_skeleton_that_does_not_restore_its_file_is_never_acknowledged(
+    workspace: Workspace, population: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = intake.skeleton_of
+    monkeypatch.setattr(intake, "skeleton_of", lambda file: type(s := real(file))(s.size, s.holes, s.literal[::-1]))
+    with pytest.raises(Exception, match="byte for byte"):
+        commit(workspace, population[:1])
+    assert _nothing_happened(workspace)
+
+
+def test_a_disk_that_refuses_leaves_nothing(
+    workspace: Workspace, population: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise StorageError("no space left")
+
+    monkeypatch.setattr(workspace.repository.storage, "compare_and_swap", full)
+    with pytest.raises(StorageError):
+        commit(workspace, population)
+    monkeypatch.undo()
+    assert _nothing_happened(workspace)
+
+
+def test_an_index_that_cannot_be_written_does_not_undo_a_commit(
+    workspace: Workspace, population: list[Path], reopened: Any
+) -> None:
+    commit(workspace, population[:2])
+    directory = workspace.repository.layout.index.parent
+    workspace.index.discard()
+    directory.rmdir()
+    directory.write_text("not a directory")
+    result = commit(workspace, population[2:4])
+    assert len(result.commits) == 2 and any("index" in warning for warning in result.warnings)
+    assert sum(len(row.commits) for row in log(reopened(workspace)).lineages) == 4
+
+
+def test_a_second_writer_hears_who_is_busy(
+    workspace: Workspace, population: list[Path], locked: Any, reopened: Any
+) -> None:
+    workspace.repository.layout.config.write_text("[lock]\ntimeout = 0.1\n")
+    with locked(workspace), pytest.raises(BusyError, match="locked by process"):
+        commit(reopened(workspace), population)
+    assert _nothing_happened(workspace)
+
+
+def test_several_processes_commit_at_once(workspace: Workspace, population: list[Path]) -> None:
+    code = (
+        "import sys; from pathlib import Path; from mvc.porcelain.workspace import Workspace;"
+        "from mvc.porcelain.commits import commit;"
+        "[commit(Workspace.open(sys.argv[1], author='x'), [Path(p)]) for p in sys.argv[2:]]"
+    )
+    root = str(workspace.repository.root)
+    random.Random(0).shuffle(population)
+    parts = [population[n::3] for n in range(3)]
+    running = [subprocess.Popen([sys.executable, "-c", code, root, *map(str, part)]) for part in parts]
+    assert [process.wait(timeout=120) for process in running] == [0, 0, 0]
+    told = log(workspace)
+    assert sum(len(row.commits) for row in told.lineages) == len(population) and told.warnings == ()
+    assert check_repository(workspace.repository).ok

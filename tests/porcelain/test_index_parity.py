@@ -1,0 +1,256 @@
+"""The index is a function of the repository: however it came about, its content is the same; and it is never needed."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mvc.errors import InputError
+from mvc.porcelain import engine
+from mvc.porcelain.commits import commit
+from mvc.porcelain.lineages import pin, rename
+from mvc.porcelain.log import log
+from mvc.porcelain.reindex import reindex
+from mvc.porcelain.results import LogResult
+from mvc.porcelain.tags import create_tag, delete_tag
+from mvc.porcelain.workspace import Workspace
+from mvc.repository import Repository
+
+Reopened = Callable[[Workspace], Workspace]
+
+
+def _commit_in_parts(workspace: Workspace, paths: list[Path], size: int) -> None:
+    for start in range(0, len(paths), size):
+        commit(workspace, paths[start : start + size], message=f"from {start}")
+
+
+def _tell(result: LogResult) -> Any:
+    """Everything that inference says, with files' names instead of commits' ids."""
+    name = {row.id: Path(row.path).name for lineage in result.lineages for row in lineage.commits}
+
+    def plain(value: Any) -> Any:
+        return name.get(value, value) if isinstance(value, str) else value
+
+    return [
+        (
+            lineage.name,
+            lineage.direction,
+            lineage.forked_from and (lineage.forked_from.lineage, plain(lineage.forked_from.commit)),
+            [
+                (
+                    plain(row.id),
+                    row.position,
+                    row.relation,
+                    row.distance,
+                    row.turning_angle,
+                    row.confidence,
+                    row.flags,
+                    plain(row.parent),
+                    {key: plain(value) for key, value in row.evidence.items()},
+                )
+                for row in lineage.commits
+            ],
+        )
+        for lineage in result.lineages
+    ]
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_inference_does_not_depend_on_order_or_batching(
+    data: st.DataObject, population: list[Path], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    tells = []
+    for order in (population, data.draw(st.permutations(population))):
+        workspace = Workspace.of(Repository.init(tmp_path_factory.mktemp("repo")), author="x")
+        _commit_in_parts(workspace, list(order), data.draw(st.integers(1, len(population))))
+        tells.append(_tell(log(workspace)))
+        if len(tells) == 1:
+            assert len(tells[0]) >= 2
+    assert tells[0] == tells[1]
+
+
+@pytest.fixture
+def busy_workspace(workspace: Workspace, population: list[Path], write: Any, walk: Any) -> Workspace:
+    """A repository that a bit of everything happened to."""
+    _commit_in_parts(workspace, population, 5)
+    commit(workspace, [write("other/a.safetensors", {"x": np.ones((2, 2), np.float32)})], run="r", step=1, tag="a")
+    commit(workspace, [write("other/copy.safetensors", walk(1, 2)[0], note="again")])
+    large = walk(9, 4, shapes={"w": (80, 70), "b": (80,)})
+    commit(workspace, [write(f"large/{n}.safetensors", point) for n, point in enumerate(large)])
+    commit(workspace, [write("other/ints.safetensors", {"n": np.arange(4)})])
+    create_tag(workspace, "gone")
+    delete_tag(workspace, "gone")
+    first, second, *_ = log(workspace).lineages
+    rename(workspace, second.name, "mine")
+    pin(workspace, f"{first.name}@-1", "mine")
+    return workspace
+
+
+def test_catching_up_gives_what_reindexing_gives(busy_workspace: Workspace, reopened: Reopened) -> None:
+    before = busy_workspace.index.dump()
+    assert all(before[table] for table in before if table != "mixtures" and table != "flags")
+    result = reindex(reopened(busy_workspace))
+    assert result.commits == len(before["commits"]) and result.lineages == len(before["lineages"])
+    assert busy_workspace.index.dump() == before
+
+
+def test_catching_up_step_by_step_gives_the_same(busy_workspace: Workspace, tmp_path: Path) -> None:
+    """An index that looks after every operation and one that looks once at the end."""
+    late = Workspace.open(busy_workspace.repository.root)
+    late.index = type(late.index)(tmp_path / "late.sqlite")
+    operations = [operation.id for operation in busy_workspace.repository.operations()][::-1]
+    head = late.repository.directory / "HEAD"
+    for operation in operations:
+        head.chmod(0o644)
+        head.write_text(f"{operation}\n")
+        with late.repository.lock():
+            late.refresh()
+    assert late.index.dump() == busy_workspace.index.dump()
+
+
+def test_an_index_that_reflects_what_is_no_more_is_built_again(busy_workspace: Workspace, reopened: Reopened) -> None:
+    """As after restoring a repository from a backup: the index knows later operations than the repository."""
+    operations = [operation.id for operation in busy_workspace.repository.operations()]
+    head = busy_workspace.repository.directory / "HEAD"
+    head.chmod(0o644)
+    head.write_text(f"{operations[-1]}\n")
+    assert sum(len(row.commits) for row in log(reopened(busy_workspace)).lineages) == 5
+    early = busy_workspace.index.dump()
+    reindex(reopened(busy_workspace))
+    assert busy_workspace.index.dump() == early
+
+
+@pytest.mark.parametrize("damage", ["deleted", "garbage", "empty", "a table lost", "half"])
+def test_a_lost_or_damaged_index_is_built_again(busy_workspace: Workspace, reopened: Reopened, damage: str) -> None:
+    before, told = busy_workspace.index.dump(), log(busy_workspace)
+    file = busy_workspace.repository.layout.index
+    raw = sqlite3.connect(file)
+    raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    if damage == "a table lost":
+        raw.execute("DROP TABLE placements")
+        raw.commit()
+    raw.close()
+    if damage == "deleted":
+        file.unlink()
+    elif damage == "garbage":
+        file.write_bytes(b"garbage" * 1000)
+    elif damage == "empty":
+        file.write_bytes(b"")
+    elif damage == "half":
+        file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    assert log(reopened(busy_workspace)) == told
+    assert busy_workspace.index.dump() == before
+
+
+def test_a_newer_index_is_refused_and_left_alone(busy_workspace: Workspace, reopened: Reopened) -> None:
+    raw = sqlite3.connect(busy_workspace.repository.layout.index)
+    raw.execute("UPDATE alembic_version SET version_num = '9999'")
+    raw.commit()
+    raw.close()
+    for _ in range(2):
+        with pytest.raises(InputError) as caught:
+            log(reopened(busy_workspace))
+        assert caught.value.code == "newer-index"
+    assert reindex(reopened(busy_workspace)).commits > 0
+    assert log(reopened(busy_workspace)).lineages
+
+
+def test_another_engine_infers_again(
+    busy_workspace: Workspace, reopened: Reopened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = busy_workspace.index.dump()
+    for module in ("engine", "indexing", "inferring"):
+        monkeypatch.setattr(f"mvc.porcelain.{module}.ENGINE", "other")
+    log(reopened(busy_workspace))
+    after = busy_workspace.index.dump()
+    assert ("engine", "other") in after["meta"]
+    assert after["inferences"] != before["inferences"] and after["placements"] == before["placements"]
+    monkeypatch.undo()
+    assert engine.ENGINE != "other"
+    log(reopened(busy_workspace))
+    assert busy_workspace.index.dump() == before
+
+
+def test_what_did_not_change_is_not_inferred_again(
+    busy_workspace: Workspace, monkeypatch: pytest.MonkeyPatch, write: Any, walk: Any
+) -> None:
+    seen: list[str] = []
+    real = __import__("mvc.porcelain.inferring", fromlist=["understand"]).understand
+
+    def watching(basis: Any, *rest: Any) -> Any:
+        seen.append(basis.architecture.id)
+        return real(basis, *rest)
+
+    monkeypatch.setattr("mvc.porcelain.inferring.understand", watching)
+    create_tag(busy_workspace, "now")
+    assert seen == []
+    row = commit(busy_workspace, [write("more.safetensors", walk(4, 1)[0])]).commits[0]
+    assert seen == [row.architecture]
+
+
+def test_readers_do_not_wait_for_a_writer(busy_workspace: Workspace, reopened: Reopened, locked: Any) -> None:
+    told = log(busy_workspace)
+    with locked(busy_workspace):
+        assert log(reopened(busy_workspace)) == told
+        busy_workspace.repository.layout.index.unlink()
+        assert replace(log(reopened(busy_workspace)), warnings=()) == replace(told, warnings=())
+
+
+def test_an_index_that_is_behind_is_shown_with_a_warning_while_another_writes(
+    workspace: Workspace, population: list[Path], reopened: Reopened, locked: Any
+) -> None:
+    commit(workspace, population[:3])
+    content = workspace.repository.layout.index.read_bytes()
+    wal = workspace.repository.layout.index.with_name("index.sqlite-wal")
+    before = wal.read_bytes() if wal.exists() else None
+    commit(workspace, population[3:6])
+    workspace.repository.layout.index.write_bytes(content)
+    wal.unlink(missing_ok=True)
+    if before is not None:
+        wal.write_bytes(before)
+    with locked(workspace):
+        behind = log(reopened(workspace))
+    assert sum(len(row.commits) for row in behind.lineages) == 3
+    assert any("older than the newest commit" in text for text in behind.warnings)
+    assert sum(len(row.commits) for row in log(reopened(workspace)).lineages) == 6
+
+
+def test_damaged_objects_do_not_hide_the_others(
+    workspace: Workspace, population: list[Path], reopened: Reopened
+) -> None:
+    rows = commit(workspace, population).commits
+    repository = workspace.repository
+    manifest = repository.manifest(repository.commit(rows[0].id).manifest)  # type: ignore[arg-type]
+    lost = next(iter(manifest.weights.values())).object
+    objects = repository.directory / "objects"
+    (objects / lost[:2] / lost[2:]).unlink()
+    (objects / rows[1].id[:2] / rows[1].id[2:]).unlink()
+    workspace.repository.layout.index.unlink()
+    told = log(reopened(workspace))
+    assert sum(len(row.commits) for row in told.lineages) == len(population)
+    assert {row.id for lineage in told.lineages for row in lineage.commits if lineage.architecture == "damaged"} == {
+        rows[0].id,
+        rows[1].id,
+    }
+
+
+def test_the_log_imports_nothing_heavy(busy_workspace: Workspace) -> None:
+    code = (
+        "import sys; from mvc.porcelain.workspace import Workspace; from mvc.porcelain.log import log;"
+        "assert log(Workspace.open(sys.argv[1])).lineages;"
+        "print([m for m in ('torch', 'scipy', 'sklearn', 'alembic', 'mvc.trajectory') if m in sys.modules])"
+    )
+    root = str(busy_workspace.repository.root)
+    done = subprocess.run([sys.executable, "-c", code, root], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
