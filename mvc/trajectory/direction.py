@@ -20,9 +20,9 @@ from mvc.trajectory.mst import Floats
 #: confidence from which a direction is stated
 DECIDED = 0.9
 
-SIGNALS = ("decay", "jump", "growth", "radial", "straightness", "tails", "constants")
+SIGNALS = ("decay", "jump", "growth", "radial", "straightness", "tails")
 #: log-odds per unit of each signal
-COEFFICIENTS = (0.895, 1.387, 3.518, 2.829, 0.377, 1.279, 0.005)
+COEFFICIENTS = (0.549, 1.110, 3.273, 3.807, 0.553, 0.520)
 #: cosine between a step and the weights that is as likely one way as the other
 WANDERING = 0.1
 #: log-odds are shrunk to what a finite number of fitted families can support: confidence never exceeds .999
@@ -30,15 +30,14 @@ LIMIT = 6.9
 
 
 def signals(path: Floats, blocks: Sequence[Block]) -> Floats:
-    """Signals [7] of an ordered path of signatures [m, k], m ≥ 2; reversing the path changes their sign.
+    """Signals [6] of an ordered path of signatures [m, k], m ≥ 2; reversing the path changes their sign.
 
     decay: log ratio of the mean step of the first half to that of the second (steps shrink while training settles).
     jump: log ratio of the first step to the last. growth: squared norm gained per squared length walked; a step away
     from a point is nearly orthogonal to it in high dimension, so that norms grow unless something decays them.
     radial: norm gained per net displacement.
     straightness: by how much consecutive steps align more in the first half. tails: excess kurtosis gained (initial
-    values are uniform or normal). constants: tensors that are constant at the start but not at the end (biases at
-    zero, gains at one).
+    values are uniform or normal).
     """
     steps = np.diff(path, axis=0)
     squares = np.einsum("ij,ij->i", steps, steps)
@@ -63,7 +62,7 @@ def signals(path: Floats, blocks: Sequence[Block]) -> Floats:
             growth,
             radial,
             straightness,
-            *_ends(path[0], path[-1], blocks),
+            _tails_gained(path[0], path[-1], blocks),
         ]
     )
 
@@ -87,18 +86,15 @@ def _log_ratio(a: float, b: float) -> float:
     return max(-2.0, min(2.0, math.log(a / b)))
 
 
-def _ends(first: Floats, last: Floats, blocks: Sequence[Block]) -> tuple[float, float]:
-    tails, weight, constants = 0.0, 0, 0
+def _tails_gained(first: Floats, last: Floats, blocks: Sequence[Block]) -> float:
+    gained, weight = 0.0, 0
     for block in blocks:
         a, b = first[block.start + 1 : block.stop], last[block.start + 1 : block.stop]
-        if block.numel > EXACT:
-            continue  # a sketch keeps neither tails nor constancy
-        constants += int(not a.any()) - int(not b.any()) if block.numel > 1 else 0
-        if block.numel >= 64 and a.any() and b.any():
-            tails += block.numel * (_kurtosis(b) - _kurtosis(a))
+        # a sketch does not keep tails, and a few values have none to speak of
+        if 64 <= block.numel <= EXACT and a.any() and b.any():
+            gained += block.numel * (_kurtosis(b) - _kurtosis(a))
             weight += block.numel
-    gained = tails / weight if weight else 0.0
-    return max(-1.0, min(1.0, gained)), max(-1.0, min(1.0, float(constants)))
+    return max(-1.0, min(1.0, gained / weight)) if weight else 0.0
 
 
 def _kurtosis(centred: Floats) -> float:

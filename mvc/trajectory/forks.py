@@ -113,9 +113,13 @@ def divergence(distances: Floats, chain: Chain, host: Chain) -> float:
     around = host.members[max(0, at - 2) : at + 4]
     own = [chain.parent, *chain.members]
     steps = [distances[a, b] for path in (around, own) for a, b in pairwise(path)]
-    # a lone point has only the step that is in question, so its host alone is the measure
-    measured = steps if len(chain.members) > 1 else steps[: len(around) - 1]
-    unit = float(np.median(measured)) if measured else 0.0
+    unit = float(np.median(steps))
+    if len(chain.members) == 1:
+        # a lone point has only the step that is in question, so the host is the measure, near it and as a whole: a
+        # schedule that restarts makes its steps here as small as they get, one that grows makes them larger than most
+        here = [float(distances[a, b]) for a, b in pairwise(around)]
+        along = [float(distances[a, b]) for a, b in pairwise(host.members)]
+        unit = max((float(np.median(part)) for part in (here, along) if part), default=0.0)
     apart = float(distances[chain.members[-1], host.members].min())
     if unit <= 0:
         return np.inf if apart > 0 else 0.0
