@@ -66,7 +66,7 @@ def _encode(value: Any) -> str:
 
 
 def _decode(text: str) -> Any:
-    return json.loads(text)
+    return {} if text == "{}" else json.loads(text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,12 +105,12 @@ def _check_one(
         same = history.same(model)
         tip = history.nearest_tip(model)
         place = same or (None if tip is None else tip.id)
-        before = () if place is None else history.trajectory(place)[: None if same is None else -1]
+        before = () if place is None else history.own_past(place)[: None if same is None else -1]
         path = str(target)
         lineage = None if place is None else history.lineage(place)
     else:
         model = history.model(target)
-        before = history.trajectory(target)[:-1]
+        before = history.own_past(target)[:-1]
         placed = history.placed(target)
         commit_id, path = target, None if placed is None else placed.path
         lineage = history.lineage(target)

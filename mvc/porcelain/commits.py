@@ -136,9 +136,9 @@ def _find(paths: Sequence[Path | str]) -> tuple[list[Path], list[str]]:
             continue
         below = find_checkpoints(given)
         complete = [item.path for item in below if item.state == "complete"]
-        if not complete:
+        if not complete or any(item.path == given and item.state != "complete" for item in below):
             # says what is wrong with the directory, if it is meant to be one checkpoint
-            first = next((item.path for item in below), given)
+            first = next((item.path for item in below if item.state != "complete"), given)
             open_checkpoint(first).close()
             raise FormatError(f"there is no checkpoint in {str(given)!r}", hint="see what is there with: mvc status")
         found |= {os.path.abspath(path): path for path in complete if os.path.abspath(path) not in found}

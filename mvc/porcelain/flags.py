@@ -1,7 +1,7 @@
 """Which rules each commit breaks, so that the log can say it without judging anything. Owns what is judged by what.
 
-As `check` does it: every point by the trajectory that led to it, across forks, with the other lineages of its
-architecture to say what is normal. What a policy makes of a broken rule is not looked at here.
+As `check` does it: every point by its lineage before it, with the other lineages of its architecture to say what is
+normal. What a policy makes of a broken rule is not looked at here.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ def find_flags(
     found = {FlagRow(commit, NOT_FINITE) for commit in broken}
     longest = sorted(walks, key=lambda walk: (-len(walk.commits), walk.id))[: SIBLINGS + 1]
     normal = {walk.id: Normal.of([_path(walk.commits, vectors)]) for walk in longest}
-    places = {commit: (walk, i) for walk in walks for i, commit in enumerate(walk.commits)}
     for walk in walks:
-        before = _before(walk, places)
+        # as `check` does: the host's steps before a fork say nothing of the steps after it
+        before = [] if walk.fork is None else [walk.fork]
         whole = [*before, *walk.commits]
         if len(whole) <= HISTORY:
             continue
@@ -56,18 +56,3 @@ def find_flags(
 
 def _path(commits: Sequence[ObjectId], vectors: Mapping[ObjectId, npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
     return np.stack([vectors[commit] for commit in commits])
-
-
-def _before(walk: Walk, places: Mapping[ObjectId, tuple[Walk, int]]) -> list[ObjectId]:
-    """The trajectory that led to a lineage's root, oldest first."""
-    path: list[ObjectId] = []
-    seen = {walk.id}
-    at = walk.fork
-    while at is not None:
-        host, index = places[at]
-        if host.id in seen:
-            break
-        seen.add(host.id)
-        path = [*host.commits[: index + 1], *path]
-        at = host.fork
-    return path

@@ -82,12 +82,14 @@ def bring_up_to_date(
         if anew:
             _clear(connection, signatures=old is None)
         start = 0 if old is None or anew else len(old.commits)
-        _add_commits(connection, repository, state.commits[start:], start, known or {}, report)
+        new = state.commits[start:]
+        _add_commits(connection, repository, new, start, known or {}, report)
         if anew:
             _prune_signatures(connection)
         _replace_names(connection, state)
-        infer_lineages(connection, repository, report)
-        name_lineages(connection)
+        if anew or new or old is None or state.settings != old.settings:
+            infer_lineages(connection, repository, report)
+            name_lineages(connection)
         set_stamp(connection, stamp_of(head))
 
 

@@ -123,6 +123,17 @@ class History:
             at = None if row.forked_from is None else row.forked_from.commit
         return tuple(reversed(path))
 
+    def own_past(self, commit_id: str) -> tuple[LogCommit, ...]:
+        """What a commit is judged by: its lineage up to and including it, after the point that the lineage forked from.
+
+        The host's steps before a fork say nothing of the steps after it: other data, another learning rate.
+        """
+        if commit_id not in self._places:
+            return ()
+        row, index = self._places[commit_id]
+        origin = None if row.forked_from is None else self.placed(row.forked_from.commit)
+        return (*(() if origin is None else (origin,)), *row.commits[: index + 1])
+
     def median_step(self, commit_id: str) -> float | None:
         """Median distance between neighbours of the commit's lineage; of the parent's where it is too short."""
         row = self.lineage(commit_id)

@@ -89,7 +89,8 @@ def understand(
         inference = insert_pinned(inference, free, keys, pins, vectors, declared)
     lineages, placements = _rows(basis, inference, keys, points, set(pins))
     flags = _flags(basis, lineages, placements, dict(zip(keys, vectors, strict=True)), signatures)
-    return Understood(lineages, placements, flags, inference.warnings, distances.asked)
+    warnings = tuple(_with_commits(text, points) for text in inference.warnings)
+    return Understood(lineages, placements, flags, warnings, distances.asked)
 
 
 def _vectors(
@@ -220,6 +221,13 @@ def _placeless(points: Mapping[str, Sequence[CommitRow]], reason: str) -> Unders
         placements.append(row)
         placements += [_copy(row, other.id, n) for n, other in enumerate(rows[1:], start=1)]
     return Understood(tuple(lineages), tuple(placements), (), (), {})
+
+
+def _with_commits(text: str, points: Mapping[str, Sequence[CommitRow]]) -> str:
+    """A warning that names commits where inference named points by the first 12 digits of their content."""
+    for key, rows in points.items():
+        text = text.replace(key[:12], rows[0].id[:12])
+    return text
 
 
 def _plain(value: object, first: Mapping[str, ObjectId]) -> object:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import random
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -302,3 +304,42 @@ def test_several_processes_commit_at_once(workspace: Workspace, population: list
     told = log(workspace)
     assert sum(len(row.commits) for row in told.lineages) == len(population) and told.warnings == ()
     assert check_repository(workspace.repository).ok
+
+
+def test_a_directory_that_is_an_incomplete_checkpoint_is_an_error(
+    workspace: Workspace, write: Write, walk: Any, tmp_path: Path
+) -> None:
+    write("sharded/older/a.safetensors", walk(1, 1)[0])
+    index = {"metadata": {}, "weight_map": {"w": "model-00001-of-00001.safetensors"}}
+    (tmp_path / "sharded" / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(FormatError, match="model-00001-of-00001"):
+        commit(workspace, [tmp_path / "sharded"])
+    assert _nothing_happened(workspace)
+    assert [row.relation for row in commit(workspace, [tmp_path / "sharded" / "older"]).commits] == ["starts"]
+
+
+def test_a_warning_names_commits(workspace: Workspace, write: Write, walk: Any) -> None:
+    order = [3, 0, 4, 1, 5, 2]
+    for n, point in zip(order, walk(1, 6), strict=True):
+        commit(workspace, [write(f"{n}.safetensors", point)], step=n)
+    result = log(workspace)
+    ids = {row.id[:12] for lineage in result.lineages for row in lineage.commits}
+    assert len(result.warnings) == 1 and any(short in result.warnings[0] for short in ids)
+
+
+@pytest.mark.parametrize("wait", [0.25, 0.45, 0.6, 0.8, 1.0])
+def test_a_killed_commit_is_whole_or_not_there(workspace: Workspace, population: list[Path], wait: float) -> None:
+    code = (
+        "import sys; from pathlib import Path; from mvc.porcelain.workspace import Workspace;"
+        "from mvc.porcelain.commits import commit; commit(Workspace.open(sys.argv[1]), [Path(sys.argv[2])])"
+    )
+    first = commit(workspace, population[:1]).commits[0]
+    process = subprocess.Popen([sys.executable, "-c", code, str(workspace.repository.root), str(population[0].parent)])
+    time.sleep(wait)
+    process.kill()
+    process.wait(timeout=60)
+    told = log(Workspace.open(workspace.repository.root))
+    assert sum(len(row.commits) for row in told.lineages) in (1, len(population))
+    assert check_repository(workspace.repository).ok
+    after = commit(Workspace.open(workspace.repository.root), [population[0].parent]).commits
+    assert len(after) == len(population) and first.id in {row.id for row in after}
