@@ -65,7 +65,9 @@ def sign_tensor(array: npt.NDArray[Any]) -> Signature:
             block = _finite(flat[start : start + _BLOCK])[0] - mean
             buckets, signs = _projection(index, min(_BLOCK, n - start))
             residual += np.bincount(buckets, weights=block * signs, minlength=WIDTH)
-    values = np.concatenate([[mean * np.sqrt(n)], residual]).astype(np.float32)
+    # sums over values near the largest float32 do not fit one
+    limit = np.finfo(np.float32).max
+    values = np.clip(np.concatenate([[mean * np.sqrt(n)], residual]), -limit, limit).astype(np.float32)
     return Signature(numel=n, nonfinite=nonfinite, max_abs=max_abs, values=values)
 
 
