@@ -11,6 +11,7 @@ from typing import Any
 import numpy.typing as npt
 from sqlalchemy import Connection, select, update
 
+from mvc.errors import StorageError
 from mvc.index import (
     ArchitectureRow,
     CommitRow,
@@ -29,7 +30,7 @@ from mvc.porcelain.engine import ENGINE
 from mvc.porcelain.naming import Unnamed, choose_names
 from mvc.porcelain.progress import Report
 from mvc.porcelain.signatures import read_signatures
-from mvc.porcelain.understand import Basis, Understood, understand
+from mvc.porcelain.understand import Basis, Understood, not_understood, understand
 from mvc.repository import Repository
 
 
@@ -48,7 +49,9 @@ def infer_lineages(connection: Connection, repository: Repository, report: Repor
         basis = Basis(architecture, commits[architecture.id], {row.content: row.tensors for row in points}, pins)
         understood = _understand(connection, repository, basis)
         _replace_inference(connection, architecture.id, understood)
-        insert_rows(connection, [InferenceRow(architecture.id, looked[architecture.id], list(understood.warnings))])
+        # where inference failed, the next operation has it tried again
+        digest = looked[architecture.id] if understood.complete else ""
+        insert_rows(connection, [InferenceRow(architecture.id, digest, list(understood.warnings))])
 
 
 def _digest(commits: Iterable[CommitRow], pins: Mapping[ObjectId, ObjectId]) -> str:
@@ -67,7 +70,13 @@ def _understand(connection: Connection, repository: Repository, basis: Basis) ->
     def read(tensor: ObjectId) -> npt.NDArray[Any]:
         return as_array(*repository.odb.get_tensor(tensor))
 
-    return understand(basis, read_signatures(connection, tensors), distances, read)
+    signatures = read_signatures(connection, tensors)
+    try:
+        return understand(basis, signatures, distances, read)
+    except (MemoryError, StorageError):
+        raise
+    except Exception as error:  # what is kept must stay within reach, whatever inference makes of it
+        return not_understood(basis, f"{type(error).__name__}: {error}")
 
 
 def _replace_inference(connection: Connection, architecture: str, understood: Understood) -> None:

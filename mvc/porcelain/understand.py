@@ -61,6 +61,14 @@ class Understood:
     flags: tuple[FlagRow, ...]
     warnings: tuple[str, ...]
     distances: Mapping[Pair, float]
+    complete: bool = True
+
+
+def not_understood(basis: Basis, why: str) -> Understood:
+    """Every point on its own, with a warning that says why: a defect of inference, or damaged weights."""
+    alone = _placeless(basis.points(), f"inference failed: {why}")
+    warning = f"lineages of architecture {basis.architecture.id} could not be read from the weights: {why}"
+    return replace(alone, warnings=(warning,), complete=False)
 
 
 def understand(
@@ -105,10 +113,7 @@ def _vectors(
         blocks.append(Block(name, start, stop, math.prod(shape), shape[0] if shape else 1))
         columns.append(part)
         start = stop
-    # sketches of values near the largest float can overflow
-    limit = float(np.finfo(np.float32).max)
-    joined: npt.NDArray[np.float32] = np.nan_to_num(np.concatenate(columns, axis=1), posinf=limit, neginf=-limit)
-    return joined, tuple(blocks)
+    return np.concatenate(columns, axis=1), tuple(blocks)
 
 
 def _declared(points: Mapping[str, Sequence[CommitRow]]) -> list[Declared]:

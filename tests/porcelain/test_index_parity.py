@@ -75,6 +75,7 @@ def test_inference_does_not_depend_on_order_or_batching(
         workspace = Workspace.of(Repository.init(tmp_path_factory.mktemp("repo")), author="x")
         _commit_in_parts(workspace, list(order), data.draw(st.integers(1, len(population))))
         tells.append(_tell(log(workspace)))
+        assert log(workspace).warnings == ()
         if len(tells) == 1:
             assert len(tells[0]) >= 2
     assert tells[0] == tells[1]
@@ -243,6 +244,22 @@ def test_damaged_objects_do_not_hide_the_others(
         rows[0].id,
         rows[1].id,
     }
+
+
+def test_an_inference_that_fails_hides_no_commit_and_is_tried_again(
+    workspace: Workspace, population: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: Any) -> Any:
+        raise ZeroDivisionError("a defect")
+
+    monkeypatch.setattr("mvc.porcelain.understand.infer", failing)
+    rows = commit(workspace, population[:4]).commits
+    assert len({row.lineage for row in rows}) == 4 and all("a defect" in str(row.evidence) for row in rows)
+    assert any("a defect" in text for text in log(workspace).warnings)
+    monkeypatch.undo()
+    create_tag(workspace, "again")
+    commit(workspace, population[4:])
+    assert log(workspace).warnings == () and len(log(workspace).lineages) < 6
 
 
 def test_the_log_imports_nothing_heavy(busy_workspace: Workspace) -> None:
