@@ -1,29 +1,27 @@
 """Which committed model a file is or comes from. Owns the order of the questions; commits nothing.
 
-Same bytes of every weight: "same". Else every tensor against the nearest commits': a cast or pruned copy is one by its
-values, a descendant by a cosine that independent models do not reach. Otherwise none.
+Same bytes of every weight: "same". Else the values are held against the nearest commits': a cast or pruned copy is one
+by its values. Else the file is placed among the commits as if it were one, and its neighbour there is the answer, or
+none is.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from mvc import trajectory
 from mvc.formats import open_checkpoint
-from mvc.geometry import combine, compare_tensors
 from mvc.objects import DTYPES, Checkpoint, ObjectId, read_array
 from mvc.porcelain.reading import History, Model, read_model, signature_distance
-from mvc.porcelain.results import Identified, IdentifyResult, Match
+from mvc.porcelain.results import Identified, IdentifyResult, LogLineage, Match
 from mvc.porcelain.workspace import Workspace
 
-#: commits that are looked at exactly, the nearest by signature first
+#: commits whose values are looked at, the nearest by signature first
 _CANDIDATES = 3
-#: standard deviations of independent models' cosine beyond which two models are kin; 6 is one in a billion
-_KIN = 6.0
 
 
 def identify(workspace: Workspace, paths: Sequence[Path]) -> IdentifyResult:
@@ -35,52 +33,67 @@ def identify(workspace: Workspace, paths: Sequence[Path]) -> IdentifyResult:
 def _identify(workspace: Workspace, history: History, path: Path) -> Identified:
     with open_checkpoint(path) as opened:
         model = read_model(opened)
-        commits = [commit.id for row in history.alike(model) for commit in row.commits]
+        alike = list(history.alike(model))
+        commits = [commit.id for row in alike for commit in row.commits]
         if not commits:
             return Identified(str(path), None, None, None, "no committed model has this architecture")
         history.models(commits)
         near = sorted(commits, key=lambda commit: (signature_distance(history.model(commit), model), commit))
-        matches = list(_matches(workspace, history, opened, model, near[:_CANDIDATES]))
+        matches = list(_copies(workspace, history, opened, model, near[:_CANDIDATES]))
+    if not matches or matches[0].relation != "same":
+        matches += _placed(history, model, alike)
     if not matches:
         return Identified(str(path), None, None, None, "its weights are as far from every commit's as chance puts them")
-    matches.sort(key=lambda match: ({"same": 0, "copy": 1}.get(match.relation, 2), -match.confidence))
-    return Identified(str(path), matches[0], matches[1] if len(matches) > 1 else None, None)
+    others = (match for match in matches[1:] if match.commit != matches[0].commit)
+    return Identified(str(path), matches[0], next(others, None), None)
 
 
-def _matches(
+def _copies(
     workspace: Workspace, history: History, file: Checkpoint, model: Model, near: Iterable[str]
-) -> Iterable[Match]:
-    for commit in near:
-        known = history.model(commit)
+) -> Iterator[Match]:
+    """Commits that have these weights, or that these weights were made of without training. The same ones first."""
+    for commit in sorted(near, key=lambda commit: history.model(commit).objects != model.objects):
         row = history.lineage(commit)
         name = "" if row is None else row.name
-        if known.objects == model.objects:
+        if history.model(commit).objects == model.objects:
             yield Match(commit, name, "same", None, 1.0)
             continue
-        stored = workspace.repository.checkpoint(ObjectId(commit))
-        transforms, cosine, numel = _compare(stored, file, sorted(model.signatures))
+        transforms = _compare(workspace.repository.checkpoint(ObjectId(commit)), file, sorted(model.signatures))
         if transforms:
             yield Match(commit, name, "copy", "+".join(sorted(transforms)), 1.0)
-            continue
-        deviations = cosine * math.sqrt(numel)
-        if deviations > _KIN:
-            # two-sided tail of the null, and never quite certain: the null is an approximation
-            yield Match(commit, name, "descends", None, min(0.999, 1 - math.erfc(deviations / math.sqrt(2))))
 
 
-def _compare(a: Checkpoint, b: Checkpoint, names: Sequence[str]) -> tuple[set[str], float, int]:
-    """What made b of a, tensor by tensor (empty where no transform explains it), their cosine and size."""
+def _placed(history: History, model: Model, alike: Sequence[LogLineage]) -> Iterator[Match]:
+    """The commit beside which inference puts the model, and the nearest one of another lineage."""
+    names = {commit.id: row.name for row in alike for commit in row.commits if commit.relation != "copies"}
+    keys = tuple(sorted(names))
+    population = trajectory.Population(
+        keys=keys,
+        vectors=np.stack([known.vector for known in history.models(keys)]),
+        blocks=model.blocks(),
+        declared=(trajectory.Declared(),) * len(keys),
+    )
+    found = trajectory.identify(population, model.vector)
+    if found is None:
+        return
+    relation = "descends" if found.relation == "same" else found.relation
+    yield Match(keys[found.point], names[keys[found.point]], relation, None, found.confidence)
+    if found.runner_up is not None:
+        rest = 1 - found.confidence
+        yield Match(keys[found.runner_up], names[keys[found.runner_up]], "descends", None, rest)
+
+
+def _compare(a: Checkpoint, b: Checkpoint, names: Sequence[str]) -> set[str]:
+    """What made b of a, over all tensors; empty where no transform explains it. Stops at the first that none does."""
     transforms: set[str] = set()
-    parts = []
     for name in names:
-        x, y = read_array(a, name), read_array(b, name)
-        parts.append(compare_tensors(x, y))
-        if transforms == {"no"}:
+        if a.object_id(name) == b.object_id(name):
             continue
-        found = set() if a.object_id(name) == b.object_id(name) else _transform(x, y)
-        transforms = {"no"} if found is None else transforms | found
-    whole = combine(parts)
-    return (set() if transforms == {"no"} else transforms), whole.cosine or 0.0, max(1, whole.numel)
+        found = _transform(read_array(a, name), read_array(b, name))
+        if found is None:
+            return set()
+        transforms |= found
+    return transforms
 
 
 def _transform(x: npt.NDArray[np.generic], y: npt.NDArray[np.generic]) -> set[str] | None:

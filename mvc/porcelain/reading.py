@@ -24,6 +24,7 @@ from mvc.porcelain.log import log
 from mvc.porcelain.results import LogCommit, LogLineage
 from mvc.porcelain.revisions import resolve
 from mvc.porcelain.workspace import Workspace
+from mvc.trajectory import Block
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,16 @@ class Model:
         """Signatures in the order of the architecture's names, joined."""
         parts = [self.signatures[name].values for name in sorted(self.signatures)]
         return np.concatenate(parts) if parts else np.empty(0, np.float32)
+
+    def blocks(self) -> tuple[Block, ...]:
+        """Where each tensor's signature lies in ``vector``."""
+        blocks, start = [], 0
+        for name in sorted(self.signatures):
+            signature, shape = self.signatures[name], self.specs[name].shape
+            stop = start + len(signature.values)
+            blocks.append(Block(name, start, stop, signature.numel, shape[0] if shape else 1))
+            start = stop
+        return tuple(blocks)
 
 
 def read_model(checkpoint: Checkpoint) -> Model:
