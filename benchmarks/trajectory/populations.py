@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 
 from mvc.geometry import sign_tensor
-from mvc.trajectory import Block
+from mvc.trajectory import Block, lay_out
 from mvc.zoo.cards import Architecture, Card, Conv, Optimiser, Schedule, find_card
 from mvc.zoo.data import load
 from mvc.zoo.train import Trainer, train_population
@@ -68,12 +68,7 @@ class Trained:
     weights: npt.NDArray[np.float32]
 
     def blocks(self) -> tuple[Block, ...]:
-        blocks, at = [], 0
-        for name, shape in self.card.architecture.shapes().items():
-            length = len(self._part(name, self.weights[0, 0]))
-            blocks.append(Block(name, at, at + length, int(np.prod(shape)), shape[0]))
-            at += length
-        return tuple(blocks)
+        return lay_out(self.card.architecture.shapes().items())
 
     def vectors(self, seed: int) -> npt.NDArray[np.float32]:
         """Signatures [checkpoints, k] of one run."""

@@ -24,7 +24,7 @@ from mvc.porcelain.log import log
 from mvc.porcelain.results import LogCommit, LogLineage
 from mvc.porcelain.revisions import resolve
 from mvc.porcelain.workspace import Workspace
-from mvc.trajectory import Block
+from mvc.trajectory import Block, lay_out
 
 
 @dataclass(frozen=True)
@@ -84,13 +84,7 @@ class Model:
 
     def blocks(self) -> tuple[Block, ...]:
         """Where each tensor's signature lies in ``vector``."""
-        blocks, start = [], 0
-        for name in sorted(self.signatures):
-            signature, shape = self.signatures[name], self.specs[name].shape
-            stop = start + len(signature.values)
-            blocks.append(Block(name, start, stop, signature.numel, shape[0] if shape else 1))
-            start = stop
-        return tuple(blocks)
+        return lay_out((name, self.specs[name].shape) for name in sorted(self.signatures))
 
 
 def read_model(checkpoint: Checkpoint) -> Model:

@@ -20,7 +20,7 @@ from mvc.objects import ObjectId
 from mvc.porcelain.exact import ExactDistances, Pair, ReadArray
 from mvc.porcelain.flags import Walk, find_flags
 from mvc.porcelain.pins import anchored, insert_pinned
-from mvc.trajectory import Block, Declared, Inference, Population, infer
+from mvc.trajectory import Block, Declared, Inference, Population, infer, lay_out
 
 #: architectures of commits that are no point in weight space, and why
 PLACELESS = {
@@ -45,11 +45,17 @@ class Basis:
             found[row.content].append(row)
         return found
 
-    def varying(self) -> list[int]:
-        """Places of the tensors that are not the same object in every point: constant buffers tell nothing apart."""
+    def telling(self) -> list[int]:
+        """Places of the tensors that differ between points; of all where most values are the same in every one.
+
+        What every point shares is a constant buffer, which would fake kinship, or, where it is most of the model, a
+        frozen backbone, which is kinship.
+        """
         contents = list(self.tensors.values())
-        every = range(len(self.architecture.names))
-        return [i for i in every if len(contents) < 2 or len({ids[i] for ids in contents}) > 1]
+        sizes = [math.prod(shape) for _, shape in self.architecture.names]
+        every = range(len(sizes))
+        varying = [i for i in every if len({ids[i] for ids in contents}) > 1]
+        return varying if 2 * sum(sizes[i] for i in varying) >= sum(sizes) else list(every)
 
 
 @dataclass(frozen=True)
@@ -80,7 +86,7 @@ def understand(
         return _placeless(points, PLACELESS[basis.architecture.id])
     keys = tuple(points)
     vectors, blocks = _vectors(basis, keys, signatures)
-    sizes = {i: math.prod(basis.architecture.names[i][1]) for i in basis.varying()}
+    sizes = {i: math.prod(basis.architecture.names[i][1]) for i in basis.telling()}
     distances = ExactDistances(keys, basis.tensors, sizes, signatures, known, read)
     declared = _declared(points)
     pins = anchored({row.id: row.content for row in basis.commits}, basis.pins)
@@ -104,16 +110,12 @@ def understand(
 def _vectors(
     basis: Basis, keys: Sequence[str], signatures: Mapping[ObjectId, Signature]
 ) -> tuple[npt.NDArray[np.float32], tuple[Block, ...]]:
-    """Signatures [n, k] of the varying tensors, in sorted order of names, and where each one's columns are."""
-    blocks, columns, start = [], [], 0
-    for i in basis.varying():
-        name, shape = basis.architecture.names[i]
-        part = np.stack([signatures[basis.tensors[key][i]].values for key in keys])
-        stop = start + part.shape[1]
-        blocks.append(Block(name, start, stop, math.prod(shape), shape[0] if shape else 1))
-        columns.append(part)
-        start = stop
-    return np.concatenate(columns, axis=1), tuple(blocks)
+    """Signatures [n, k] of the telling tensors, in sorted order of names, and where each one's columns are."""
+    places = basis.telling()
+    columns = [np.stack([signatures[basis.tensors[key][i]].values for key in keys]) for i in places]
+    return np.concatenate(columns, axis=1), lay_out(
+        [(name, shape) for name, shape in (basis.architecture.names[i] for i in places)]
+    )
 
 
 def _declared(points: Mapping[str, Sequence[CommitRow]]) -> list[Declared]:

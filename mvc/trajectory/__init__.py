@@ -12,6 +12,7 @@ from mvc.trajectory.inference import (
     Population,
     Relation,
     Source,
+    lay_out,
 )
 from mvc.trajectory.lineages import infer
 from mvc.trajectory.mst import linkage, minimum_spanning_tree
@@ -30,6 +31,7 @@ __all__ = [
     "Source",
     "identify",
     "infer",
+    "lay_out",
     "linkage",
     "minimum_spanning_tree",
 ]

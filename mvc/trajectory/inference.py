@@ -5,12 +5,15 @@ Everything here is a function of the set of points: keys are content keys, sorte
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+
+from mvc.geometry import signature_length
 
 Relation = Literal["starts", "extends", "forks", "mixes"]
 Source = Literal["weights", "declared", "undecided"]
@@ -28,6 +31,17 @@ class Block:
     stop: int
     numel: int
     rows: int = 1
+
+
+def lay_out(tensors: Iterable[tuple[str, Sequence[int]]]) -> tuple[Block, ...]:
+    """Blocks of vectors that join the signatures of these tensors (name, shape), in this order."""
+    blocks, start = [], 0
+    for name, shape in tensors:
+        numel = math.prod(shape)
+        stop = start + signature_length(numel)
+        blocks.append(Block(name, start, stop, numel, shape[0] if shape else 1))
+        start = stop
+    return tuple(blocks)
 
 
 @dataclass(frozen=True)

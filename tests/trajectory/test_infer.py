@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mvc.geometry import sign_tensor
 from mvc.testing.trajectories import SHAPES, Walk, synthetic_run, tensors_of
-from mvc.trajectory import Block, Declared, Inference, Population, identify, infer
+from mvc.trajectory import Declared, Inference, Population, identify, infer, lay_out
 
 
 def population(runs: dict[str, np.ndarray], seed: int, declared: dict[str, Declared] | None = None) -> Population:
@@ -17,15 +17,13 @@ def population(runs: dict[str, np.ndarray], seed: int, declared: dict[str, Decla
     rng = np.random.default_rng(seed)
     points = {f"{rng.integers(1 << 60):015x}/{run}:{i}": w for run, path in runs.items() for i, w in enumerate(path)}
     keys = tuple(sorted(points))
-    blocks, at = [], 0
-    for name, shape in SHAPES.items():
-        size = int(np.prod(shape))
-        blocks.append(Block(name, at, at + size + 1, size, shape[0]))
-        at += size + 1
     vectors = [np.concatenate([sign_tensor(t).values for t in tensors_of(points[key]).values()]) for key in keys]
     facts = declared or {}
     return Population(
-        keys, np.stack(vectors), tuple(blocks), tuple(facts.get(key.split("/")[1], Declared()) for key in keys)
+        keys,
+        np.stack(vectors),
+        lay_out(SHAPES.items()),
+        tuple(facts.get(key.split("/")[1], Declared()) for key in keys),
     )
 
 
