@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mvc.objects import TensorSpec
+from mvc.objects import DTYPES, TensorSpec
 
 _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 
@@ -38,7 +38,11 @@ def trainable(specs: Mapping[str, TensorSpec]) -> dict[str, TensorSpec]:
     return {
         name: spec
         for name, spec in specs.items()
-        if spec.is_float and spec.numel > 0 and name.rsplit(".", 1)[-1] not in _STATISTICS
+        # values of less than a byte have no array to compute on
+        if spec.is_float
+        and DTYPES[spec.dtype].numpy is not None
+        and spec.numel > 0
+        and name.rsplit(".", 1)[-1] not in _STATISTICS
     }
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from mvc.errors import IntegrityError
 from mvc.geometry import architecture_of, trainable
 from mvc.index import ArchitectureRow, CommitRow, FileRow, PointRow
-from mvc.objects import DTYPES, Manifest, ObjectId, TensorSpec
+from mvc.objects import Manifest, ObjectId, TensorSpec
 from mvc.repository import Repository
 
 
@@ -60,8 +60,8 @@ def damaged(facts: Facts) -> Facts:
 
 
 def points_of(specs: Mapping[str, TensorSpec]) -> dict[str, TensorSpec]:
-    """Specs of the tensors that make the point: the trainable ones whose values NumPy can hold, by name."""
-    return {name: spec for name, spec in sorted(trainable(specs).items()) if DTYPES[spec.dtype].numpy is not None}
+    """Specs of the tensors that make the point, by name."""
+    return dict(sorted(trainable(specs).items()))
 
 
 def _placed(row: CommitRow, manifest: Manifest) -> Facts:
