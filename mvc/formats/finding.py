@@ -78,7 +78,10 @@ def _look_at_directory(directory: Path, names: list[str]) -> tuple[Found | None,
             index = index_of(directory)
             if index is not None:
                 return _look_at_index(directory, index), "all"
-            weights = [_look_at_file(directory / name, usual=True) for name in weight_names(directory, None)]
+            names_of_weights = weight_names(directory, None)
+            if not names_of_weights:
+                return Found(directory, "incomplete", f"{printable(directory.name)} has no weights"), "all"
+            weights = [_look_at_file(directory / name, usual=True) for name in names_of_weights]
             worst = next((found for found in weights if found is not None and found.state != "complete"), None)
             return Found(directory, worst.state if worst else "complete", worst.reason if worst else ""), "all"
         index = find_index(directory)

@@ -28,6 +28,8 @@ SINGLE_WEIGHTS = (
     "adapter_model.bin",
     "diffusion_pytorch_model.safetensors",
 )
+#: what a trainer writes beside weights and never alone: where they stand alone, the weights are missing
+_WITHOUT_WEIGHTS = frozenset({"trainer_state.json", "optimizer.pt"})
 _OPTIMIZERS = frozenset({"optimizer.pt", "optimizer.bin"})
 #: (starts of names of) directories that distributed trainers put inside, kept as bytes
 NESTED = ("global_step", "pytorch_model_fsdp_", "optimizer_")
@@ -35,9 +37,9 @@ _MAX_STATE = 256 * 1024 * 1024
 
 
 def is_trainer(names: Sequence[str]) -> bool:
-    """Whether a directory with these files is one checkpoint of a trainer."""
+    """Whether a directory with these files is one checkpoint of a trainer, be its weights there or not yet."""
     weights = any(name in SINGLE_WEIGHTS or name.endswith(INDEX_SUFFIX) for name in names)
-    return weights and not MARKERS.isdisjoint(names)
+    return (weights and not MARKERS.isdisjoint(names)) or _WITHOUT_WEIGHTS.issubset(names)
 
 
 def weight_names(directory: Path, index: ShardIndex | None) -> tuple[str, ...]:

@@ -141,12 +141,25 @@ def _find(paths: Sequence[Path | str]) -> tuple[list[Path], list[str]]:
             first = next((item.path for item in below if item.state != "complete"), given)
             open_checkpoint(first).close()
             raise FormatError(f"there is no checkpoint in {str(given)!r}", hint="see what is there with: mvc status")
-        found |= {os.path.abspath(path): path for path in complete if os.path.abspath(path) not in found}
+        for path in complete:
+            if _holds_weights(path):
+                found.setdefault(os.path.abspath(path), path)
+            else:
+                warnings.append(f"left out {str(path)!r}: it holds no weights; name it to commit it all the same")
         named = (item for item in below if item.state != "complete")
         warnings += [f"left out {str(item.path)!r}: {item.reason}" for item in named]
     if not found:
         raise InputError("no checkpoint was named", hint="run: mvc commit PATH")
     return list(found.values()), warnings
+
+
+def _holds_weights(path: Path) -> bool:
+    """Whether a file that was found, not named, is a model: an optimizer's state alone is none."""
+    try:
+        with open_checkpoint(path) as opened:
+            return bool(opened.specs)
+    except FormatError:
+        return True  # committing it says what is wrong with it
 
 
 def _check_tag_free(connection: Connection, tag: str) -> None:

@@ -176,7 +176,8 @@ def _placements(
             evidence: dict[str, object] = {"order_agreement": round(agreement[place], 3)}
             if parent is None:
                 strange = link[point][0]
-                sure = 1.0 if len(lineage.members) > 1 else _logistic(SIGMAS - min(strange, SIGMAS))
+                alone = len(lineage.members) == 1
+                sure = _logistic(SIGMAS - min(strange, SIGMAS)) if alone else lineage.direction.confidence
             else:
                 evidence |= {"cosine": round(cosine, 4), "sigmas": round(sigmas, 1)}
                 sure = _logistic(sigmas - SIGMAS) * (agreement[place] if place else 1.0)

@@ -158,6 +158,14 @@ def test_trainer_directory(tmp_path: Path) -> None:
     assert not witness.exists()
 
 
+def test_trainer_directory_without_its_weights_is_incomplete(tmp_path: Path) -> None:
+    directory = train(tmp_path / "checkpoint-500")
+    (directory / "model.safetensors").unlink()
+    with pytest.raises(IncompleteError, match="no weights"):
+        open_checkpoint(directory)
+    assert [(item.path, item.state) for item in find_checkpoints(tmp_path)] == [(directory, "incomplete")]
+
+
 def test_trainer_directory_with_shards(tmp_path: Path) -> None:
     directory = shard(tmp_path / "m")
     (directory / "trainer_state.json").write_text('{"global_step": 7}')

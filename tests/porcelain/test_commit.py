@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from mvc.errors import BusyError, ChangedError, ExistsError, FormatError, InputError, NotFoundError, StorageError
 from mvc.formats import assemble
@@ -343,3 +344,15 @@ def test_a_killed_commit_is_whole_or_not_there(workspace: Workspace, population:
     assert check_repository(workspace.repository).ok
     after = commit(Workspace.open(workspace.repository.root), [population[0].parent]).commits
     assert len(after) == len(population) and first.id in {row.id for row in after}
+
+
+def test_a_directory_s_optimizer_state_is_no_model_unless_it_is_named(
+    workspace: Workspace, write: Callable[..., Path], walk: Callable[..., list[Any]]
+) -> None:
+    model = write("ck/model.safetensors", walk(1, 1)[0])
+    state = model.with_name("optimizer.pt")
+    torch.save({"state": {0: {"exp_avg": torch.ones(3)}}, "param_groups": [{"optimizer": "adam"}]}, state)
+    found = commit(workspace, [model.parent])
+    assert [Path(item.path).name for item in found.commits] == ["model.safetensors"]
+    assert any("optimizer.pt" in text and "no weights" in text for text in found.warnings)
+    assert [Path(item.path).name for item in commit(workspace, [state]).commits] == ["optimizer.pt"]
