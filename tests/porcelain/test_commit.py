@@ -349,10 +349,10 @@ def test_a_killed_commit_is_whole_or_not_there(workspace: Workspace, population:
 def test_a_directory_s_optimizer_state_is_no_model_unless_it_is_named(
     workspace: Workspace, write: Callable[..., Path], walk: Callable[..., list[Any]]
 ) -> None:
-    model = write("ck/model.safetensors", walk(1, 1)[0])
-    state = model.with_name("optimizer.pt")
+    model = write("ck/net.safetensors", walk(1, 1)[0])
+    state = model.with_name("adam.pt")
     torch.save({"state": {0: {"exp_avg": torch.ones(3)}}, "param_groups": [{"optimizer": "adam"}]}, state)
     found = commit(workspace, [model.parent])
-    assert [Path(item.path).name for item in found.commits] == ["model.safetensors"]
-    assert any("optimizer.pt" in text and "no weights" in text for text in found.warnings)
-    assert [Path(item.path).name for item in commit(workspace, [state]).commits] == ["optimizer.pt"]
+    assert [Path(item.path).name for item in found.commits] == ["net.safetensors"]
+    assert any("adam.pt" in text and "no weights" in text for text in found.warnings)
+    assert [Path(item.path).name for item in commit(workspace, [state]).commits] == ["adam.pt"]
