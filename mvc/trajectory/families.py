@@ -12,6 +12,7 @@ from mvc.trajectory.forks import Chain, branches, fork_point, shortest_paths
 from mvc.trajectory.inference import Block
 from mvc.trajectory.mst import Floats
 from mvc.trajectory.ordering import denoised, order_epochs
+from mvc.trajectory.parallel import split_parallel
 
 #: principal coordinates kept before tracing a family: branches need more of them than one run does
 COORDINATES = 10
@@ -69,20 +70,29 @@ def _tree_odds(found: Sequence[Chain], vectors: Floats, blocks: Sequence[Block])
 def _ordered(found: Sequence[Chain], vectors: Floats, squares: Floats, blocks: Sequence[Block]) -> list[Branch]:
     result: list[Branch] = []
     home: dict[int, int] = {}
-    for index, chain in enumerate(found):
+    for chain in found:
+        path = chain.members if chain.parent is None else [chain.parent, *chain.members]
+        first = None if chain.parent is None else 0
+        order = order_epochs(squares[np.ix_(path, path)], start=np.arange(len(path)), first=first)
+        members = [path[i] for i in order]
         if chain.parent is None:
-            order = order_epochs(squares[np.ix_(chain.members, chain.members)], start=np.arange(len(chain.members)))
-            members = tuple(chain.members[i] for i in order)
-            odds = log_odds(vectors[list(members)], blocks)
-            if odds < 0:
-                members, odds = members[::-1], -odds
-            result.append(Branch(members, odds))
+            odds = log_odds(vectors[members], blocks)
+            members = members[::-1] if odds < 0 else members
+        parts = split_parallel(vectors[members])
+        host, beside = members, []
+        if parts is not None and (chain.parent is None or parts[0][0] == 0):
+            host, beside = ([members[i] for i in part] for part in parts)
+        if chain.parent is None:
+            result.append(Branch(tuple(host), abs(log_odds(vectors[host], blocks))))
         else:
-            path = [chain.parent, *chain.members]
-            order = order_epochs(squares[np.ix_(path, path)], start=np.arange(len(path)), first=0)
-            members = tuple(path[i] for i in order[1:])
-            host = result[home[chain.parent]].members
-            at, sure, second = fork_point(vectors[list(host)], vectors[list(members)])
-            result.append(Branch(members, result[0].odds, host[at], sure, host[second]))
-        home |= dict.fromkeys(members, index)
+            result.append(_attached(host[1:], result[home[chain.parent]], result[0].odds, vectors))
+        home |= dict.fromkeys(host, len(result) - 1)
+        if beside:
+            result.append(_attached(beside, result[-1], result[0].odds, vectors))
+            home |= dict.fromkeys(beside, len(result) - 1)
     return result
+
+
+def _attached(members: Sequence[int], host: Branch, odds: float, vectors: Floats) -> Branch:
+    at, sure, second = fork_point(vectors[list(host.members)], vectors[list(members)])
+    return Branch(tuple(members), odds, host.members[at], sure, host.members[second])
