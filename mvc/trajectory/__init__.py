@@ -15,6 +15,7 @@ from mvc.trajectory.inference import (
     lay_out,
 )
 from mvc.trajectory.lineages import infer
+from mvc.trajectory.mixtures import Mixture, explain_mixture
 from mvc.trajectory.mst import linkage, minimum_spanning_tree
 
 __all__ = [
@@ -25,10 +26,12 @@ __all__ = [
     "Identification",
     "Inference",
     "Lineage",
+    "Mixture",
     "Placement",
     "Population",
     "Relation",
     "Source",
+    "explain_mixture",
     "identify",
     "infer",
     "lay_out",

@@ -22,13 +22,20 @@ from mvc.trajectory.mst import Floats, Ints
 #: share of a source's own noise that a mixture may leave where all sources are known
 COMPLETE = 0.05
 #: share below which a model is a mixture with a source missing
-INCOMPLETE = 0.3
+INCOMPLETE = 0.5
 #: candidates that one fit sees at most; a quarter of the dimensions where these are fewer, so that noise does not fit
 LIMIT = 512
 #: standard errors that a weight must exceed to be one
 _SIGNIFICANT = 4.0
 #: weights below this are rounding
 _SMALLEST = 1e-3
+#: a residual of at most so many roundings is rounding; noise below so many of them is hidden by it
+_ROUNDED = 1.1
+_HIDDEN = 2.0
+#: what single precision leaves of a mixture, beside its norm
+_SINGLE = 1e-6
+#: weight above which a model hidden by rounding may be a trained one beside its neighbour
+_DOMINANT = 0.7
 _JITTER = 1e-13
 
 
@@ -71,14 +78,21 @@ def explain_mixture(
     sources, noise, fit = found
     if len(sources) < 2:
         return None
-    left = math.sqrt(max(fit.residual**2 - rounding**2, 0.0))
-    own = float(np.median(fit.gaps))
-    if own <= 0 or rounding > own / 2:
+    own = float(fit.gaps.min())
+    # what independent noises of the sources would have left in their average
+    carried = math.sqrt(float(((fit.weights * fit.gaps) ** 2).sum()))
+    if own <= 0 or carried < _HIDDEN * rounding:
         return None
-    share = left / own
-    incomplete = share > COMPLETE
-    if incomplete:
-        share = max(share, left / noise)
+    left = math.sqrt(max(fit.residual**2 - rounding**2, 0.0))
+    rounded = fit.residual <= max(_ROUNDED * rounding, _SINGLE * float(np.linalg.norm(target)))
+    if own < _HIDDEN * rounding:
+        # a trained model may hide below rounding too, but then one neighbour alone nearly is it
+        if not rounded or np.abs(fit.weights).max() > _DOMINANT:
+            return None
+        share = min(1.0, left / carried)
+    else:
+        # beside all candidates, smooth runs leave as much of every point; known mixtures leave nothing of their sources
+        share = left / own if rounded else max(left / own, left / noise if noise > 0 else 1.0)
     if share > INCOMPLETE:
         return None
     order = np.lexsort((sources, -np.abs(fit.weights)))
@@ -88,14 +102,12 @@ def explain_mixture(
         residual=fit.residual,
         share=share,
         confidence=round(1.0 - share, 4),
-        incomplete=incomplete,
+        incomplete=not rounded and share > COMPLETE,
     )
 
 
-def find_sources(
-    vectors: npt.NDArray[np.floating], target: npt.NDArray[np.floating]
-) -> tuple[Ints, float, Fit] | None:
-    """Sources of the target, the median gap of them among all candidates, and the fit to them alone."""
+def find_sources(vectors: npt.NDArray[np.floating], target: npt.NDArray[np.floating]) -> tuple[Ints, float, Fit] | None:
+    """Sources of the target, the smallest gap of them among all candidates, and the fit to them alone."""
     n, k = vectors.shape
     limit = min(LIMIT, k // 4)
     if n < 2 or limit < 2:
@@ -103,20 +115,25 @@ def find_sources(
     goal = target.astype(np.float64)
     chosen = matching_pursuit(vectors, goal, limit)
     points = vectors[chosen].astype(np.float64)
-    fit = sum_to_one_least_squares(points, goal)
-    among_all = fit.gaps
     at = np.arange(len(chosen))
+    fit = sum_to_one_least_squares(points, goal)
+    floor = _SINGLE * float(np.linalg.norm(goal))
+    # where a mixture is known beside its sources, any of them but one says it all
+    while len(at) > 2 and (twins := np.flatnonzero(fit.gaps < floor)).size:
+        at = np.delete(at, twins[np.abs(fit.weights[twins]).argmin()])
+        fit = sum_to_one_least_squares(points[at], goal)
+    among_all = dict(zip(at.tolist(), fit.gaps.tolist(), strict=True))
     while len(at) > 1:
-        error = max(fit.residual, 1e-7 * float(np.linalg.norm(goal))) / math.sqrt(k - len(at))
+        error = max(fit.residual, 0.1 * floor) / math.sqrt(k - len(at))
         strength = np.abs(fit.weights) * fit.gaps
         weak = np.flatnonzero((strength < _SIGNIFICANT * error) | (np.abs(fit.weights) < _SMALLEST))
         if len(weak) == 0:
             break
-        # half of the weak ones at a time: of two that say the same, one has to stay
+        # half of the weak ones at a time: of two that nearly say the same, one has to stay
         weakest = weak[np.argsort(strength[weak], kind="stable")[: max(1, len(weak) // 2)]]
         at = np.delete(at, weakest)
         fit = sum_to_one_least_squares(points[at], goal)
-    return chosen[at], float(np.median(among_all[at])), fit
+    return chosen[at], min(among_all[i] for i in at.tolist()), fit
 
 
 def matching_pursuit(vectors: npt.NDArray[np.floating], target: Floats, limit: int) -> Ints:
