@@ -1,8 +1,8 @@
 """Which committed model a file is or comes from. Owns the order of the questions; commits nothing.
 
 Same bytes of every weight: "same". Else the values are held against the nearest commits': a cast or pruned copy is one
-by its values. Else the file is placed among the commits as if it were one, and its neighbour there is the answer, or
-none is.
+by its values. Else the file is placed among the commits as if it were one, and its neighbour there is the answer. Else
+it may be a copy whose hidden units were permuted, or none is.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from mvc import trajectory
 from mvc.formats import open_checkpoint
-from mvc.objects import DTYPES, Checkpoint, ObjectId, read_array
+from mvc.geometry import transform
+from mvc.objects import Checkpoint, ObjectId, read_array
+from mvc.porcelain.copies import enough_left, permuted
 from mvc.porcelain.reading import History, Model, read_model, signature_distance
 from mvc.porcelain.results import Identified, IdentifyResult, LogLineage, Match
 from mvc.porcelain.workspace import Workspace
@@ -40,8 +41,10 @@ def _identify(workspace: Workspace, history: History, path: Path) -> Identified:
         history.models(commits)
         near = sorted(commits, key=lambda commit: (signature_distance(history.model(commit), model), commit))
         matches = list(_copies(workspace, history, opened, model, near[:_CANDIDATES]))
-    if not matches or matches[0].relation != "same":
-        matches += _placed(history, model, alike)
+        if not matches or matches[0].relation != "same":
+            matches += _placed(history, model, alike)
+        if not matches and (found := permuted(workspace, history, opened, model, sorted(commits))) is not None:
+            matches = [found]
     if not matches:
         return Identified(str(path), None, None, None, "its weights are as far from every commit's as chance puts them")
     others = (match for match in matches[1:] if match.commit != matches[0].commit)
@@ -89,29 +92,8 @@ def _compare(a: Checkpoint, b: Checkpoint, names: Sequence[str]) -> set[str]:
     for name in names:
         if a.object_id(name) == b.object_id(name):
             continue
-        found = _transform(read_array(a, name), read_array(b, name))
+        found = transform(read_array(a, name), read_array(b, name))
         if found is None:
             return set()
         transforms |= found
-    return transforms
-
-
-def _transform(x: npt.NDArray[np.generic], y: npt.NDArray[np.generic]) -> set[str] | None:
-    """How y was made of x: cast to its dtype, some values set to zero, or both. None: neither."""
-    found = {"cast"} if x.dtype != y.dtype else set()
-    narrow = x.astype(y.dtype).reshape(-1)
-    # a copy may have been cast down and back up: then x, through the narrower dtype, is y
-    candidates = [(found, narrow)]
-    candidates += [
-        ({"cast"}, x.astype(kind).astype(y.dtype).reshape(-1))
-        for kind in (DTYPES["F16"].numpy, DTYPES["BF16"].numpy)
-        if kind is not None and kind.itemsize < y.dtype.itemsize
-    ]
-    flat = y.reshape(-1)
-    for names, values in candidates:
-        equal = (flat == values) | ((flat != flat) & (values != values))
-        if equal.all():
-            return names
-        if (equal | (flat == 0)).all():
-            return names | {"pruned"}
-    return None
+    return transforms if enough_left(read_array(b, name) for name in names) else set()
