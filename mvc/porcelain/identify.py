@@ -1,8 +1,8 @@
 """Which committed model a file is or comes from. Owns the order of the questions; commits nothing.
 
 Same bytes of every weight: "same". Else the values are held against the nearest commits': a cast or pruned copy is one
-by its values. Else the file is placed among the commits as if it were one, and its neighbour there is the answer. Else
-it may be a copy whose hidden units were permuted, or none is.
+by its values. Else it may be a weighted average of commits. Else the file is placed among the commits as if it were
+one, and its neighbour there is the answer. Else it may be a copy whose hidden units were permuted, or none is.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from mvc.formats import open_checkpoint
 from mvc.geometry import transform
 from mvc.objects import Checkpoint, ObjectId, read_array
 from mvc.porcelain.copies import enough_left, permuted
+from mvc.porcelain.mixtures import mixture_of
 from mvc.porcelain.reading import History, Model, read_model, signature_distance
 from mvc.porcelain.results import Identified, IdentifyResult, LogLineage, Match
 from mvc.porcelain.workspace import Workspace
@@ -41,6 +42,9 @@ def _identify(workspace: Workspace, history: History, path: Path) -> Identified:
         history.models(commits)
         near = sorted(commits, key=lambda commit: (signature_distance(history.model(commit), model), commit))
         matches = list(_copies(workspace, history, opened, model, near[:_CANDIDATES]))
+        points = sorted(commit.id for row in alike for commit in row.commits if commit.relation != "copies")
+        if not matches and (mixed := mixture_of(workspace, history, opened, str(path), model, points)) is not None:
+            return mixed
         if not matches or matches[0].relation != "same":
             matches += _placed(history, model, alike)
         if not matches and (found := permuted(workspace, history, opened, model, sorted(commits))) is not None:

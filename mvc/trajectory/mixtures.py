@@ -76,7 +76,7 @@ def explain_mixture(
     if found is None:
         return None
     sources, noise, fit = found
-    if len(sources) < 2:
+    if len(sources) < 2 or 4 * (len(sources) - 1) > _moved(vectors[sources], target):
         return None
     own = float(fit.gaps.min())
     # what independent noises of the sources would have left in their average
@@ -104,6 +104,16 @@ def explain_mixture(
         confidence=round(1.0 - share, 4),
         incomplete=not rounded and share > COMPLETE,
     )
+
+
+def _moved(points: npt.NDArray[np.floating], target: npt.NDArray[np.floating]) -> int:
+    """In how many dimensions the target lies off the nearest point: few, where all but a small layer stands still.
+
+    So few dimensions are spanned by as many models, whatever they are.
+    """
+    away = np.abs(points.astype(np.float64) - target)
+    nearest = away[np.einsum("ij,ij->i", away, away).argmin()]
+    return int((nearest > 1e-3 * nearest.max()).sum())
 
 
 def find_sources(vectors: npt.NDArray[np.floating], target: npt.NDArray[np.floating]) -> tuple[Ints, float, Fit] | None:
@@ -171,7 +181,7 @@ def sum_to_one_least_squares(points: Floats, target: Floats) -> Fit:
     centre = int(away.argmin())
     others = np.delete(np.arange(len(points)), centre)
     basis = points[others] - points[centre]
-    scale = np.sqrt(np.maximum(np.einsum("ij,ij->i", basis, basis), 1e-300))
+    scale = np.sqrt(np.maximum(np.einsum("ij,ij->i", basis, basis), 1e-60))
     basis /= scale[:, None]
     # the jitter shares weights out between points that say the same
     inverse = np.linalg.inv(basis @ basis.T + _JITTER * np.eye(len(others)))

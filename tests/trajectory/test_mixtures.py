@@ -85,6 +85,15 @@ def test_points_of_runs_are_no_mixtures(walk: Walk, seed: int) -> None:
     assert called == []
 
 
+def test_models_that_move_in_few_dimensions_are_no_mixtures(siblings: Floats) -> None:
+    """As of a dead network, or a frozen one, whose last biases alone go on."""
+    points = np.repeat(siblings[:1], 30, axis=0)
+    points[:, :10] += np.random.default_rng(0).normal(size=(30, 10)).cumsum(axis=0).astype(np.float32)
+    known = np.concatenate([points, siblings[1:]])
+    called = [i for i in range(30) if explain_mixture(np.delete(known, i, axis=0), known[i])]
+    assert called == []
+
+
 def test_copies_and_strangers_are_no_mixtures(siblings: Floats) -> None:
     assert explain_mixture(siblings, siblings[7]) is None
     assert explain_mixture(siblings, synthetic_run(9)[-1]) is None

@@ -33,6 +33,8 @@ def render(result: IdentifyResult) -> Iterator[str]:
         if item.mixture:
             parts = " + ".join(f"{percent(part.weight)} {short(part.commit)}" for part in item.mixture)
             yield f"    = {parts}"
+            if item.reason:
+                yield paint(f"    {escape(item.reason)}", "warn")
         if item.runner_up is not None:
             yield paint(f"    next best: {_plain(item.runner_up)}", "dim")
 
