@@ -1,0 +1,85 @@
+"""`mvc paper`: runs published experiments again. torch is imported only when one is run."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+
+import click
+
+from mvc.cli import output
+from mvc.cli.messages import hint, paint
+from mvc.cli.options import Session, json_option, pass_session
+from mvc.cli.progress import progress
+from mvc.cli.text import escape
+from mvc.papers.outcome import PaperOutcome
+from mvc.papers.tables import markdown
+from mvc.porcelain.paper import PaperListResult, list_papers
+
+
+@click.group()
+def command() -> None:
+    """Run published experiments again and set mvc beside their printed numbers."""
+
+
+def render(result: PaperListResult) -> Iterator[str]:
+    for paper in result.papers:
+        yield f"{paint(escape(paper.name), 'name')}  {escape(', '.join(paper.zoos))}"
+        yield f"    {escape(paper.about)}"
+
+
+@command.command("list")
+@json_option
+@pass_session
+def list_(_session: Session, as_json: bool) -> None:
+    """List the papers that can be run."""
+    result = list_papers()
+    if as_json:
+        output.emit_json(result, "paper-list")
+    else:
+        output.emit_lines(render(result))
+
+
+@command.command()
+@click.argument("paper")
+@click.option(
+    "--seeds", type=click.IntRange(min=2), metavar="N", help="How many runs in each zoo [default: as printed]."
+)
+@click.option("--epochs", type=click.IntRange(min=2), metavar="N", help="How many epochs each [default: as printed].")
+@click.option("--data", metavar="PATH", help="An .npz or a directory of IDX files [default: scikit-learn's digits].")
+@click.option("-o", "--output", "out", metavar="DIR", help="Where zoos and results go [default: PAPER].")
+@click.option("--only", multiple=True, metavar="ZOO", help="Only this zoo of the paper; may be given again.")
+@json_option
+@pass_session
+def run(
+    session: Session,
+    paper: str,
+    seeds: int | None,
+    epochs: int | None,
+    data: str | None,
+    out: str | None,
+    only: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Train PAPER's zoos and measure them, as the paper did and as mvc does.
+
+    An interrupted training goes on where it stopped.
+    """
+    where = paper if out is None else out
+    with progress("paper") as report:
+        # torch takes a second or two to import: after the bar is there
+        reproduction = importlib.import_module("mvc.porcelain.reproduction")
+        outcome: PaperOutcome = reproduction.reproduce(
+            paper,
+            session.path(where),
+            seeds=seeds,
+            epochs=epochs,
+            data=None if data is None else session.path(data),
+            only=only,
+            progress=report,
+        )
+    if as_json:
+        output.emit_json(outcome, "paper")
+        return
+    output.emit_lines(escape(line) for line in markdown(outcome).splitlines())
+    hint(f"results are in {escape(where)}: results.json, results.md")

@@ -1,0 +1,1 @@
+"""Published experiments, run again: each paper's protocol and printed numbers as one card."""

@@ -1,0 +1,106 @@
+"""Runs a paper's card: trains its populations in a directory, measures by its protocol and by mvc's engine.
+
+Owns the sequence; training resumes where it was interrupted, measuring is done anew. Writes nothing but the zoos.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from mvc.errors import InputError
+from mvc.papers.cards import PaperCard, Scores, ZooCard
+from mvc.papers.engine import judge_engine
+from mvc.papers.outcome import Measured, PaperOutcome, ZooOutcome
+from mvc.papers.protocol import Floats, Ints, measure, truncated_svd
+from mvc.zoo.cards import find_card
+from mvc.zoo.data import Dataset
+from mvc.zoo.runs import train
+from mvc.zoo.train import Progress
+
+#: where, in the output directory, the trained populations are
+ZOOS = "zoos"
+
+
+def run_paper(
+    paper: PaperCard,
+    data: Dataset,
+    out: Path,
+    *,
+    seeds: int | None = None,
+    epochs: int | None = None,
+    only: Sequence[str] = (),
+    progress: Progress | None = None,
+) -> PaperOutcome:
+    """Trains and measures the paper's zoos (all, or those named by ``only``) in ``out``.
+
+    ``seeds`` and ``epochs`` of the zoos' cards unless given; at least two of each. Raises InputError.
+    """
+    unknown = set(only) - {zoo.name for zoo in paper.zoos}
+    if unknown:
+        known = ", ".join(zoo.name for zoo in paper.zoos)
+        raise InputError(f"{paper.name} has no zoo {sorted(unknown)[0]!r}", hint=f"one of: {known}")
+    chosen = [zoo for zoo in paper.zoos if not only or zoo.name in only]
+    first = find_card(chosen[0].zoo)
+    seeds, epochs = seeds or first.seeds, epochs or first.epochs
+    if min(seeds, epochs) < 2:
+        raise InputError("runs can be told apart and put in order where there are two seeds and two epochs at least")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # layers this small lose more by handing work over than they gain
+    try:
+        outcomes = tuple(_run_zoo(paper, zoo, data, out / ZOOS / zoo.name, (seeds, epochs), progress) for zoo in chosen)
+    finally:
+        torch.set_num_threads(threads)
+    return PaperOutcome(paper.name, paper.title, data.name, seeds, epochs, outcomes, paper.notes)
+
+
+def _run_zoo(
+    paper: PaperCard, zoo: ZooCard, data: Dataset, out: Path, size: tuple[int, int], progress: Progress | None
+) -> ZooOutcome:
+    card = find_card(zoo.zoo)
+    seeds, epochs = size
+    begun = time.monotonic()
+    population = train(card, data, out, seeds=range(seeds), epochs=epochs, progress=progress)
+    trained = time.monotonic()
+    weights = population.weights.numpy()  # (S, K, d), the initial checkpoint first
+    if progress is not None:
+        progress(f"{zoo.name}: the paper's protocol", 0, 2)
+    protocol = _protocol(paper, zoo, weights if paper.initial else weights[:, 1:])
+    measured = time.monotonic()
+    if progress is not None:
+        progress(f"{zoo.name}: mvc's inference", 1, 2)
+    shapes = card.architecture.shapes()
+    return ZooOutcome(
+        zoo=zoo.name,
+        card=zoo.zoo,
+        reading=zoo.reading,
+        weights=card.architecture.size,
+        accuracy=float(population.test_accuracy[:, -1].mean()),
+        protocol=protocol,
+        engine=(
+            judge_engine(weights[:, 1:], shapes, initial=False),
+            judge_engine(weights, shapes, initial=True),
+        ),
+        training_seconds=round(trained - begun, 1),
+        protocol_seconds=round(measured - trained, 1),
+    )
+
+
+def _protocol(
+    paper: PaperCard, zoo: ZooCard, weights: np.ndarray[tuple[int, ...], np.dtype[np.float32]]
+) -> tuple[Measured, ...]:
+    seeds, length, size = weights.shape
+    points: Floats = weights.reshape(-1, size).astype(np.float64)  # (S·K, d)
+    runs: Ints = np.repeat(np.arange(seeds), length)
+    epochs: Ints = np.tile(np.arange(length), seeds)
+    ranks = [rank for rank in paper.ranks if rank < min(points.shape)]  # more are no reduction of a small population
+    reduced = truncated_svd(points, max(ranks)) if ranks else points
+    representations = {"weights": points, **{f"svd-{rank}": reduced[:, :rank] for rank in ranks}}
+    return tuple(
+        Measured(name, measure(coordinates, runs, epochs), zoo.printed.get(name, Scores()))
+        for name, coordinates in representations.items()
+    )

@@ -1,0 +1,80 @@
+"""An outcome as Markdown: what was measured beside what was printed. Owns the layout; computes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from mvc.papers.outcome import PaperOutcome, ZooOutcome
+
+
+def markdown(outcome: PaperOutcome) -> str:
+    """The whole page: sizes, a pair of tables for each zoo, notes."""
+    return "\n".join(_page(outcome)) + "\n"
+
+
+def _page(outcome: PaperOutcome) -> Iterator[str]:
+    yield f"# {outcome.paper}"
+    yield ""
+    yield f"{outcome.title}. Here: {outcome.seeds} seeds × {outcome.epochs} epochs on {outcome.data}; p. = printed."
+    for zoo in outcome.zoos:
+        yield ""
+        yield from zoo_lines(zoo)
+    yield ""
+    yield "## Notes"
+    yield from (f"- {note}" for note in outcome.notes)
+
+
+def zoo_lines(zoo: ZooOutcome) -> Iterator[str]:
+    """One zoo's section: the paper's protocol by representation, then mvc's engine."""
+    yield f"## {zoo.zoo}"
+    yield f"`{zoo.card}`, {zoo.weights:,} weights, test accuracy {zoo.accuracy:.1%}. Reading: {zoo.reading}."
+    yield ""
+    yield from _table(
+        ("paper's protocol, K given", "purity", "p.", "ordered initial epochs", "p.", "ordered pairs", "p."),
+        [
+            (
+                row.representation,
+                _number(row.measured.purity),
+                _number(row.printed.purity),
+                _number(row.measured.ordered_initial_epochs, 2),
+                _number(row.printed.ordered_initial_epochs),
+                _number(row.measured.ordered_pairs),
+                _number(row.printed.ordered_pairs),
+            )
+            for row in zoo.protocol
+        ],
+    )
+    yield ""
+    yield from _table(
+        (
+            "mvc, K not given",
+            "points",
+            "runs found / there",
+            "purity",
+            "pairs: mean, worst",
+            "direction right / stated",
+            "s",
+        ),
+        [
+            (
+                "with the initial checkpoints" if row.initial else "without them, as above",
+                str(row.points),
+                f"{row.runs_found} / {row.runs}",
+                _number(row.purity),
+                f"{row.pairs_mean:.3f}, {row.pairs_worst:.2f}",
+                f"{row.directions_right} / {row.directions_stated}",
+                f"{row.seconds:.1f}",
+            )
+            for row in zoo.engine
+        ],
+    )
+
+
+def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    yield f"| {' | '.join(titles)} |"
+    yield "|" + "---|" * len(titles)
+    yield from (f"| {' | '.join(row)} |" for row in rows)
+
+
+def _number(value: float | None, digits: int = 3) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"

@@ -1,0 +1,52 @@
+"""Runs a paper and keeps what came out. Owns the files of the output directory beside the zoos.
+
+zoos/NAME/     trained populations; a run that is interrupted goes on from them
+results.json   the outcome, `mvc.paper/v1`
+results.md     the same as Markdown tables
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from mvc.errors import ExistsError
+from mvc.papers.catalogue import find_paper
+from mvc.papers.outcome import PaperOutcome
+from mvc.papers.run import ZOOS, run_paper
+from mvc.papers.tables import markdown
+from mvc.porcelain.progress import Report
+from mvc.porcelain.results import to_json
+from mvc.zoo.data import load
+from mvc.zoo.files import write_whole
+
+RESULTS = ("results.json", "results.md")
+
+
+def reproduce(
+    paper: str,
+    out: Path,
+    *,
+    seeds: int | None = None,
+    epochs: int | None = None,
+    data: Path | None = None,
+    only: Sequence[str] = (),
+    progress: Report | None = None,
+) -> PaperOutcome:
+    """Trains and measures ``paper`` in ``out``; ``data`` is an .npz or a directory of IDX files, digits unless given.
+
+    Raises NotFoundError, InputError (also where ``out`` holds the paper's zoos trained otherwise), ExistsError.
+    """
+    card = find_paper(paper)
+    if out.exists() and (not out.is_dir() or any(one.name not in (ZOOS, *RESULTS) for one in out.iterdir())):
+        raise ExistsError(f"{str(out)!r} holds something else", hint="give another directory with -o")
+
+    def report(what: str, done: int, total: int) -> None:
+        if progress is not None:
+            progress(done, total, what)
+
+    outcome = run_paper(card, load(data), out, seeds=seeds, epochs=epochs, only=only, progress=report)
+    write_whole(out / "results.json", json.dumps(to_json(outcome, "paper"), indent=1).encode())
+    write_whole(out / "results.md", markdown(outcome).encode())
+    return outcome
