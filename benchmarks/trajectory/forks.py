@@ -1,105 +1,112 @@
 """Where a fork left its host: the fork rule on known branches, and the whole inference on checkpoints thrown together.
 
-    python -m benchmarks.trajectory.forks --data mnist.npz --only relu-adam relu-sgd schurholt-borth-2021-mlp
+    python -m benchmarks.trajectory.forks --data mnist.npz --cache DIR --spacing half one three
 
-Each root is forked at three checkpoints in every way below, with a new data order. Prints a Markdown table: how often
-the rule names the exact checkpoint and one at most beside it when it is told which checkpoints are the branch; and
-when it is told nothing, how often host and branch come out whole, and the fork point exact.
+Each of two roots is forked at three checkpoints in every way of ``branching.KINDS``; half of the forks forget the
+optimiser's state. Prints Markdown tables: how often the rule names the exact checkpoint and one at most beside it when
+it is told which checkpoints are the branch; and when it is told nothing but the checkpoints of one host and one branch,
+how often both come out whole, and the fork point exact; and what the stated confidence is worth. Forks are trained once
+and kept in the cache.
 """
 
 from __future__ import annotations
 
+import argparse
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
-import torch
 
-from benchmarks.trajectory.populations import CARDS, Trained, arguments
-from mvc.trajectory import Declared, Population, infer
-from mvc.trajectory.forks import fork_point
-from mvc.zoo import shifts
-from mvc.zoo.cards import Card
-from mvc.zoo.data import Dataset, load
-from mvc.zoo.train import Trainer, train_population
+from benchmarks.trajectory.branching import KINDS, SPACINGS, Forest, Run, fork, grown, spaced
+from benchmarks.trajectory.populations import CARDS
+from benchmarks.trajectory.scores import calibration, told
+from mvc.trajectory import infer
 
 FORKED_AT = (3, 8, 13)
-ROOTS, EPOCHS, LENGTH = 2, 20, 8
+ROOTS, HOST, BRANCH = 2, 21, 8  # checkpoints, a host's initial one included
+IMAGES = 20_000
+NAMES = ("relu-adam", "relu-sgd", "gelu-cnn-adam", "sigmoid-nobias-sgd", "tanh-sgd-restarts")
 
 
 @dataclass(frozen=True)
-class Fork:
-    kind: str
-    at: int
-    host: npt.NDArray[np.float32]
-    branch: npt.NDArray[np.float32]
+class Judged:
+    """Rule exact, within one; told nothing: both runs whole, and the fork point exact too. What the rule stated."""
+
+    exact: bool
+    within_one: bool
+    whole: bool
+    found: bool
+    stated: float
 
 
-def kinds(data: Dataset) -> dict[str, tuple[Dataset, float]]:
-    """Kind → data and multiple of the learning rate."""
-    return {
-        "new seed": (data, 1.0),
-        "label noise .37": (shifts.label_noise(data, 0.37), 1.0),
-        "half of the classes": (shifts.only_classes(data, range(5)), 1.0),
-        "lr × 0.3": (data, 0.3),
-        "lr × 3": (data, 3.0),
-        "inverted inputs": (shifts.inverted(data), 1.0),
-    }
+def plan() -> list[Run]:
+    runs = [Run(root, HOST, family=root) for root in range(ROOTS)]
+    for kind in KINDS:
+        for number, at in enumerate(FORKED_AT):
+            for root in range(ROOTS):
+                runs.append(fork(runs, root, kind, at=at, length=BRANCH, fresh=(root + number) % 2 == 1))
+    return runs
 
 
-def forks(card: Card, data: Dataset) -> Iterator[Fork]:
-    """Every fork of every root of one card."""
-    torch.set_num_threads(1)
-    card = replace(card, seeds=ROOTS, epochs=EPOCHS)
-    roots = train_population(Trainer(card, data, range(ROOTS)), keep=FORKED_AT)
-    for number, (kind, (other, rate)) in enumerate(kinds(data).items()):
-        for at in FORKED_AT:
-            seeds = [1000 * (number + 1) + 10 * at + row for row in range(ROOTS)]
-            start = roots.states[at].of(list(range(ROOTS)), fresh=False)
-            branch = train_population(
-                Trainer(card, other, seeds, start=start, lr=[rate] * ROOTS, epochs=EPOCHS), LENGTH
-            )
-            for row in range(ROOTS):
-                yield Fork(kind, at, roots.weights[row].numpy(), branch.weights[row, 1:].numpy())
-
-
-def main() -> None:
-    asked = arguments(__doc__ or "")
-    data = load(asked.data)
-    rows: dict[str, list[tuple[bool, bool, bool, bool]]] = defaultdict(list)
-    for name in asked.only:
-        for number, fork in enumerate(forks(CARDS[name], data)):
-            result = _judge(CARDS[name], fork, number)
-            rows[fork.kind].append(result)
-            rows[f"all, {name}"].append(result)
-    rows["all"] = [result for key, found in rows.items() if key.startswith("all, ") for result in found]
-    print("| kind | forks | rule exact | within one | both whole | fork point exact |")
-    print("|---|---|---|---|---|---|")
-    for kind, found in rows.items():
-        rates = " | ".join(f"{rate:.2f}" for rate in np.mean(found, axis=0))
-        print(f"| {kind} | {len(found)} | {rates} |")
-
-
-def _judge(card: Card, fork: Fork, seed: int) -> tuple[bool, bool, bool, bool]:
-    """Rule exact, rule within one; told nothing: both runs whole, and the fork point exact too."""
-    at, _, _ = fork_point(fork.host.astype(np.float64), fork.branch.astype(np.float64))
-    points = Trained(card, np.concatenate([fork.host, fork.branch])[None])
-    shuffled = np.random.default_rng(seed).permutation(len(points.weights[0]))
-    keys = tuple(f"{i:04d}" for i in range(len(shuffled)))
-    vectors = points.vectors(0)[shuffled]
-    found = infer(Population(keys, vectors, points.blocks(), (Declared(),) * len(keys)))
-    branch = set(range(len(fork.host), len(shuffled)))
+def judge(forest: Forest, number: int) -> Judged:
+    """One host and one branch of the forest, with nothing else about them."""
+    run = forest.runs[number]
+    assert run.parent is not None
+    host, branch = forest.path(run.parent), forest.path(number)
+    at, stated = told(forest, number)
+    population, order = forest.shuffled(number, points=np.concatenate([host, branch]))
+    found = infer(population)
     # which of two branches goes on as the host is a matter of taste: either is right
-    rest = set(range(fork.at + 1, len(fork.host)))
+    sides = {frozenset(branch.tolist()), frozenset(host[run.at + 1 :].tolist())}
     whole, exact = False, False
     if len(found.lineages) == 2:
         for lineage in found.lineages:
-            members = {int(shuffled[i]) for i in lineage.members}
-            if lineage.fork is not None and members in (branch, rest):
-                whole, exact = True, int(shuffled[lineage.fork.parent]) == fork.at
-    return at == fork.at, abs(at - fork.at) <= 1, whole, exact
+            if lineage.fork is not None and frozenset(order[list(lineage.members)].tolist()) in sides:
+                whole, exact = True, int(order[lineage.fork.parent]) == host[run.at]
+    return Judged(at == run.at, abs(at - run.at) <= 1, whole, exact, stated)
+
+
+def _rows(forest: Forest, card: str, spacing: str) -> Iterator[tuple[list[str], Judged]]:
+    """Each fork, judged, and the rows of the table that it counts in."""
+    for number, run in enumerate(forest.runs):
+        if run.parent is not None:
+            state = "optimiser's state fresh" if run.fresh else "optimiser's state kept"
+            yield [run.kind, f"all, {card}", f"all, every {spacing}", f"all, {state}", "all"], judge(forest, number)
+
+
+def _print(rows: dict[str, list[Judged]]) -> None:
+    print("| kind | forks | rule exact | within one | both whole | fork point exact |")
+    print("|---|---|---|---|---|---|")
+    for name in sorted(rows, key=lambda name: name.startswith("all")):
+        judged = rows[name]
+        columns = ([getattr(one, field) for one in judged] for field in ("exact", "within_one", "whole", "found"))
+        print(f"| {name} | {len(judged)} | {' | '.join(f'{np.mean(column):.2f}' for column in columns)} |")
+    print("\nConfidence stated by the rule, and how often it was right:\n")
+    print(calibration([(one.stated, one.exact) for one in rows["all"]]), flush=True)
+
+
+def _asked() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help=".npz or directory of IDX files")
+    parser.add_argument("--cache", type=Path, default=Path("zoo-out"), help="where trained forks are kept")
+    parser.add_argument("--only", nargs="*", default=list(NAMES), help="names of populations")
+    parser.add_argument("--spacing", nargs="*", default=list(SPACINGS), help="epochs between checkpoints")
+    return parser.parse_args()
+
+
+def main() -> None:
+    asked = _asked()
+    rows: dict[str, list[Judged]] = defaultdict(list)
+    for spacing in asked.spacing:
+        for name in asked.only:
+            card = spaced(CARDS[name], spacing)
+            forest = grown(card, plan(), images=IMAGES, data=asked.data, cache=asked.cache, what="forks")
+            for labels, judged in _rows(forest, name, spacing):
+                for label in labels:
+                    rows[label].append(judged)
+    _print(rows)
 
 
 if __name__ == "__main__":
