@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -66,6 +66,28 @@ class Population:
     blocks: tuple[Block, ...]
     declared: tuple[Declared, ...]
     distance: Callable[[int, int], float] | None = None
+
+    def of_points(self, points: Sequence[int]) -> Population:
+        """These points alone, given in ascending order."""
+        exact = self.distance
+        return Population(
+            keys=tuple(self.keys[i] for i in points),
+            vectors=self.vectors[points],
+            blocks=self.blocks,
+            declared=tuple(self.declared[i] for i in points),
+            distance=None if exact is None else lambda a, b: exact(points[a], points[b]),
+        )
+
+    def of_blocks(self, places: Sequence[int]) -> Population:
+        """All points, with the blocks at these places alone."""
+        if len(places) == len(self.blocks):
+            return self
+        blocks, columns, start = [], [np.empty(0, dtype=np.intp)], 0
+        for block in (self.blocks[i] for i in places):
+            columns.append(np.arange(block.start, block.stop))
+            blocks.append(replace(block, start=start, stop=start + block.stop - block.start))
+            start = blocks[-1].stop
+        return replace(self, vectors=self.vectors[:, np.concatenate(columns)], blocks=tuple(blocks))
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,15 @@ that every tensor counts by its number of values and neither a common offset (no
 growing layer hides or fakes it. Independent models are orthogonal (FACTS of high dimension: cosine 0 ± 1/√d), a null
 without parameters; a checkpoint of the same run is not, because training leaves most of the initial values' pattern
 in place. Families are the components of single linkage on this cosine, cut where the repository's own strangers end.
+
+The spanning tree of single linkage grows by points, in any order and in any parts, and is the same in the end: cosines
+are computed exactly, on whole numbers, and of equal ones the pair goes first that does so by the points' keys.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,88 +21,174 @@ import numpy.typing as npt
 
 from mvc.geometry import EXACT, WIDTH
 from mvc.trajectory.inference import Block
-from mvc.trajectory.mst import Floats, Ints, components, minimum_spanning_tree
+from mvc.trajectory.mst import Floats, Ints
+from mvc.trajectory.spanning import spanning_tree
 
 #: cosine above which two models are kin whatever the null says
 CERTAIN = 0.5
 #: standard deviations of its null that a weaker link must exceed; the best of 10⁸ independent pairs reaches 5.6
 SIGMAS = 6.0
 
+#: norm that no rounded unit vector exceeds: inner products below its square are exact in single precision
+_NORM = 1 << 12
+#: inner products, and values of units, that are held in floating point at once
+_ROOM, _VALUES = 1 << 22, 1 << 20
+
+Units = npt.NDArray[np.int16]
+
 
 @dataclass(frozen=True)
-class Kinship:
-    """``cosines`` [n, n]; ``families`` [n] labels; ``edges`` [n-1, 2] of single linkage with their ``links`` (cosines),
-    standard deviations of the ``null`` and whether they were ``kept``, each [n-1].
+class Forest:
+    """Single linkage of n points: ``edges`` [n-1, 2], smaller index first, in order of indices.
+
+    ``links`` are their cosines, ``null`` the standard deviations of the cosine that strangers would have, each [n-1].
     """
 
-    cosines: Floats
-    families: Ints
     edges: Ints
     links: Floats
     null: Floats
-    kept: npt.NDArray[np.bool_]
+
+    @classmethod
+    def empty(cls) -> Forest:
+        return cls(np.empty((0, 2), dtype=np.intp), np.empty(0), np.empty(0))
+
+    @property
+    def sigmas(self) -> Floats:
+        """Links in standard deviations of their null, at most 99."""
+        return np.minimum(np.divide(self.links, self.null, out=np.full_like(self.links, 99.0), where=self.null > 0), 99)
+
+    @property
+    def kept(self) -> npt.NDArray[np.bool_]:
+        """Whether each edge joins kin."""
+        return (self.links > CERTAIN) | (self.links > SIGMAS * self.null)
 
 
-def kinship(vectors: Floats, blocks: Sequence[Block]) -> Kinship:
-    """Kinship of all pairs of n models with signatures ``vectors`` [n, k]."""
-    unit, spans = _standardise(vectors, blocks)
-    cosines = unit @ unit.T
-    np.clip(cosines, -1.0, 1.0, out=cosines)
-    edges, gaps = minimum_spanning_tree(1.0 - cosines)
-    links = 1.0 - gaps
-    null = np.array([_null(unit[a], unit[b], spans) for a, b in edges])
-    kept = (links > CERTAIN) | (links > SIGMAS * null)
-    return Kinship(cosines, components(len(vectors), edges[kept]), edges, links, null, kept)
+@dataclass(frozen=True)
+class Yardstick:
+    """How signatures become the units that kinship compares: a function of the telling blocks alone."""
+
+    blocks: tuple[Block, ...]
+
+    @classmethod
+    def of(cls, blocks: Iterable[Block]) -> Yardstick:
+        """A single value has no pattern to compare."""
+        return cls(tuple(block for block in blocks if block.numel > 1))
+
+    @property
+    def columns(self) -> int:
+        return sum(block.stop - block.start - 1 for block in self.blocks)
+
+    @property
+    def norm(self) -> int:
+        """Norm of a unit; rounding lengthens it by half the root of its columns at most."""
+        return _NORM - math.ceil(math.sqrt(self.columns) / 2)
+
+    def units(self, vectors: npt.NDArray[np.floating]) -> Units:
+        """Standardised signatures [n, columns] of ``vectors`` [n, k], of length `norm` but for rounding, or zero."""
+        parts = []
+        for block in self.blocks:
+            residual = vectors[:, block.start + 1 : block.stop].astype(np.float64)  # the first column is the mean
+            norms = np.sqrt(np.einsum("ij,ij->i", residual, residual))[:, None]
+            scaled = np.divide(residual, norms, out=np.zeros_like(residual), where=norms > 0)
+            parts.append(scaled * math.sqrt(_degrees(block)))
+        joined = np.concatenate(parts, axis=1) if parts else np.zeros((len(vectors), 0))
+        norms = np.sqrt(np.einsum("ij,ij->i", joined, joined))[:, None]
+        units: Units = np.rint(np.divide(joined * self.norm, norms, out=joined, where=norms > 0)).astype(np.int16)
+        return units
+
+    def null(self, a: Units, b: Units) -> float:
+        """Standard deviation of the cosine that a and b would have as strangers, from a and b themselves.
+
+        Rows (the units of a layer) of strangers meet in no particular order. So the products of row r of a with all
+        other rows of b are draws from the null, with whatever the rows of every such network have in common in them.
+        For sketched tensors the null is that of independent values.
+        """
+        variance, start = 0.0, 0
+        for block in self.blocks:
+            width, rows = block.stop - block.start - 1, block.rows
+            x, y = (unit[start : start + width].astype(np.float64) for unit in (a, b))
+            start += width
+            if rows > 2 and width % rows == 0 and width > rows:
+                products = x.reshape(rows, -1) @ y.reshape(rows, -1).T
+                np.fill_diagonal(products, 0.0)
+                variance += float((products**2).sum()) / (rows - 1)
+            else:
+                variance += float(x @ x) * float(y @ y) / _degrees(block)
+        return math.sqrt(variance) / self.norm**2
 
 
-def _null(a: Floats, b: Floats, spans: Sequence[tuple[int, int, int, int]]) -> float:
-    """Standard deviation of the cosine that a and b would have as strangers, from a and b themselves.
-
-    Rows (the units of a layer) of strangers meet in no particular order. So the products of row r of a with all other
-    rows of b are draws from the null, with whatever the rows of every such network have in common in them. For
-    sketched tensors the null is that of independent values.
-    """
-    variance = 0.0
-    for start, stop, rows, degrees in spans:
-        x, y = a[start:stop], b[start:stop]
-        if rows > 2 and (stop - start) % rows == 0 and stop - start > rows:
-            products = x.reshape(rows, -1) @ y.reshape(rows, -1).T
-            np.fill_diagonal(products, 0.0)
-            variance += float((products**2).sum()) / (rows - 1)
-        else:
-            variance += float(x @ x) * float(y @ y) / degrees
-    return math.sqrt(variance)
-
-
-def _standardise(vectors: Floats, blocks: Sequence[Block]) -> tuple[Floats, list[tuple[int, int, int, int]]]:
-    """Unit vectors [n, k'] whose inner product is the kinship; (start, stop, rows, degrees) of each tensor in them."""
-    parts: list[Floats] = []
-    spans: list[tuple[int, int, int, int]] = []
-    column = 0
-    for block in _telling(vectors, blocks):
-        residual = vectors[:, block.start + 1 : block.stop]  # the first column is the mean
-        degrees = block.numel if block.numel <= EXACT else WIDTH
-        norms = np.linalg.norm(residual, axis=1, keepdims=True)
-        parts.append(np.divide(residual, norms, out=np.zeros_like(residual), where=norms > 0) * math.sqrt(degrees))
-        spans.append((column, column + residual.shape[1], block.rows, degrees))
-        column += residual.shape[1]
-    if not parts:
-        return np.zeros((len(vectors), 1)), []
-    joined = np.concatenate(parts, axis=1)
-    norms = np.linalg.norm(joined, axis=1, keepdims=True)
-    return np.divide(joined, norms, out=np.zeros_like(joined), where=norms > 0), spans
-
-
-def _telling(vectors: Floats, blocks: Sequence[Block]) -> list[Block]:
-    """Blocks that can tell kin from strangers.
+def telling(blocks: Sequence[Block], varying: Sequence[bool]) -> list[int]:
+    """Places of the blocks that can tell kin from strangers, given which of them ``varying`` between any two points.
 
     A tensor equal in every model is a constant buffer and would fake kinship, unless most values are equal: then it is
     a frozen backbone, and the strongest sign of kinship there is.
     """
-    several = [block for block in blocks if block.numel > 1]
-    if len(vectors) < 2:
-        return several
-    moving = [block for block in several if np.ptp(vectors[:, block.start : block.stop], axis=0).any()]
-    if 2 * sum(block.numel for block in moving) < sum(block.numel for block in several):
-        return several
-    return moving
+    moving = [i for i, varies in enumerate(varying) if varies]
+    several = 2 * sum(blocks[i].numel for i in moving) >= sum(block.numel for block in blocks)
+    return moving if several else list(range(len(blocks)))
+
+
+def varying(vectors: npt.NDArray[np.floating], blocks: Sequence[Block]) -> list[bool]:
+    """Which blocks differ between some two of the points [n, k]."""
+    columns = (vectors != vectors[:1]).any(axis=0)
+    return [bool(columns[block.start : block.stop].any()) for block in blocks]
+
+
+def kinship(vectors: npt.NDArray[np.floating], blocks: Sequence[Block]) -> Forest:
+    """Single linkage of n models with signatures ``vectors`` [n, k], in order of their keys. O(n²k) time."""
+    yardstick = Yardstick.of(blocks)
+    return grow(Forest.empty(), yardstick, yardstick.units(vectors), np.arange(len(vectors)))
+
+
+def grow(forest: Forest, yardstick: Yardstick, units: Units, new: Ints) -> Forest:
+    """The forest of all n points with these ``units`` [n, k]; all but ``new`` (indices) are in the forest already.
+
+    ``forest`` numbers its points as ``units`` does. O(n k) time a new point, O(n) memory beside the units.
+    """
+    n, square = len(units), yardstick.norm**2
+    edges, weights = forest.edges, square - np.rint(forest.links * square)
+    there = np.ones(n, dtype=bool)
+    there[new] = False
+    size = max(1, _ROOM // max(n, 1))
+    for start in range(0, len(new), size):
+        rows = new[start : start + size]
+        there[rows] = True
+        columns = np.flatnonzero(there)
+        # the nearer kin the lighter, in whole numbers
+        block = np.clip(square - _products(units, rows, columns), 0.0, 2.0 * square)
+        edges, weights = spanning_tree(n, (edges, weights), (rows, columns, block))
+    order = np.lexsort((edges[:, 1], edges[:, 0]))
+    edges, links = edges[order], 1.0 - weights[order] / square
+    null = np.empty(len(edges))
+    known = np.isin(edges @ [n, 1], forest.edges @ [n, 1])
+    # both are in order of indices
+    null[known] = forest.null[np.isin(forest.edges @ [n, 1], edges @ [n, 1])]
+    null[~known] = [yardstick.null(units[a], units[b]) for a, b in edges[~known]]
+    return Forest(edges, links, null)
+
+
+def strongest_links(forest: Forest, families: Ints) -> Floats:
+    """Each point's strongest link within its family, of a lone point to anyone: sigmas and cosine [n, 2], else zero."""
+    lone = np.bincount(families)[families] == 1
+    ends = np.concatenate([forest.edges, forest.edges[:, ::-1]])
+    values = np.tile(np.stack([forest.sigmas, forest.links], axis=1), (2, 1))
+    own = (families[ends[:, 0]] == families[ends[:, 1]]) | lone[ends[:, 0]]
+    ends, values = ends[own], values[own]
+    order = np.lexsort((values[:, 1], values[:, 0]))
+    found = np.zeros((len(families), 2))
+    found[ends[order, 0]] = values[order]  # of several the last stays
+    return np.maximum(found, 0.0)
+
+
+def _products(units: Units, rows: Ints, columns: Ints) -> Floats:
+    """Inner products [rows, columns]: exact, so the same in whatever portions they are computed."""
+    left = units[rows].astype(np.float32)
+    found = np.empty((len(rows), len(columns)))
+    step = max(1, _VALUES // max(units.shape[1], 1))
+    for start in range(0, len(columns), step):
+        found[:, start : start + step] = left @ units[columns[start : start + step]].astype(np.float32).T
+    return found
+
+
+def _degrees(block: Block) -> int:
+    return block.numel if block.numel <= EXACT else WIDTH
