@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from mvc.geometry import sign_tensor
+from mvc.papers.engine import signatures
 from mvc.trajectory import Block, lay_out
 from mvc.zoo.cards import Architecture, Card, Conv, Optimiser, Schedule, find_card
 from mvc.zoo.data import load
@@ -72,17 +72,7 @@ class Trained:
 
     def vectors(self, seed: int) -> npt.NDArray[np.float32]:
         """Signatures [checkpoints, k] of one run."""
-        names = list(self.card.architecture.shapes())
-        return np.stack([np.concatenate([self._part(name, point) for name in names]) for point in self.weights[seed]])
-
-    def _part(self, name: str, point: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        at = 0
-        for other, shape in self.card.architecture.shapes().items():
-            size = int(np.prod(shape))
-            if other == name:
-                return sign_tensor(point[at : at + size]).values
-            at += size
-        raise KeyError(name)
+        return signatures(self.weights[seed], list(self.card.architecture.shapes().values()))
 
 
 def trained(name: str, data: Path, cache: Path, *, seeds: int | None = None, epochs: int | None = None) -> Trained:

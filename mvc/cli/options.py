@@ -34,3 +34,8 @@ def json_option(function: Function) -> Function:
 
 def tensor_option(function: Function) -> Function:
     return click.option("--tensor", metavar="GLOB", help="Only tensors whose names match.")(function)
+
+
+def data_option(function: Function) -> Function:
+    about = "An .npz or a directory of IDX files [default: scikit-learn's digits]."
+    return click.option("--data", metavar="PATH", help=about)(function)

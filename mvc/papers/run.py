@@ -14,16 +14,18 @@ import torch
 
 from mvc.errors import InputError
 from mvc.papers.cards import PaperCard, Scores, ZooCard
-from mvc.papers.engine import judge_engine
+from mvc.papers.engine import Weights, judge_engine
 from mvc.papers.outcome import Measured, PaperOutcome, ZooOutcome
 from mvc.papers.protocol import Floats, Ints, measure, truncated_svd
-from mvc.zoo.cards import find_card
+from mvc.zoo.cards import Card, find_card
 from mvc.zoo.data import Dataset
 from mvc.zoo.runs import train
-from mvc.zoo.train import Progress
+from mvc.zoo.train import Progress, Trainer
 
 #: where, in the output directory, the trained populations are
 ZOOS = "zoos"
+#: seeds that are trained side by side
+BLOCK = 50
 
 
 def run_paper(
@@ -62,11 +64,9 @@ def _run_zoo(
     paper: PaperCard, zoo: ZooCard, data: Dataset, out: Path, size: tuple[int, int], progress: Progress | None
 ) -> ZooOutcome:
     card = find_card(zoo.zoo)
-    seeds, epochs = size
     begun = time.monotonic()
-    population = train(card, data, out, seeds=range(seeds), epochs=epochs, progress=progress)
+    weights, accuracy = train_zoo(card, data, out, size, progress)  # (S, K, d), the initial checkpoint first
     trained = time.monotonic()
-    weights = population.weights.numpy()  # (S, K, d), the initial checkpoint first
     if progress is not None:
         progress(f"{zoo.name}: the paper's protocol", 0, 2)
     protocol = _protocol(paper, zoo, weights if paper.initial else weights[:, 1:])
@@ -79,7 +79,7 @@ def _run_zoo(
         card=zoo.zoo,
         reading=zoo.reading,
         weights=card.architecture.size,
-        accuracy=float(population.test_accuracy[:, -1].mean()),
+        accuracy=accuracy,
         protocol=protocol,
         engine=(
             judge_engine(weights[:, 1:], shapes, initial=False),
@@ -90,9 +90,37 @@ def _run_zoo(
     )
 
 
-def _protocol(
-    paper: PaperCard, zoo: ZooCard, weights: np.ndarray[tuple[int, ...], np.dtype[np.float32]]
-) -> tuple[Measured, ...]:
+def train_zoo(
+    card: Card,
+    data: Dataset,
+    out: Path,
+    size: tuple[int, int],
+    progress: Progress | None = None,
+    *,
+    trainer: type[Trainer] = Trainer,
+) -> tuple[Weights, float]:
+    """Weights [seeds, checkpoints, d] and mean test accuracy after the last epoch, of ``size`` (seeds, epochs).
+
+    Seeds are trained by the block, each in a directory of its own: a long training leaves whole runs wherever it is
+    stopped, and a later one with more seeds goes on from them.
+    """
+    seeds, epochs = size
+    blocks = [range(first, min(first + BLOCK, seeds)) for first in range(0, seeds, BLOCK)]
+    weights, accuracies = [], []
+    for number, block in enumerate(blocks):
+
+        def report(what: str, done: int, total: int, before: int = number) -> None:
+            if progress is not None:
+                progress(what, before * total + done, len(blocks) * total)
+
+        place = out / f"{block[0]:04d}-{block[-1]:04d}"
+        population = train(card, data, place, seeds=block, epochs=epochs, progress=report, trainer=trainer)
+        weights.append(population.weights.numpy())
+        accuracies.append(population.test_accuracy[:, -1].numpy())
+    return np.concatenate(weights), float(np.concatenate(accuracies).mean())
+
+
+def _protocol(paper: PaperCard, zoo: ZooCard, weights: Weights) -> tuple[Measured, ...]:
     seeds, length, size = weights.shape
     points: Floats = weights.reshape(-1, size).astype(np.float64)  # (S·K, d)
     runs: Ints = np.repeat(np.arange(seeds), length)

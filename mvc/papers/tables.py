@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from mvc.papers.outcome import PaperOutcome, ZooOutcome
+from mvc.papers.outcome import EngineScores, PaperOutcome, ZooOutcome
+
+#: what `engine_row` fills
+ENGINE_COLUMNS = ("points", "runs found / there", "purity", "pairs: mean, worst", "direction right / stated", "s")
 
 
 def markdown(outcome: PaperOutcome) -> str:
@@ -46,34 +49,38 @@ def zoo_lines(zoo: ZooOutcome) -> Iterator[str]:
     )
     yield ""
     yield from _table(
-        (
-            "mvc, K not given",
-            "points",
-            "runs found / there",
-            "purity",
-            "pairs: mean, worst",
-            "direction right / stated",
-            "s",
-        ),
+        ("mvc, K not given", *ENGINE_COLUMNS),
         [
-            (
-                "with the initial checkpoints" if row.initial else "without them, as above",
-                str(row.points),
-                f"{row.runs_found} / {row.runs}",
-                _number(row.purity),
-                f"{row.pairs_mean:.3f}, {row.pairs_worst:.2f}",
-                f"{row.directions_right} / {row.directions_stated}",
-                f"{row.seconds:.1f}",
-            )
+            ("with the initial checkpoints" if row.initial else "without them, as above", *engine_row(row))
             for row in zoo.engine
         ],
     )
 
 
+def engine_row(scores: EngineScores) -> tuple[str, ...]:
+    """Cells under ENGINE_COLUMNS."""
+    return (
+        f"{scores.points:,}",
+        f"{scores.runs_found} / {scores.runs}",
+        _number(scores.purity),
+        f"{scores.pairs_mean:.3f}, {scores.pairs_worst:.2f}",
+        f"{scores.directions_right} / {scores.directions_stated}",
+        f"{scores.seconds:.1f}",
+    )
+
+
+def table_head(titles: Sequence[str]) -> tuple[str, str]:
+    """The first two lines of a Markdown table."""
+    return table_row(titles), "|" + "---|" * len(titles)
+
+
+def table_row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
 def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    yield f"| {' | '.join(titles)} |"
-    yield "|" + "---|" * len(titles)
-    yield from (f"| {' | '.join(row)} |" for row in rows)
+    yield from table_head(titles)
+    yield from map(table_row, rows)
 
 
 def _number(value: float | None, digits: int = 3) -> str:

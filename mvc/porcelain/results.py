@@ -1,7 +1,8 @@
 """What porcelain returns: frozen values from which both the text and the JSON of a command are made.
 
 Field names are those of the JSON (``docs/json.md``); ``to_json`` turns any of them into plain JSON-able data. Tuples
-become lists; nothing else is renamed or dropped.
+become lists; nothing else is renamed or dropped. Longer than other files because it is one thing, the JSON's schema: it
+is read beside ``docs/json.md`` from top to bottom, its values refer to each other, and nothing in it computes.
 """
 
 from __future__ import annotations

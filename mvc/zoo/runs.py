@@ -40,6 +40,7 @@ def train(
     epochs: int | None = None,
     progress: Progress | None = None,
     resume: bool = True,
+    trainer: type[Trainer] = Trainer,
 ) -> Population:
     """Trains ``seeds`` (0 to the card's count unless given) for ``epochs`` in ``out`` and returns all checkpoints.
 
@@ -50,7 +51,7 @@ def train(
     seeds = tuple(range(card.seeds)) if seeds is None else tuple(seeds)
     epochs = card.epochs if epochs is None else epochs
     start = _open(out, _description(card, data, seeds, epochs), resume=resume)
-    trainer = Trainer(card, data, seeds, start=start, epochs=epochs)
+    training = trainer(card, data, seeds, start=start, epochs=epochs)
     total = epochs * card.checkpoints_per_epoch // card.checkpoint_every
     done = -1 if start is None else start.part // card.checkpoint_every  # number of the last whole checkpoint
     if progress is not None and done >= 0:
@@ -58,8 +59,8 @@ def train(
     for number in range(done + 1, total + 1):
         if number:
             for _ in range(card.checkpoint_every):
-                trainer.advance()
-        _keep(trainer, out, number)
+                training.advance()
+        _keep(training, out, number)
         if progress is not None:
             progress(card.name, number, total)
     return _read(card, seeds, out, total)

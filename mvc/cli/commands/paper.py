@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import click
 
 from mvc.cli import output
-from mvc.cli.messages import hint, paint
-from mvc.cli.options import Session, json_option, pass_session
+from mvc.cli.listing import Entry, add_list
+from mvc.cli.messages import hint
+from mvc.cli.options import Session, data_option, json_option, pass_session
 from mvc.cli.progress import progress
 from mvc.cli.text import escape
 from mvc.papers.outcome import PaperOutcome
@@ -22,22 +23,11 @@ def command() -> None:
     """Run published experiments again and set mvc beside their printed numbers."""
 
 
-def render(result: PaperListResult) -> Iterator[str]:
-    for paper in result.papers:
-        yield f"{paint(escape(paper.name), 'name')}  {escape(', '.join(paper.zoos))}"
-        yield f"    {escape(paper.about)}"
+def entries(result: PaperListResult) -> Iterator[Entry]:
+    return ((paper.name, ", ".join(paper.zoos), paper.about) for paper in result.papers)
 
 
-@command.command("list")
-@json_option
-@pass_session
-def list_(_session: Session, as_json: bool) -> None:
-    """List the papers that can be run."""
-    result = list_papers()
-    if as_json:
-        output.emit_json(result, "paper-list")
-    else:
-        output.emit_lines(render(result))
+add_list(command, list_papers, entries, about="List the papers that can be run.", schema="paper-list")
 
 
 @command.command()
@@ -46,7 +36,7 @@ def list_(_session: Session, as_json: bool) -> None:
     "--seeds", type=click.IntRange(min=2), metavar="N", help="How many runs in each zoo [default: as printed]."
 )
 @click.option("--epochs", type=click.IntRange(min=2), metavar="N", help="How many epochs each [default: as printed].")
-@click.option("--data", metavar="PATH", help="An .npz or a directory of IDX files [default: scikit-learn's digits].")
+@data_option
 @click.option("-o", "--output", "out", metavar="DIR", help="Where zoos and results go [default: PAPER].")
 @click.option("--only", multiple=True, metavar="ZOO", help="Only this zoo of the paper; may be given again.")
 @json_option

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import click
 
 from mvc.cli import output
-from mvc.cli.messages import hint, paint
-from mvc.cli.options import Session, json_option, pass_session
+from mvc.cli.listing import Entry, add_list
+from mvc.cli.messages import hint
+from mvc.cli.options import Session, data_option, json_option, pass_session
 from mvc.cli.progress import progress
 from mvc.cli.text import count, escape
 from mvc.porcelain.results import ZooListResult, ZooTrainResult
@@ -21,23 +22,13 @@ def command() -> None:
     """Train populations of small models, whose history is known, to try mvc on."""
 
 
-def render(result: ZooListResult) -> Iterator[str]:
+def entries(result: ZooListResult) -> Iterator[Entry]:
     for card in result.cards:
-        size = f"  {count(card.seeds or 0, 'run')} × {count(card.epochs or 0, 'epoch')}" if card.seeds else ""
-        yield f"{paint(escape(card.name), 'name')}{size}"
-        yield f"    {escape(card.about)}"
+        size = f"{count(card.seeds or 0, 'run')} × {count(card.epochs or 0, 'epoch')}" if card.seeds else ""
+        yield card.name, size, card.about
 
 
-@command.command("list")
-@json_option
-@pass_session
-def list_(_session: Session, as_json: bool) -> None:
-    """List the populations that can be trained."""
-    result = list_cards()
-    if as_json:
-        output.emit_json(result, "zoo-list")
-    else:
-        output.emit_lines(render(result))
+add_list(command, list_cards, entries, about="List the populations that can be trained.", schema="zoo-list")
 
 
 @command.command()
@@ -45,7 +36,7 @@ def list_(_session: Session, as_json: bool) -> None:
 @click.option("-o", "--output", "out", required=True, metavar="DIR", help="Where the checkpoints go; a new directory.")
 @click.option("--seeds", type=int, metavar="N", help="How many runs.")
 @click.option("--epochs", type=int, metavar="N", help="How many epochs each.")
-@click.option("--data", metavar="PATH", help="An .npz or a directory of IDX files [default: scikit-learn's digits].")
+@data_option
 @click.option("--truth", metavar="FILE", help="Where the truth goes [default: DIR-truth.json].")
 @click.option("--anonymous", is_flag=True, help="Give the files names that tell nothing.")
 @json_option

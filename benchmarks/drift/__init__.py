@@ -1,0 +1,1 @@
+"""Measures the rules of `mvc check` on trained populations."""

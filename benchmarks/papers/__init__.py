@@ -1,0 +1,1 @@
+"""What the reproduction of papers is fed with and drawn by; run by hand."""
