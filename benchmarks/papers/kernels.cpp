@@ -5,13 +5,18 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { PIXELS = 196, HIDDEN = 10, CLASSES = 10 };
-enum { MLP = PIXELS * HIDDEN + HIDDEN * HIDDEN + CLASSES * HIDDEN };
-enum { TAPS = 9, CHANNELS = 16, CELLS = 9, POOL = 4, FLAT = CELLS * CHANNELS, UNITS = 8 };
-enum { CNN = TAPS * CHANNELS + UNITS * FLAT + CLASSES * UNITS };
+enum {
+    PIXELS = 196, HIDDEN = 10, CLASSES = 10,
+    TAPS = 9, CHANNELS = 16, CELLS = 9, POOL = 4, FLAT = CELLS * CHANNELS, UNITS = 8,
+    MLP = PIXELS * HIDDEN + HIDDEN * HIDDEN + CLASSES * HIDDEN,
+    CNN = TAPS * CHANNELS + UNITS * FLAT + CLASSES * UNITS
+};
+
+typedef float Channels __attribute__((vector_size(4 * CHANNELS), aligned(4)));
+typedef int32_t Choices __attribute__((vector_size(4 * CHANNELS), aligned(4)));
 
 /* Outputs y[rows] of weights w[rows][n] for an input x[n]. */
-static inline void linear(const float *w, const float *x, float *y, int rows, int n) {
+static inline void linear(const float *__restrict w, const float *__restrict x, float *__restrict y, int rows, int n) {
     for (int r = 0; r < rows; r++) {
         float sum = 0;
         for (int i = 0; i < n; i++) sum += w[r * n + i] * x[i];
@@ -20,7 +25,8 @@ static inline void linear(const float *w, const float *x, float *y, int rows, in
 }
 
 /* Adds the gradients of `linear`: of its weights to g, of its input to dx (set, not added; NULL: not wanted). */
-static inline void linear_back(const float *w, const float *x, const float *dy, float *g, float *dx, int rows, int n) {
+static inline void linear_back(const float *__restrict w, const float *__restrict x, const float *__restrict dy,
+                               float *__restrict g, float *__restrict dx, int rows, int n) {
     if (dx) memset(dx, 0, n * sizeof *dx);
     for (int r = 0; r < rows; r++) {
         for (int i = 0; i < n; i++) g[r * n + i] += dy[r] * x[i];
@@ -56,45 +62,45 @@ static inline int mlp(const float *x, int label, const float *w, float *g, float
     return found;
 }
 
-static inline float leak(float x) { return x > 0 ? 1.0f : 0.01f; }
+#define LEAK 0.01f
+/* The patch under place q of the pool's window `cell`. */
+#define PATCH(x, cell, q) ((x) + TAPS * (6 * ((cell) / 3 * 2 + (q) / 2) + (cell) % 3 * 2 + (q) % 2))
 
 /* Convolution, max-pool, leaky ReLU, convolution over all that is left, leaky ReLU, linear. x[6·6][9] are patches; the
  * first layer's weights are [tap][channel], the second's [unit][cell][channel]. Ties of the pool go to the first. */
 static inline int cnn(const float *x, int label, const float *w, float *g, float scale) {
     const float *w2 = w + TAPS * CHANNELS, *w3 = w2 + UNITS * FLAT;
-    float top[CELLS][CHANNELS], u[UNITS], v[UNITS], a[CELLS][CHANNELS], da[CELLS][CHANNELS], dv[UNITS], y[CLASSES];
-    int32_t from[CELLS][CHANNELS];
+    const Channels *w1 = (const Channels *)w, none = {0};
+    Channels top[CELLS], a[CELLS], da[CELLS];
+    Choices from[CELLS];
+    float u[UNITS], v[UNITS], dv[UNITS], y[CLASSES];
     for (int cell = 0; cell < CELLS; cell++)
         for (int q = 0; q < POOL; q++) {
-            const float *patch = x + TAPS * (6 * (cell / 3 * 2 + q / 2) + cell % 3 * 2 + q % 2);
-            float z[CHANNELS] = {0};
-            for (int t = 0; t < TAPS; t++)
-                for (int c = 0; c < CHANNELS; c++) z[c] += patch[t] * w[t * CHANNELS + c];
-            for (int c = 0; c < CHANNELS; c++) {
-                int better = q == 0 || z[c] > top[cell][c];
-                from[cell][c] = better ? q : from[cell][c];
-                top[cell][c] = better ? z[c] : top[cell][c];
-            }
+            const float *patch = PATCH(x, cell, q);
+            Channels z = none;
+            for (int t = 0; t < TAPS; t++) z += patch[t] * w1[t];
+            const Choices better = q ? z > top[cell] : (Choices)(none == none);
+            from[cell] = better ? Choices{} + q : from[cell];
+            top[cell] = better ? z : top[cell];
         }
-    for (int cell = 0; cell < CELLS; cell++)
-        for (int c = 0; c < CHANNELS; c++) a[cell][c] = top[cell][c] * leak(top[cell][c]);
-    linear(w2, a[0], u, UNITS, FLAT);
-    for (int i = 0; i < UNITS; i++) v[i] = u[i] * leak(u[i]);
+    for (int cell = 0; cell < CELLS; cell++) a[cell] = top[cell] > 0 ? top[cell] : top[cell] * LEAK;
+    linear(w2, (const float *)a, u, UNITS, FLAT);
+    for (int i = 0; i < UNITS; i++) v[i] = u[i] > 0 ? u[i] : u[i] * LEAK;
     linear(w3, v, y, CLASSES, UNITS);
     int found = judge(y, label, scale);
     if (g) {
         linear_back(w3, v, y, g + (w3 - w), dv, CLASSES, UNITS);
-        for (int i = 0; i < UNITS; i++) dv[i] *= leak(u[i]);
-        linear_back(w2, a[0], dv, g + (w2 - w), da[0], UNITS, FLAT);
-        for (int cell = 0; cell < CELLS; cell++)
+        for (int i = 0; i < UNITS; i++) dv[i] *= u[i] > 0 ? 1 : LEAK;
+        linear_back(w2, (const float *)a, dv, g + (w2 - w), (float *)da, UNITS, FLAT);
+        Channels *g1 = (Channels *)g, sums[TAPS] = {none};
+        for (int cell = 0; cell < CELLS; cell++) {
+            const Channels slope = top[cell] > 0 ? da[cell] : da[cell] * LEAK;
             for (int q = 0; q < POOL; q++) {
-                const float *patch = x + TAPS * (6 * (cell / 3 * 2 + q / 2) + cell % 3 * 2 + q % 2);
-                float d[CHANNELS];
-                for (int c = 0; c < CHANNELS; c++)
-                    d[c] = from[cell][c] == q ? da[cell][c] * leak(top[cell][c]) : 0;
-                for (int t = 0; t < TAPS; t++)
-                    for (int c = 0; c < CHANNELS; c++) g[t * CHANNELS + c] += patch[t] * d[c];
+                const Channels d = from[cell] == q ? slope : none;
+                for (int t = 0; t < TAPS; t++) sums[t] += PATCH(x, cell, q)[t] * d;
             }
+        }
+        for (int t = 0; t < TAPS; t++) g1[t] += sums[t];
     }
     return found;
 }
@@ -107,9 +113,9 @@ static inline int image(int conv, const float *x, int label, const float *w, flo
 struct recipe { int32_t conv, adamw, batch, sum; float lr, momentum, decay, beta1, beta2, eps; };
 
 /* Trains one model on images order[n] of x[][width], whose labels are y[]. */
-void train(const struct recipe *r, const float *x, int64_t width, const int64_t *y, const int64_t *order, int64_t n,
-           float *restrict w, float *restrict first, float *restrict second, double *steps) {
-    float g[(int)MLP > (int)CNN ? MLP : CNN];
+extern "C" void train(const struct recipe *r, const float *x, int64_t width, const int64_t *y, const int64_t *order, int64_t n,
+           float *__restrict w, float *__restrict first, float *__restrict second, double *steps) {
+    float g[MLP > CNN ? MLP : CNN];
     const int size = r->conv ? CNN : MLP;
     for (int64_t at = 0; at < n; at += r->batch) {
         const int batch = n - at < r->batch ? n - at : r->batch;
@@ -134,7 +140,7 @@ void train(const struct recipe *r, const float *x, int64_t width, const int64_t 
 }
 
 /* How many of n images one model puts into their classes. */
-int64_t right(const struct recipe *r, const float *x, int64_t width, const int64_t *y, int64_t n, const float *w) {
+extern "C" int64_t right(const struct recipe *r, const float *x, int64_t width, const int64_t *y, int64_t n, const float *w) {
     int64_t count = 0;
     for (int64_t i = 0; i < n; i++) count += image(r->conv, x + i * width, y[i], w, NULL, 0) == y[i];
     return count;
