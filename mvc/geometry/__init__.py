@@ -5,9 +5,12 @@
 
 from mvc.geometry.distances import TensorComparison, combine, compare_tensors, distance
 from mvc.geometry.layers import Architecture, architecture_of, trainable
-from mvc.geometry.permutations import Axis, PermutationSpec, Units, derive, permute, rescale
+from mvc.geometry.layouts import derive
+from mvc.geometry.permutations import Axis, PermutationSpec, Scaling, Units, permute, rescale
+from mvc.geometry.scales import balance, fit_scales
 from mvc.geometry.sketches import EXACT, VERSION, WIDTH, Signature, sign_tensor, signature_length
-from mvc.geometry.transforms import close_transform, transform
+from mvc.geometry.transformers import head_sizes
+from mvc.geometry.transforms import Made, chance, transform
 
 __all__ = [
     "EXACT",
@@ -15,16 +18,21 @@ __all__ = [
     "WIDTH",
     "Architecture",
     "Axis",
+    "Made",
     "PermutationSpec",
+    "Scaling",
     "Signature",
     "TensorComparison",
     "Units",
     "architecture_of",
-    "close_transform",
+    "balance",
+    "chance",
     "combine",
     "compare_tensors",
     "derive",
     "distance",
+    "fit_scales",
+    "head_sizes",
     "permute",
     "rescale",
     "sign_tensor",

@@ -1,20 +1,33 @@
 """Which unit of one model is which of another's. Owns the matching and its null; decides nothing about copies.
 
 Coordinate descent over groups of units, each a linear assignment solved exactly, after Ainsworth, Hayase and Srinivasa
-(Git Re-Basin, 2022). Unlike theirs, the first pass goes from the input on (or from the output back) by what is settled
-already, which finds a permuted copy's order exactly; random starts would not.
+(Git Re-Basin, 2023; Singh and Jaggi 2020 match layer by layer). Unlike theirs, the first pass settles each group by
+what is settled already, from the input on or from the output back, which finds a permuted copy's order exactly; random
+starts would not.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from mvc.geometry.permutations import Axis, Floats, Ints, PermutationSpec, Units, permute, rescale, rows, unrows
+from mvc.geometry.layouts import derive
+from mvc.geometry.permutations import (
+    Axis,
+    Floats,
+    Ints,
+    PermutationSpec,
+    Shapes,
+    Units,
+    permute,
+    rows,
+    with_rows,
+)
+from mvc.geometry.transformers import head_sizes
 
 _ROUNDS = 20
 #: units mixed with each other in a made-up stranger
@@ -25,11 +38,12 @@ STRANGERS = 8
 
 @dataclass(frozen=True)
 class Matching:
-    """``orders``, one a group: unit i of a is unit ``orders[g][i]`` of b. ``cosine`` of a and b so ordered, each tensor
-    centred and scaled to unit variance.
+    """``steps`` that put b's units into a's order: a group's number, and for each place the unit that goes there.
+
+    ``cosine`` of a and b so ordered, each tensor centred and scaled to unit variance.
     """
 
-    orders: tuple[Ints, ...]
+    steps: tuple[tuple[int, Ints], ...]
     cosine: float
 
 
@@ -43,38 +57,27 @@ def match_units(a: Mapping[str, Floats], b: Mapping[str, Floats], spec: Permutat
 def apply(arrays: Mapping[str, Floats], spec: PermutationSpec, matching: Matching) -> dict[str, Floats]:
     """The model with its units in the matching's orders."""
     moved = dict(arrays)
-    for units, order in zip(spec.units, matching.orders, strict=True):
-        moved = permute(moved, units, order)
+    for group, order in matching.steps:
+        moved = permute(moved, spec.units[group], order)
     return moved
 
 
-def balance(arrays: Mapping[str, Floats], spec: PermutationSpec) -> dict[str, Floats]:
-    """The model rescaled so that every scalable unit's own weights have norm one: equal for all rescaled copies."""
-    moved = dict(arrays)
-    for units in spec.units:
-        if units.scalable:
-            norms = np.sqrt(sum((rows(moved[axis.tensor], axis, units.size) ** 2).sum(1) for axis in units.produced))
-            moved = rescale(moved, units, 1 / np.where(norms > 0, norms, 1.0))
-    return moved
+def choose_heads(a: Mapping[str, Floats], b: Mapping[str, Floats], shapes: Shapes) -> PermutationSpec | None:
+    """The spec of these tensors, with as many values a head as serve best: shapes do not tell how many there are.
 
-
-def undo_scales(a: Mapping[str, Floats], b: Mapping[str, Floats], spec: PermutationSpec) -> dict[str, Floats]:
-    """b, whose units are in a's order, with the scales undone by which its units differ from a's.
-
-    By least squares over the values that are not zero in b, which are all that pruning leaves.
+    For each number that fits, heads are matched by the projections they are made by, and judged by those that read
+    them: smaller heads fit what they are matched by better, but only true ones fit what they are judged by.
     """
-    moved = dict(b)
-    for units in spec.units:
-        if not units.scalable:
-            continue
-        x, y = (
-            np.concatenate([rows(m[axis.tensor], axis, units.size) for axis in units.produced], 1) for m in (a, moved)
-        )
-        kept = y != 0
-        above, below = (x * y).sum(1), ((x * kept) ** 2).sum(1)
-        scales = np.divide(above, below, out=np.ones(units.size), where=(below > 0) & (above > 0))
-        moved = rescale(moved, units, 1 / scales)
-    return moved
+    x, y = _standardise(a), _standardise(b)
+    plain = derive(shapes)
+    best, chosen = 0.0, plain
+    for size in head_sizes(shapes):  # the largest first: heads moved in pairs are no smaller heads
+        spec = derive(shapes, size)
+        if spec is not None:
+            judged = _judged(x, y, spec.units[len(plain.units) if plain else 0 :])
+            if chosen is plain or judged > best + 1e-9 * abs(best):
+                best, chosen = judged, spec
+    return chosen
 
 
 def matched_null(a: Mapping[str, Floats], b: Mapping[str, Floats], spec: PermutationSpec) -> tuple[float, float]:
@@ -101,7 +104,7 @@ def _stranger(b: Mapping[str, Floats], spec: PermutationSpec, rng: np.random.Gen
             for start in range(0, units.size, _MIXED):
                 some = shuffled[start : start + _MIXED]
                 values[some] = _rotation(len(some), rng) @ values[some]
-            moved[axis.tensor] = unrows(values, axis, moved[axis.tensor].shape)
+            moved[axis.tensor] = with_rows(moved[axis.tensor], axis, values)
     return moved
 
 
@@ -126,32 +129,59 @@ def _standardise(arrays: Mapping[str, Floats]) -> dict[str, Floats]:
     return scaled
 
 
+def _judged(a: Mapping[str, Floats], b: Mapping[str, Floats], groups: Sequence[Units]) -> float:
+    """How alike the readers of units are once these are ordered by what makes them."""
+    judged, moved = 0.0, b
+    for units in groups:
+        _, order = linear_sum_assignment(_gain(a, moved, units, units.produced), maximize=True)
+        moved = permute(moved, units, order)
+        judged += float(np.trace(_gain(a, moved, units, units.read)))
+    return judged
+
+
 def _descend(a: Mapping[str, Floats], b: Mapping[str, Floats], spec: PermutationSpec, backwards: bool) -> Matching:
-    orders = [np.arange(units.size) for units in spec.units]
+    steps: list[tuple[int, Ints]] = []
     moved = dict(b)
 
-    def settle(group: int, axes: tuple[Axis, ...]) -> None:
+    def settle(group: int, axes: Sequence[Axis]) -> bool:
         nonlocal moved
         units = spec.units[group]
         _, order = linear_sum_assignment(_gain(a, moved, units, axes), maximize=True)
-        orders[group] = orders[group][order]
+        if (order == np.arange(units.size)).all():
+            return False
+        steps.append((group, order))
         moved = permute(moved, units, order)
+        return True
 
     groups = range(len(spec.units))
+    waiting = _groups_of(spec)
     for group in reversed(groups) if backwards else groups:
-        settle(group, spec.units[group].read if backwards else spec.units[group].produced)
-    best = _cosine(a, moved)
+        units = spec.units[group]
+        known = [axis for axis in _compared(units) if waiting[axis.tensor] <= {group}]
+        settle(group, known or (units.read if backwards else units.produced))
+        for axis in units.axes:
+            waiting[axis.tensor].discard(group)
     for _ in range(_ROUNDS):
-        for group in groups:
-            settle(group, (*spec.units[group].produced, *spec.units[group].read))
-        now = _cosine(a, moved)
-        if now <= best + 1e-12:
+        changed = [settle(group, _compared(spec.units[group])) for group in groups]
+        if not any(changed):
             break
-        best = now
-    return Matching(tuple(orders), max(best, _cosine(a, moved)))
+    return Matching(tuple(steps), _cosine(a, moved))
 
 
-def _gain(a: Mapping[str, Floats], b: Mapping[str, Floats], units: Units, axes: tuple[Axis, ...]) -> Floats:
+def _compared(units: Units) -> tuple[Axis, ...]:
+    return (*units.produced, *units.read)
+
+
+def _groups_of(spec: PermutationSpec) -> dict[str, set[int]]:
+    """Tensor → groups that move along one of its axes."""
+    found: dict[str, set[int]] = {}
+    for group, units in enumerate(spec.units):
+        for axis in units.axes:
+            found.setdefault(axis.tensor, set()).add(group)
+    return found
+
+
+def _gain(a: Mapping[str, Floats], b: Mapping[str, Floats], units: Units, axes: Iterable[Axis]) -> Floats:
     """Inner products [units of a, units of b]."""
     gain = np.zeros((units.size, units.size))
     for axis in axes:

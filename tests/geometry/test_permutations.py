@@ -9,30 +9,12 @@ import pytest
 import torch
 from torch import nn
 
-from mvc.geometry import derive, permute, rescale
-from mvc.geometry.matching import apply, balance, match_units, matched_null, undo_scales
+from mvc.geometry import balance, derive, fit_scales, head_sizes, permute, rescale
+from mvc.geometry.matching import apply, choose_heads, match_units, matched_null
 from mvc.geometry.permutations import Floats, PermutationSpec
+from tests.geometry.nets import HEADS, INPUTS, ResNet, cnn, mlp, normed
 
-
-def _mlp() -> nn.Module:
-    return nn.Sequential(nn.Linear(20, 12), nn.ReLU(), nn.Linear(12, 12), nn.ReLU(), nn.Linear(12, 5))
-
-
-def _cnn() -> nn.Module:
-    return nn.Sequential(
-        nn.Conv2d(1, 8, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(8, 6, 3, bias=False), nn.ReLU(), nn.Flatten(),
-        nn.Linear(6 * 4, 16), nn.ReLU(), nn.Linear(16, 4),
-    )  # fmt: skip
-
-
-def _normed() -> nn.Module:
-    return nn.Sequential(
-        nn.Conv2d(1, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 6, 3), nn.BatchNorm2d(6), nn.ReLU(),
-        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 4),
-    )  # fmt: skip
-
-
-INPUTS: dict[Callable[[], nn.Module], tuple[int, ...]] = {_mlp: (7, 20), _cnn: (7, 1, 10, 10), _normed: (7, 1, 10, 10)}
+Build = Callable[[], nn.Module]
 NETS = list(INPUTS)
 
 
@@ -41,8 +23,8 @@ def _arrays(module: nn.Module) -> dict[str, Floats]:
     return {name: value for name, value in state.items() if not name.endswith("num_batches_tracked")}
 
 
-def _spec(arrays: dict[str, Floats]) -> PermutationSpec:
-    spec = derive({name: value.shape for name, value in arrays.items()})
+def _spec(arrays: dict[str, Floats], build: Build | None = None) -> PermutationSpec:
+    spec = derive({name: value.shape for name, value in arrays.items()}, HEADS.get(build))
     assert spec is not None
     return spec
 
@@ -54,15 +36,25 @@ def _shuffled(arrays: dict[str, Floats], spec: PermutationSpec, seed: int) -> di
     return arrays
 
 
-def _outputs(build: Callable[[], nn.Module], arrays: dict[str, Floats]) -> torch.Tensor:
+def _scaled(arrays: dict[str, Floats], spec: PermutationSpec) -> dict[str, Floats]:
+    rng = np.random.default_rng(0)
+    for scaling in (scaling for units in spec.units for scaling in units.scalings):
+        arrays = rescale(arrays, scaling, np.exp(rng.normal(size=scaling.size)))
+    return arrays
+
+
+def _outputs(build: Build, arrays: dict[str, Floats]) -> torch.Tensor:
     module = build().double().eval()
+    for part in module.modules():
+        if isinstance(part, nn.BatchNorm2d):
+            part.eps = 0.0  # the only thing that a scale before the normalisation does not leave as it was
     module.load_state_dict({name: torch.tensor(value) for name, value in arrays.items()}, strict=False)
     with torch.no_grad():
         found: torch.Tensor = module(torch.randn(INPUTS[build], generator=torch.Generator().manual_seed(0)).double())
     return found
 
 
-def _net(build: Callable[[], nn.Module], seed: int) -> dict[str, Floats]:
+def _net(build: Build, seed: int) -> dict[str, Floats]:
     torch.manual_seed(seed)
     module = build()
     for value in module.state_dict().values():  # vectors that tell units apart
@@ -72,11 +64,11 @@ def _net(build: Callable[[], nn.Module], seed: int) -> dict[str, Floats]:
 
 
 @pytest.mark.parametrize("build", NETS)
-def test_a_permutation_keeps_the_function_and_is_found_again(build: Callable[[], nn.Module]) -> None:
+def test_a_permutation_keeps_the_function_and_is_found_again(build: Build) -> None:
     arrays = _net(build, 1)
-    spec = _spec(arrays)
+    spec = _spec(arrays, build)
     moved = _shuffled(arrays, spec, 2)
-    assert any((moved[name] != arrays[name]).any() for name in arrays)
+    assert all((moved[name] != arrays[name]).any() for name in spec.tensors)
     assert torch.allclose(_outputs(build, moved), _outputs(build, arrays))
     found = match_units(arrays, moved, spec)
     assert found.cosine == pytest.approx(1)
@@ -84,27 +76,70 @@ def test_a_permutation_keeps_the_function_and_is_found_again(build: Callable[[],
     assert all((back[name] == arrays[name]).all() for name in arrays)
 
 
-@pytest.mark.parametrize("build", [_mlp, _cnn])
-def test_rescaling_keeps_a_relu_nets_function_and_is_undone(build: Callable[[], nn.Module]) -> None:
+@pytest.mark.parametrize("build", [mlp, cnn, normed, ResNet])
+def test_rescaling_keeps_a_relu_nets_function_and_is_found_again(build: Build) -> None:
     arrays = _net(build, 1)
     spec = _spec(arrays)
-    moved = _shuffled(arrays, spec, 2)
-    rng = np.random.default_rng(0)
-    for units in spec.units:
-        assert units.scalable
-        moved = rescale(moved, units, np.exp(rng.normal(size=units.size)))
+    assert all(units.scalable for units in spec.units)
+    moved = _scaled(_shuffled(arrays, spec, 2), spec)
     assert torch.allclose(_outputs(build, moved), _outputs(build, arrays))
-    found = match_units(balance(arrays, spec), balance(moved, spec), spec)
-    back = undo_scales(arrays, apply(moved, spec, found), spec)
-    assert all(np.allclose(back[name], arrays[name], rtol=1e-9) for name in arrays)
+    weights = [name for name in arrays if "running" not in name]
+    kept = spec.among(weights)
+    known, file = ({name: one[name] for name in weights} for one in (arrays, moved))
+    ordered = apply(file, kept, match_units(balance(known, kept), balance(file, kept), kept))
+    expected = fit_scales(known, ordered, kept)
+    assert all(np.allclose(expected[name], ordered[name], rtol=1e-6) for name in weights)
 
 
-def test_normalised_units_are_not_scaled() -> None:
-    assert not any(units.scalable for units in _spec(_net(_normed, 1)).units)
+def test_dead_units_are_no_hindrance_to_scales() -> None:
+    arrays = _net(mlp, 1)
+    arrays["0.weight"][3] = arrays["0.bias"][3] = 0
+    arrays["4.weight"][:, 5] = 0
+    spec = _spec(arrays)
+    moved = _scaled(_shuffled(arrays, spec, 2), spec)
+    ordered = apply(moved, spec, match_units(balance(arrays, spec), balance(moved, spec), spec))
+    expected = fit_scales(arrays, ordered, spec)
+    assert all(np.allclose(expected[name], ordered[name], rtol=1e-6) for name in arrays)
 
 
-@pytest.mark.parametrize("build", [_mlp, _cnn])
-def test_half_of_the_values_pruned_and_the_rest_noisy_are_still_matched(build: Callable[[], nn.Module]) -> None:
+def test_other_normalisations_allow_no_scales() -> None:
+    shapes = {name: value.shape for name, value in _net(normed, 1).items() if "running" not in name}
+    spec = derive(shapes)
+    assert spec is not None
+    assert not any(units.scalable for units in spec.units)
+
+
+@pytest.mark.parametrize("build", HEADS)
+def test_the_width_of_heads_is_read_from_a_copy(build: Build) -> None:
+    arrays = _net(build, 1)
+    shapes = {name: value.shape for name, value in arrays.items()}
+    moved = _shuffled(arrays, _spec(arrays, build), 2)
+    rng = np.random.default_rng(0)
+    noisy = {name: value + 0.3 * value.std() * rng.normal(size=value.shape) for name, value in arrays.items()}
+    for one in (arrays, noisy):
+        spec = choose_heads(one, moved, shapes)
+        assert spec is not None
+        assert spec.heads == HEADS[build]
+
+
+def test_a_residual_stream_has_one_order() -> None:
+    spec = _spec(_net(ResNet, 1))
+    assert [units.size for units in spec.units] == [6, 6, 6, 8, 8, 8]
+    stream = {axis.tensor for axis in spec.units[0].produced}
+    assert {"conv1.weight", "layer1.0.bn2.running_var", "layer1.1.conv2.weight"} <= stream
+    assert {axis.tensor for axis in spec.units[0].read} == {
+        "layer1.0.conv1.weight", "layer1.1.conv1.weight", "layer2.0.conv1.weight", "layer2.0.downsample.0.weight"
+    }  # fmt: skip
+
+
+def test_heads_that_positions_are_bound_to_keep_their_order() -> None:
+    shapes = {f"a.SelfAttention.{one}.weight": (16, 16) for one in "qkvo"}
+    shapes |= {"a.SelfAttention.relative_attention_bias.weight": (8, 4)}
+    assert head_sizes(shapes) == ()
+
+
+@pytest.mark.parametrize("build", [mlp, cnn])
+def test_half_of_the_values_pruned_and_the_rest_noisy_are_still_matched(build: Build) -> None:
     arrays = _net(build, 1)
     spec = _spec(arrays)
     rng = np.random.default_rng(0)
@@ -117,8 +152,8 @@ def test_half_of_the_values_pruned_and_the_rest_noisy_are_still_matched(build: C
     assert all((back[name] == arrays[name]).all() for name in arrays)
 
 
-@pytest.mark.parametrize("build", NETS)
-def test_a_stranger_is_hardly_more_alike_than_one_made_up(build: Callable[[], nn.Module]) -> None:
+@pytest.mark.parametrize("build", [mlp, cnn, normed])
+def test_a_stranger_is_hardly_more_alike_than_one_made_up(build: Build) -> None:
     a, b = _net(build, 1), _net(build, 2)
     spec = _spec(a)
     mean, deviation = matched_null(a, b, spec)

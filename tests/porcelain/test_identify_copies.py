@@ -24,8 +24,8 @@ def _moved(arrays: Arrays, *, scaled: bool = False) -> Arrays:
     rng = np.random.default_rng(0)
     for units in spec.units:
         arrays = permute(arrays, units, rng.permutation(units.size))
-        if scaled:
-            arrays = rescale(arrays, units, np.exp(rng.normal(size=units.size)).astype(np.float32))
+        for scaling in units.scalings if scaled else ():
+            arrays = rescale(arrays, scaling, np.exp(rng.normal(size=units.size)).astype(np.float32))
     return arrays
 
 
