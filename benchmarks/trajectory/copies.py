@@ -1,186 +1,217 @@
-"""How often a copy's source is found when its hidden units were permuted, and whether strangers are taken for copies.
+"""How often a copy's source is found, by what was done to it, and whether `identify` takes strangers for kin.
 
-    python -m benchmarks.trajectory.copies --data mnist14.npz --trials 10 --strangers 40 --pairs 1000
+    python -m benchmarks.trajectory.copies --data mnist14.npz --cache DIR --trials 30 --strangers 40
 
 Commits a few runs of a population to a repository that is thrown away, and asks `identify` about copies of random
 checkpoints of theirs (right: that very commit, and the transforms' names) and about checkpoints of runs that were not
-committed, permuted or not. Then matches the units of pairs of strangers directly, for the null. Prints Markdown tables.
+committed, permuted or not. Prints Markdown tables. Many independent strangers: `benchmarks.trajectory.strangers`.
 """
 
 from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from safetensors.numpy import save_file
 
-from benchmarks.trajectory.populations import CARDS, Trained, trained
-from mvc.geometry import derive, permute, rescale
-from mvc.geometry.matching import match_units, matched_null
+from benchmarks.trajectory.populations import CARDS, trained
+from benchmarks.trajectory.tiny import TINY, tiny_runs
+from mvc.geometry import PermutationSpec, derive, permute, rescale
 from mvc.objects import DTYPES
 from mvc.porcelain.commits import commit
-from mvc.porcelain.copies import BEYOND
 from mvc.porcelain.identify import identify
 from mvc.porcelain.results import Match
 from mvc.porcelain.workspace import Workspace
 from mvc.repository import Repository
 
-Arrays = Mapping[str, npt.NDArray[np.float32]]
-Change = Callable[[Arrays], Arrays]
-COMMITTED, EVERY = 4, 4
+Arrays = Mapping[str, npt.NDArray[Any]]
+Change = Callable[[Arrays, np.random.Generator], Arrays]
+COMMITTED, PLACES = 4, 8
+#: how wide an attention head of the populations is
+HEAD = 6
 
 
-def arrays_of(population: Trained, seed: int, place: int) -> dict[str, npt.NDArray[np.float32]]:
-    found, at = {}, 0
-    for name, shape in population.card.architecture.shapes().items():
-        size = int(np.prod(shape))
-        found[name] = population.weights[seed, place, at : at + size].reshape(shape).copy()
-        at += size
-    return found
+def spec_of(model: Arrays) -> PermutationSpec:
+    shapes = {name: value.shape for name, value in model.items()}
+    spec = derive(shapes, HEAD if any("attn" in name for name in shapes) else None)
+    if spec is None:
+        raise ValueError("no spec")
+    return spec
+
+
+def permuted(model: Arrays, rng: np.random.Generator) -> Arrays:
+    for units in spec_of(model).units:
+        model = permute(model, units, rng.permutation(units.size))
+    return model
+
+
+def rescaled(model: Arrays, rng: np.random.Generator) -> Arrays:
+    for units in spec_of(model).units:
+        for scaling in units.scalings:
+            model = rescale(model, scaling, np.exp(rng.normal(size=units.size) / 2).astype(np.float32))
+    return model
 
 
 def cast(kind: str) -> Change:
-    """To that dtype and back to float32."""
-    return lambda model: {name: v.astype(DTYPES[kind].numpy).astype(np.float32) for name, v in model.items()}
+    """To that dtype; every other time back to float32."""
+
+    def change(model: Arrays, rng: np.random.Generator) -> Arrays:
+        narrow = {name: value.astype(DTYPES[kind].numpy) for name, value in model.items()}
+        return narrow if kind == "F16" and rng.random() < 0.5 else {k: v.astype(np.float32) for k, v in narrow.items()}
+
+    return change
 
 
 def prune(share: float) -> Change:
     """The share of each tensor's values that is smallest set to zero."""
-    return lambda model: {
+    return lambda model, rng: {
         name: np.where(np.abs(v) < np.quantile(np.abs(v), share), 0, v).astype(np.float32) for name, v in model.items()
     }
 
 
-def quantise(model: Arrays) -> Arrays:
+def quantised(model: Arrays, rng: np.random.Generator) -> Arrays:
     """Eight bits a tensor, symmetric."""
-    return {name: np.round(v / (s := np.abs(v).max() / 127)) * s for name, v in model.items()}
+    return {name: np.round(v / (s := (np.abs(v).max() / 127) or 1)) * s for name, v in model.items()}
 
 
-def moved(rng: np.random.Generator, model: Arrays, *, scaled: bool = False) -> Arrays:
-    spec = derive({name: value.shape for name, value in model.items()})
-    if spec is None:
-        raise ValueError("no spec")
-    for units in spec.units:
-        model = permute(model, units, rng.permutation(units.size))
-        if scaled:
-            model = rescale(model, units, np.exp(rng.normal(size=units.size) / 2).astype(np.float32))
-    return model
-
-
-#: transforms as `identify` names them → what is done before or after the permutation; None: nothing
-CHANGES: Mapping[str, tuple[str, Change | None]] = {
-    "permuted": ("permuted", None),
-    "permuted, fp16": ("permuted+cast", cast("F16")),
-    "permuted, bf16": ("permuted+cast", cast("BF16")),
-    "permuted, int8": ("permuted+quantised", quantise),
-    "permuted, 30 % pruned": ("permuted+pruned", prune(0.3)),
-    "permuted, 50 % pruned": ("permuted+pruned", prune(0.5)),
-    "permuted, 80 % pruned": ("permuted+pruned", prune(0.8)),
-    "permuted, fp16, 50 % pruned": ("permuted+cast+pruned", lambda model: prune(0.5)(cast("F16")(model))),
-    "permuted, rescaled": ("permuted+rescaled", None),
-    "permuted, rescaled, fp16": ("permuted+rescaled+cast", cast("F16")),
-    "permuted, 50 % pruned, rescaled": ("permuted+rescaled+pruned", prune(0.5)),
+#: in the order in which they are done: rounding last
+STEPS: Mapping[str, tuple[str, Change]] = {
+    "permuted": ("permuted", permuted),
+    "rescaled": ("rescaled", rescaled),
+    "30 % pruned": ("pruned", prune(0.3)),
+    "50 % pruned": ("pruned", prune(0.5)),
+    "80 % pruned": ("pruned", prune(0.8)),
+    "int8": ("quantised", quantised),
+    "fp16": ("cast", cast("F16")),
+    "bf16": ("cast", cast("BF16")),
 }
-PLAIN: Mapping[str, tuple[str, Change]] = {
-    "int8": ("quantised", quantise), "bf16": ("cast", cast("BF16")), "80 % pruned": ("pruned", prune(0.8))
-}  # fmt: skip
+NAMES = ("permuted", "rescaled", "cast", "quantised", "pruned")
 
 
-def copy_of(model: Arrays, how: str, rng: np.random.Generator) -> Arrays:
-    if how in PLAIN:
-        return PLAIN[how][1](model)
-    names, change = CHANGES[how]
-    if "rescaled" in names:
-        if change is None or "pruned" in names:  # scales after pruning, as a tensor's smallest values change with them
-            return moved(rng, change(model) if change else model, scaled=True)
-        return change(moved(rng, model, scaled=True))
-    found = moved(rng, model)
-    return change(found) if change else found
+def copies() -> Iterator[tuple[str, ...]]:
+    """Each step, and each two of different kinds."""
+    yield from ((one,) for one in STEPS)
+    yield from ((one, two) for one, two in combinations(STEPS, 2) if STEPS[one][0] != STEPS[two][0])
 
 
-def identified(name: str, population: Trained, trials: int, strangers: int) -> None:
-    rng = np.random.default_rng(0)
-    places = range(1, population.weights.shape[1], EVERY)
-    relu = population.card.architecture.activation in ("relu", "leaky_relu")
-    with tempfile.TemporaryDirectory() as directory:
-        root = Path(directory)
-        workspace = Workspace.of(Repository.init(root / "repository"), author="Benchmark <b@example.org>")
+@dataclass
+class Cell:
+    """Of each population, which share of the copies was traced to its source, and named with all transforms."""
 
-        def write(model: Arrays) -> Path:
-            save_file({key: np.ascontiguousarray(v, np.float32) for key, v in model.items()}, root / "file.safetensors")
-            return root / "file.safetensors"
+    found: dict[str, float] = field(default_factory=dict)
+    named: dict[str, float] = field(default_factory=dict)
 
-        def ask(models: list[Arrays]) -> list[Match | None]:
-            paths = []
-            for number, model in enumerate(models):
-                paths.append(write(model).rename(root / f"{number}.safetensors"))
-            return [row.match for row in identify(workspace, paths).results]
 
-        ids = {}
+class Asked:
+    """A repository with some of a population's runs, and the runs that it has not."""
+
+    def __init__(self, runs: Sequence[Sequence[Arrays]], root: Path) -> None:
+        self.root, self.strange = root, runs[COMMITTED:]
+        self.workspace = Workspace.of(Repository.init(root / "repository"), author="Benchmark <b@example.org>")
         (root / "run").mkdir()
-        for seed in range(COMMITTED):
-            for place in places:
-                write(arrays_of(population, seed, place)).rename(root / "run" / f"{seed}-{place}.safetensors")
-        for row in commit(workspace, [root / "run"]).commits:
-            seed, place = map(int, Path(row.path).stem.split("-"))
-            ids[seed, place] = row.id
-        for how, (names, _) in {**CHANGES, **PLAIN}.items():
-            if "rescaled" in names and not relu:
-                continue
-            truth = [(int(rng.integers(COMMITTED)), int(rng.choice(places))) for _ in range(trials)]
-            answers = ask([copy_of(arrays_of(population, *one), how, rng) for one in truth])
-            pairs = list(zip(answers, truth, strict=True))
-            right = [match for match, one in pairs if match is not None and match.commit == ids[one]]
-            named = sum(match.transform == names for match in right)
-            print(f"| {name} | {how} | {len(right) / trials:.3f} | {named / trials:.3f} |", flush=True)
-        others = range(COMMITTED, len(population.weights))
-        models = [arrays_of(population, int(rng.choice(others)), int(rng.choice(places))) for _ in range(strangers)]
-        answers = ask([moved(rng, model) if i % 2 else model for i, model in enumerate(models)])
-        false = sum(match is not None for match in answers)
-        moves = sum(match is not None and "permuted" in (match.transform or "") for match in answers)
-        print(f"| {name} | {strangers} strangers: taken for kin, as permuted | {false} | {moves} |", flush=True)
+        points = {}
+        for run in range(COMMITTED):
+            for place in np.unique(np.linspace(1, len(runs[run]) - 1, PLACES).astype(int)):
+                points[run, int(place)] = runs[run][place]
+                self.write(runs[run][place]).rename(root / "run" / f"{run}-{place}.safetensors")
+        rows = commit(self.workspace, [root / "run"]).commits
+        ids = {tuple(map(int, Path(row.path).stem.split("-"))): row.id for row in rows}
+        self.committed = [(ids[key], model) for key, model in points.items()]
+
+    def write(self, model: Arrays) -> Path:
+        save_file({key: np.ascontiguousarray(value) for key, value in model.items()}, self.root / "file.safetensors")
+        return self.root / "file.safetensors"
+
+    def ask(self, models: Sequence[Arrays]) -> list[Match | None]:
+        paths = [self.write(model).rename(self.root / f"{i}.safetensors") for i, model in enumerate(models)]
+        return [row.match for row in identify(self.workspace, paths).results]
+
+    def copies(self, steps: Sequence[str], trials: int, rng: np.random.Generator) -> tuple[float, float]:
+        """Shares of copies whose source was found, and whose transforms were named as well."""
+        chosen = [self.committed[i] for i in rng.integers(len(self.committed), size=trials)]
+        made = []
+        for _, model in chosen:
+            for step in steps:
+                model = STEPS[step][1](model, rng)
+            made.append(model)
+        wanted = "+".join(sorted({STEPS[step][0] for step in steps}, key=NAMES.index))
+        found = [
+            match
+            for match, (id, _) in zip(self.ask(made), chosen, strict=True)
+            if match is not None and match.commit == id
+        ]
+        return len(found) / trials, sum(match.transform == wanted for match in found) / trials
+
+    def strangers(self, number: int, rng: np.random.Generator) -> list[Match]:
+        """What checkpoints of strange runs are taken for, every other one permuted."""
+        runs = [self.strange[i] for i in rng.integers(len(self.strange), size=number)]
+        models = [run[int(rng.integers(1, len(run)))] for run in runs]
+        answers = self.ask([permuted(model, rng) if i % 2 else model for i, model in enumerate(models)])
+        return [match for match in answers if match is not None]
 
 
-def null(name: str, population: Trained, pairs: int) -> None:
-    rng = np.random.default_rng(1)
-    spec = derive(population.card.architecture.shapes())
-    if spec is None:
-        return
-    runs, length = population.weights.shape[:2]
-    cosines, beyond = [], []
-    for _ in range(pairs):
-        left, right = rng.choice(runs, 2, replace=False)
-        a, b = (arrays_of(population, int(run), int(rng.integers(1, length))) for run in (left, right))
-        x, y = ({key: value.astype(np.float64) for key, value in one.items()} for one in (a, b))
-        mean, _ = matched_null(x, y, spec)
-        cosines.append(match_units(x, y, spec).cosine)
-        beyond.append((cosines[-1] - mean) / (1 - mean))
-    false = sum(value >= BEYOND for value in beyond)
-    print(
-        f"| {name} | {pairs} | {np.median(cosines):.2f}, {max(cosines):.2f} | {max(beyond):.2f} | {false} |", flush=True
-    )
+def runs_of(name: str, data: Path, cache: Path) -> list[list[Arrays]]:
+    if name in TINY:
+        return [[dict(point) for point in run] for run in tiny_runs(name, data, cache)]
+    population = trained(name, data, cache)
+    shapes = population.card.architecture.shapes()
+    ends = np.cumsum([int(np.prod(shape)) for shape in shapes.values()])[:-1]
+
+    def arrays(point: npt.NDArray[np.float32]) -> Arrays:
+        parts = np.split(point, ends)
+        return {key: part.reshape(shape) for (key, shape), part in zip(shapes.items(), parts, strict=True)}
+
+    return [[arrays(point) for point in run] for run in population.weights]
+
+
+def homogeneous(name: str) -> bool:
+    """Whether scales leave the function as it is."""
+    return name in TINY or CARDS[name].architecture.activation in ("relu", "leaky_relu")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help=".npz or directory of IDX files")
     parser.add_argument("--cache", type=Path, default=Path("zoo-out"), help="where trained populations are kept")
-    parser.add_argument("--only", nargs="*", default=list(CARDS), help="names of populations")
-    parser.add_argument("--trials", type=int, default=40, help="copies of each kind")
-    parser.add_argument("--strangers", type=int, default=100, help="strangers asked about")
-    parser.add_argument("--pairs", type=int, default=1000, help="pairs of strangers matched")
+    parser.add_argument("--only", nargs="*", default=[*CARDS, *TINY], help="names of populations")
+    parser.add_argument("--trials", type=int, default=30, help="copies of each kind")
+    parser.add_argument("--strangers", type=int, default=40, help="strangers asked about")
     asked = parser.parse_args()
-    populations = {name: trained(name, asked.data, asked.cache) for name in asked.only}
-    print("| population | copy | right source | and transforms |\n|---|---|---|---|")
-    for name, population in populations.items():
-        identified(name, population, asked.trials, asked.strangers)
-    print("\n| population | pairs | cosine: median, max | beyond the null, max | false |\n|---|---|---|---|---|")
-    for name, population in populations.items():
-        null(name, population, asked.pairs)
+    cells = {steps: Cell() for steps in copies()}
+    notes = []
+    for name in asked.only:
+        start, rng = time.monotonic(), np.random.default_rng(0)
+        with tempfile.TemporaryDirectory() as directory:
+            repository = Asked(runs_of(name, asked.data, asked.cache), Path(directory))
+            for steps, cell in cells.items() if asked.trials else ():
+                if "rescaled" not in steps or homogeneous(name):
+                    cell.found[name], cell.named[name] = repository.copies(steps, asked.trials, rng)
+            false = repository.strangers(asked.strangers, rng)
+        kinds = ", ".join(f"{match.relation} {match.transform or ''} {match.confidence:.2f}" for match in false)
+        notes.append(f"| {name} | {asked.strangers} | {len(false)} | {kinds} |")
+        print(f"{name}: {time.monotonic() - start:.0f} s", flush=True)
+    if asked.trials:
+        print(f"\n{asked.trials} copies a cell\n\n| copy | populations | right source | with transforms | below .99 |")
+        print("|---|---|---|---|---|")
+        for steps, cell in cells.items():
+            if cell.found:
+                found, named = (float(np.mean(list(part.values()))) for part in (cell.found, cell.named))
+                low = [
+                    f"{one} {cell.found[one]:.3f}, {cell.named[one]:.3f}"
+                    for one in cell.named
+                    if cell.named[one] < 0.99
+                ]
+                print(f"| {' + '.join(steps)} | {len(cell.found)} | {found:.3f} | {named:.3f} | {'; '.join(low)} |")
+    print("\n| population | strangers | taken for kin | as |\n|---|---|---|---|")
+    print("\n".join(notes))
 
 
 if __name__ == "__main__":

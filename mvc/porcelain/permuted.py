@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mvc.geometry import PermutationSpec, balance, chance, derive, fit_scales, head_sizes, transform
+from mvc.geometry import Made, PermutationSpec, balance, chance, derive, fit_scales, head_sizes, transform
 from mvc.geometry.matching import Matching, apply, choose_heads, match_units, matched_null
 from mvc.geometry.permutations import Floats
 from mvc.objects import Checkpoint, ObjectId, TensorSpec, read_array
@@ -145,22 +145,30 @@ class _Search:
 
     def explained(self, commit: str, scaled: bool, evidence: float) -> set[str] | None:
         """The transforms by which the file was made of the commit; None where they do not explain it."""
-        known, spec, matching = self.arrays(commit), self.spec(commit), self.matching(commit, scaled)
-        ordered = apply(self.stored, spec, matching)
-        made = {"rescaled"} if scaled else set()
-        if any((ordered[name] != self.stored[name]).any() for name in ordered):
-            made.add("permuted")
-        expected = fit_scales(self.doubles(commit), apply(self.file, spec, matching), spec) if scaled else known
+        spec, matching = self.spec(commit), self.matching(commit, scaled)
+        found = self._made(commit, spec, matching, scaled)
         fits = sum(scaling.size for units in spec.units for scaling in units.scalings) if scaled else 0
-        values = sum(array.size for array in known.values())
-        evidence += chance((units.size for units in spec.units), fits, values)
+        values = sum(array.size for array in self.stored.values())
+        if found is None or found.evidence < evidence + chance((units.size for units in spec.units), fits, values):
+            return None
+        made = set(found.names) | ({"rescaled"} if scaled else set())
+        if matching.steps:  # units that are all zero may have been moved for nothing
+            still = self._made(commit, spec, Matching((), 0.0), scaled)
+            made = made | {"permuted"} if still is None else (made - found.names) | still.names
+        return made
+
+    def _made(self, commit: str, spec: PermutationSpec, matching: Matching, scaled: bool) -> Made | None:
+        known, ordered = self.arrays(commit), apply(self.stored, spec, matching)
+        expected = fit_scales(self.doubles(commit), apply(self.file, spec, matching), spec) if scaled else known
+        names: frozenset[str] = frozenset()
+        evidence = 0.0
         for name, array in known.items():
             found = transform(expected[name], ordered[name], fitted=array.dtype if scaled else None)
             if found is None:
                 return None
-            made |= found.names
-            evidence -= found.evidence
-        return made if evidence < 0 else None
+            names |= found.names
+            evidence += found.evidence
+        return Made(names, evidence)
 
     def descendant(self, commits: Sequence[str]) -> Match | None:
         """The commit that the file, permuted, was trained on from."""
