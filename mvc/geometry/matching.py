@@ -27,9 +27,12 @@ from mvc.geometry.permutations import (
     rows,
     with_rows,
 )
+from mvc.geometry.scales import balance, fit_scales
 from mvc.geometry.transformers import head_sizes
 
 _ROUNDS = 20
+#: share of a unit's squares that single precision leaves unexplained
+_EXACT = 1e-12
 #: units mixed with each other in a made-up stranger
 _MIXED = 128
 #: made-up strangers that a match is held against
@@ -60,6 +63,30 @@ def apply(arrays: Mapping[str, Floats], spec: PermutationSpec, matching: Matchin
     for group, order in matching.steps:
         moved = permute(moved, spec.units[group], order)
     return moved
+
+
+def match_scaled(a: Mapping[str, Floats], b: Mapping[str, Floats], spec: PermutationSpec) -> Matching:
+    """The order of the units of a rescaled b: matched without scales, then by how well a's values explain b's.
+
+    Where pruning took much of small units, alike ones are easily mistaken for each other. So each pair of units is
+    given the likelihood that b's surviving values are a's times some factor, its noise unknown, once a has b's other
+    scales; and units are assigned by that until nothing changes.
+    """
+    balanced, other = balance(a, spec), balance(b, spec)
+    found = match_units(balanced, other, spec)
+    steps, ordered = list(found.steps), apply(b, spec, found)
+    for _ in range(_ROUNDS):
+        expected = fit_scales(a, ordered, spec)
+        count = len(steps)
+        for group, units in enumerate(spec.units):
+            likelihood = sum(_likelihood(expected, ordered, axis, units.size) for axis in _compared(units))
+            _, order = linear_sum_assignment(likelihood, maximize=True)
+            if (order != np.arange(units.size)).any():
+                steps.append((group, order))
+                ordered = permute(ordered, units, order)
+        if len(steps) == count:
+            break
+    return Matching(tuple(steps), found.cosine)
 
 
 def choose_heads(a: Mapping[str, Floats], b: Mapping[str, Floats], shapes: Shapes) -> PermutationSpec | None:
@@ -166,6 +193,16 @@ def _descend(a: Mapping[str, Floats], b: Mapping[str, Floats], spec: Permutation
         if not any(changed):
             break
     return Matching(tuple(steps), _cosine(a, moved))
+
+
+def _likelihood(a: Mapping[str, Floats], b: Mapping[str, Floats], axis: Axis, size: int) -> Floats:
+    """Log-likelihood [units of a, units of b] that the values of b that are not zero are a's times a factor."""
+    x, y = (rows(one[axis.tensor], axis, size) for one in (a, b))
+    inner, squares, others = x @ y.T, (x**2) @ (y != 0).T, (y**2).sum(1)
+    alike = np.divide(inner**2, squares * others, out=np.zeros_like(inner), where=(squares > 0) & (others > 0))
+    left = np.where(inner > 0, 1 - np.minimum(alike, 1), 1.0)
+    likelihood: Floats = -(np.maximum((y != 0).sum(1) - 1, 0) / 2) * np.log(left + _EXACT)
+    return likelihood
 
 
 def _compared(units: Units) -> tuple[Axis, ...]:

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mvc.geometry import Made, PermutationSpec, balance, chance, derive, fit_scales, head_sizes, transform
-from mvc.geometry.matching import Matching, apply, choose_heads, match_units, matched_null
+from mvc.geometry import Made, PermutationSpec, chance, derive, fit_scales, head_sizes, transform
+from mvc.geometry.matching import Matching, apply, choose_heads, match_scaled, match_units, matched_null
 from mvc.geometry.permutations import Floats
 from mvc.objects import Checkpoint, ObjectId, TensorSpec, read_array
 from mvc.porcelain.copies import CHECKED, explain, finite, joined, likely, lineage_of, needed
@@ -121,10 +121,8 @@ class _Search:
 
     def matching(self, commit: str, scaled: bool) -> Matching:
         if (commit, scaled) not in self._matchings:
-            spec, known, file = self.spec(commit), self.doubles(commit), self.file
-            if scaled:
-                known, file = balance(known, spec), balance(file, spec)
-            self._matchings[commit, scaled] = match_units(known, file, spec)
+            match = match_scaled if scaled else match_units
+            self._matchings[commit, scaled] = match(self.doubles(commit), self.file, self.spec(commit))
         return self._matchings[commit, scaled]
 
     def nearest(self, pool: Sequence[str], scaled: bool) -> list[str]:
