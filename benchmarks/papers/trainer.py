@@ -30,7 +30,7 @@ from mvc.zoo.nets import generator
 from mvc.zoo.train import Trainer
 
 PAPER = "schurholt-borth-2021"
-_FLAGS = ("-O3", "-march=native", "-mprefer-vector-width=512", "-ffast-math", "-funroll-loops", "-shared", "-fPIC")
+_FLAGS = ("-O3", "-march=native", "-mprefer-vector-width=512", "-ffast-math", "-shared", "-fPIC")
 
 
 class _Recipe(ctypes.Structure):

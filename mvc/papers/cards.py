@@ -39,13 +39,15 @@ class ZooCard:
 class PaperCard:
     """``ranks`` are the dimensions that weights are reduced to by a truncated singular value decomposition.
 
-    ``initial`` says whether the checkpoints before training belong to the paper's populations.
+    ``engine_rank`` is the one of them that mvc's inference is also given. ``initial`` says whether the checkpoints
+    before training belong to the paper's populations.
     """
 
     name: str
     title: str
     about: str
     ranks: tuple[int, ...]
+    engine_rank: int
     initial: bool
     zoos: tuple[ZooCard, ...]
     notes: tuple[str, ...]

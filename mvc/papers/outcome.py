@@ -18,12 +18,14 @@ class Measured:
 
 @dataclass(frozen=True)
 class EngineScores:
-    """mvc's inference on the same weights, shuffled, the number of runs not given.
+    """mvc's inference on the same points, shuffled, the number of runs not given.
 
+    ``representation``: "weights", or what each model was reduced to before ("svd-50", "sketch-64").
     ``pairs_mean`` and ``pairs_worst`` over runs: share of an epoch's pairs that stand next to each other in order, up
     to reversal. ``directions_right`` of ``directions_stated``; the other lineages are said to be undecided.
     """
 
+    representation: str
     initial: bool
     points: int
     runs: int

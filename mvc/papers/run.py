@@ -6,7 +6,7 @@ Owns the sequence; training resumes where it was interrupted, measuring is done 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +14,8 @@ import torch
 
 from mvc.errors import InputError
 from mvc.papers.cards import PaperCard, Scores, ZooCard
-from mvc.papers.engine import Weights, judge_engine
-from mvc.papers.outcome import Measured, PaperOutcome, ZooOutcome
+from mvc.papers.engine import SKETCH, Weights, judge_engine, judge_reduced, known_runs, sketch
+from mvc.papers.outcome import EngineScores, Measured, PaperOutcome, ZooOutcome
 from mvc.papers.protocol import Floats, Ints, measure, truncated_svd
 from mvc.zoo.cards import Card, find_card
 from mvc.zoo.data import Dataset
@@ -73,7 +73,6 @@ def _run_zoo(
     measured = time.monotonic()
     if progress is not None:
         progress(f"{zoo.name}: mvc's inference", 1, 2)
-    shapes = card.architecture.shapes()
     return ZooOutcome(
         zoo=zoo.name,
         card=zoo.zoo,
@@ -81,10 +80,7 @@ def _run_zoo(
         weights=card.architecture.size,
         accuracy=accuracy,
         protocol=protocol,
-        engine=(
-            judge_engine(weights[:, 1:], shapes, initial=False),
-            judge_engine(weights, shapes, initial=True),
-        ),
+        engine=_engine(paper, weights, card.architecture.shapes()),
         training_seconds=round(trained - begun, 1),
         protocol_seconds=round(measured - trained, 1),
     )
@@ -121,14 +117,30 @@ def train_zoo(
 
 
 def _protocol(paper: PaperCard, zoo: ZooCard, weights: Weights) -> tuple[Measured, ...]:
-    seeds, length, size = weights.shape
-    points: Floats = weights.reshape(-1, size).astype(np.float64)  # (S·K, d)
-    runs: Ints = np.repeat(np.arange(seeds), length)
-    epochs: Ints = np.tile(np.arange(length), seeds)
+    points, truth = _points(weights)
     ranks = [rank for rank in paper.ranks if rank < min(points.shape)]  # more are no reduction of a small population
     reduced = truncated_svd(points, max(ranks)) if ranks else points
     representations = {"weights": points, **{f"svd-{rank}": reduced[:, :rank] for rank in ranks}}
     return tuple(
-        Measured(name, measure(coordinates, runs, epochs), zoo.printed.get(name, Scores()))
+        Measured(name, measure(coordinates, *truth.T), zoo.printed.get(name, Scores()))
         for name, coordinates in representations.items()
     )
+
+
+def _engine(paper: PaperCard, weights: Weights, shapes: Mapping[str, tuple[int, ...]]) -> tuple[EngineScores, ...]:
+    """Told nothing: from all weights with and without the initial checkpoints, then from a few numbers a model."""
+    points, truth = _points(weights if paper.initial else weights[:, 1:])
+    reduced = {f"sketch-{SKETCH}": sketch(points)}
+    if min(points.shape) > paper.engine_rank:
+        reduced[f"svd-{paper.engine_rank}"] = truncated_svd(points, paper.engine_rank)
+    return (
+        judge_engine(weights[:, 1:], shapes, initial=False),
+        judge_engine(weights, shapes, initial=True),
+        *(judge_reduced(few, truth, name, initial=paper.initial) for name, few in reduced.items()),
+    )
+
+
+def _points(weights: Weights) -> tuple[Floats, Ints]:
+    """Points [S·K, d] of weights [S, K, d], and the run and place of each."""
+    seeds, length, size = weights.shape
+    return weights.reshape(-1, size).astype(np.float64), known_runs(seeds, length)

@@ -31,6 +31,7 @@ CARD = PaperCard(
     title="An Investigation of the Weight Space to Monitor the Training Progress of Neural Networks",
     about="Schürholt & Borth 2021: runs and their order read from the weights of an MLP and a CNN zoo",
     ranks=(500, 100, 50, 25, 10, 5),
+    engine_rank=50,
     initial=False,
     zoos=(
         ZooCard(

@@ -49,9 +49,9 @@ def zoo_lines(zoo: ZooOutcome) -> Iterator[str]:
     )
     yield ""
     yield from _table(
-        ("mvc, K not given", *ENGINE_COLUMNS),
+        ("mvc, K not given: checkpoints as", *ENGINE_COLUMNS),
         [
-            ("with the initial checkpoints" if row.initial else "without them, as above", *engine_row(row))
+            (f"{row.representation}, {'with' if row.initial else 'without'} the initial ones", *engine_row(row))
             for row in zoo.engine
         ],
     )

@@ -24,7 +24,7 @@ from mvc.trajectory.inference import Block
 from mvc.trajectory.mst import Floats, Ints
 from mvc.trajectory.spanning import spanning_tree
 
-#: cosine above which two models are kin whatever the null says
+#: cosine above which two models of more than a few values are kin whatever the null says
 CERTAIN = 0.5
 #: standard deviations of its null that a weaker link must exceed; the best of 10⁸ independent pairs reaches 5.6
 SIGMAS = 6.0
@@ -42,11 +42,13 @@ class Forest:
     """Single linkage of n points: ``edges`` [n-1, 2], smaller index first, in order of indices.
 
     ``links`` are their cosines, ``null`` the standard deviations of the cosine that strangers would have, each [n-1].
+    ``certain`` is the cosine above which two models are kin whatever their null says.
     """
 
     edges: Ints
     links: Floats
     null: Floats
+    certain: float = CERTAIN
 
     @classmethod
     def empty(cls) -> Forest:
@@ -60,7 +62,7 @@ class Forest:
     @property
     def kept(self) -> npt.NDArray[np.bool_]:
         """Whether each edge joins kin."""
-        return (self.links > CERTAIN) | (self.links > SIGMAS * self.null)
+        return (self.links > self.certain) | (self.links > SIGMAS * self.null)
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,15 @@ class Yardstick:
     def norm(self) -> int:
         """Norm of a unit; rounding lengthens it by half the root of its columns at most."""
         return _NORM - math.ceil(math.sqrt(self.columns) / 2)
+
+    @property
+    def certain(self) -> float:
+        """CERTAIN, or the cosine that strangers of so few values reach as rarely as SIGMAS (Fisher's z).
+
+        Values beyond 124 make no difference; models of 64 are certain at .65.
+        """
+        degrees = sum(_degrees(block) for block in self.blocks)
+        return max(CERTAIN, math.tanh(SIGMAS / math.sqrt(max(degrees - 3, 1))))
 
     def units(self, vectors: npt.NDArray[np.floating]) -> Units:
         """Standardised signatures [n, columns] of ``vectors`` [n, k], of length `norm` but for rounding, or zero."""
@@ -164,7 +175,7 @@ def grow(forest: Forest, yardstick: Yardstick, units: Units, new: Ints) -> Fores
     # both are in order of indices
     null[known] = forest.null[np.isin(forest.edges @ [n, 1], edges @ [n, 1])]
     null[~known] = [yardstick.null(units[a], units[b]) for a, b in edges[~known]]
-    return Forest(edges, links, null)
+    return Forest(edges, links, null, yardstick.certain)
 
 
 def strongest_links(forest: Forest, families: Ints) -> Floats:

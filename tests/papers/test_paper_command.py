@@ -44,7 +44,11 @@ def test_a_small_run_and_again_from_its_zoos(tmp_path: Path) -> None:
     (zoo,) = first.zoos
     assert [row.representation for row in zoo.protocol] == ["weights", "svd-5"]  # more are no reduction of 6 points
     assert zoo.protocol[0].printed.ordered_pairs == 0.357 and zoo.protocol[0].measured.purity == 1.0
-    assert [(row.initial, row.points, row.runs) for row in zoo.engine] == [(False, 6, 2), (True, 8, 2)]
+    assert [(row.representation, row.initial, row.points, row.runs) for row in zoo.engine] == [
+        ("weights", False, 6, 2),
+        ("weights", True, 8, 2),
+        ("sketch-64", False, 6, 2),
+    ]
     kept = json.loads((tmp_path / "out" / "results.json").read_text())
     assert kept["schema"] == "mvc.paper/v1" and kept["zoos"][0]["weights"] == 2160
     assert (tmp_path / "out" / "results.md").read_text() == markdown(first)
