@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from mvc.geometry import sign_tensor
 from mvc.testing.trajectories import SHAPES, Walk, synthetic_run, tensors_of
-from mvc.trajectory import lay_out
-from mvc.trajectory.kinship import Forest, Yardstick, grow, kinship, telling, varying
+from mvc.trajectory import Block, lay_out
+from mvc.trajectory.kinship import CERTAIN, Forest, Yardstick, grow, kinship, telling, varying
 from mvc.trajectory.mst import components, minimum_spanning_tree
 from mvc.trajectory.spanning import spanning_tree
 
@@ -118,3 +118,12 @@ def test_the_longest_unit_stays_exact() -> None:
         vectors[:, block.start + 1 : block.stop : 2], vectors[:, block.start + 2 : block.stop : 2] = 1.0, -1.0
     units = yardstick.units(vectors).astype(np.int64)
     assert int((units**2).sum(axis=1).max()) <= 1 << 24
+
+
+@pytest.mark.parametrize("numbers", [64, 100])
+def test_strangers_of_a_few_numbers_stay_strangers(numbers: int) -> None:
+    values = np.random.default_rng(0).normal(size=(3000, numbers))
+    vectors = np.concatenate([np.zeros((3000, 1)), values], axis=1)
+    forest = kinship(vectors, (Block("few", 0, numbers + 1, numbers),))
+    assert numbers > 64 or forest.links.max() > CERTAIN  # chance alone reaches it
+    assert not forest.kept.any()
