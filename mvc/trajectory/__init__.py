@@ -16,7 +16,8 @@ from mvc.trajectory.inference import (
 )
 from mvc.trajectory.lineages import infer
 from mvc.trajectory.mixtures import Mixture, explain_mixture
-from mvc.trajectory.mst import linkage, minimum_spanning_tree
+from mvc.trajectory.mst import insert, linkage, minimum_spanning_tree
+from mvc.trajectory.single_linkage import SingleLinkage, single_linkage
 
 __all__ = [
     "Block",
@@ -30,11 +31,14 @@ __all__ = [
     "Placement",
     "Population",
     "Relation",
+    "SingleLinkage",
     "Source",
     "explain_mixture",
     "identify",
     "infer",
+    "insert",
     "lay_out",
     "linkage",
     "minimum_spanning_tree",
+    "single_linkage",
 ]

@@ -7,6 +7,8 @@ Lists of edges are in that order, the smaller index of each edge first.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -14,7 +16,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.intp]
 
 
-def minimum_spanning_tree(distances: Floats) -> tuple[Ints, Floats]:
+def minimum_spanning_tree(distances: npt.NDArray[np.floating[Any]]) -> tuple[Ints, Floats]:
     """Prim's algorithm on a dense matrix [n, n]: edges [n-1, 2] and weights [n-1].
 
     O(n²) time, O(n) memory beside the matrix.
@@ -105,6 +107,30 @@ def linkage(edges: Ints, weights: Floats) -> Floats:
     merges = np.empty((n - 1, 4))
     merges[:, 0], merges[:, 1], merges[:, 2], merges[:, 3] = left, right, weights, size[n:]
     return merges
+
+
+def leaf_order(edges: Ints, weights: Floats) -> tuple[Ints, Floats]:
+    """Leaves [n] of the dendrogram in an order that keeps clusters together, and the gaps [n-1] between neighbours.
+
+    The largest gap between two leaves is the height at which single linkage joins them, and the heaviest edge on their
+    path through the tree (the reachability plot of Ankerst, Breunig, Kriegel and Sander 1999).
+    """
+    n = len(edges) + 1
+    root, last, following, before = list(range(n)), list(range(n)), [0] * n, [0.0] * n
+    for a, b, weight in zip(edges[:, 0].tolist(), edges[:, 1].tolist(), weights.tolist(), strict=True):
+        while root[a] != a:
+            root[a] = a = root[root[a]]
+        while root[b] != b:
+            root[b] = b = root[root[b]]
+        if a > b:
+            a, b = b, a
+        root[b] = a  # a cluster's root is its first leaf
+        following[last[a]], last[a], before[b] = b, last[b], weight
+    leaves = np.zeros(n, dtype=np.intp)
+    at = 0
+    for place in range(1, n):
+        leaves[place] = at = following[at]
+    return leaves, np.array(before)[leaves[1:]]
 
 
 def components(n: int, edges: Ints) -> Ints:
