@@ -40,7 +40,10 @@ class EngineScores:
 
 @dataclass(frozen=True)
 class ZooOutcome:
-    """One population: ``accuracy`` is the mean test accuracy after the last epoch; seconds are this call's."""
+    """One population: ``accuracy`` is the mean test accuracy after the last epoch; seconds are this call's.
+
+    ``figure``: its PNG beside the results, if one was drawn.
+    """
 
     zoo: str
     card: str
@@ -51,6 +54,7 @@ class ZooOutcome:
     engine: tuple[EngineScores, ...]
     training_seconds: float
     protocol_seconds: float
+    figure: str | None = None
 
 
 @dataclass(frozen=True)

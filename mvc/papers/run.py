@@ -6,7 +6,7 @@ Owns the sequence; training resumes where it was interrupted, measuring is done 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,7 @@ from mvc.zoo.train import Progress, Trainer
 
 #: where, in the output directory, the trained populations are
 ZOOS = "zoos"
+Illustrate = Callable[[ZooCard, Weights], str]
 #: seeds that are trained side by side
 BLOCK = 50
 
@@ -37,9 +38,11 @@ def run_paper(
     epochs: int | None = None,
     only: Sequence[str] = (),
     progress: Progress | None = None,
+    illustrate: Illustrate | None = None,
 ) -> PaperOutcome:
     """Trains and measures the paper's zoos (all, or those named by ``only``) in ``out``.
 
+    ``illustrate`` is given each zoo's card and the weights that the paper's protocol sees; it names its figure.
     ``seeds`` and ``epochs`` of the zoos' cards unless given; at least two of each. Raises InputError.
     """
     unknown = set(only) - {zoo.name for zoo in paper.zoos}
@@ -54,25 +57,39 @@ def run_paper(
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # layers this small lose more by handing work over than they gain
     try:
-        outcomes = tuple(_run_zoo(paper, zoo, data, out / ZOOS / zoo.name, (seeds, epochs), progress) for zoo in chosen)
+        outcomes = tuple(
+            _run_zoo(paper, zoo, data, out / ZOOS / zoo.name, (seeds, epochs), progress, illustrate) for zoo in chosen
+        )
     finally:
         torch.set_num_threads(threads)
     return PaperOutcome(paper.name, paper.title, data.name, seeds, epochs, outcomes, paper.notes)
 
 
 def _run_zoo(
-    paper: PaperCard, zoo: ZooCard, data: Dataset, out: Path, size: tuple[int, int], progress: Progress | None
+    paper: PaperCard,
+    zoo: ZooCard,
+    data: Dataset,
+    out: Path,
+    size: tuple[int, int],
+    progress: Progress | None,
+    illustrate: Illustrate | None,
 ) -> ZooOutcome:
+    def report(what: str, done: int) -> None:
+        if progress is not None:
+            progress(f"{zoo.name}: {what}", done, 2 if illustrate is None else 3)
+
     card = find_card(zoo.zoo)
     begun = time.monotonic()
     weights, accuracy = train_zoo(card, data, out, size, progress)  # (S, K, d), the initial checkpoint first
     trained = time.monotonic()
-    if progress is not None:
-        progress(f"{zoo.name}: the paper's protocol", 0, 2)
-    protocol = _protocol(paper, zoo, weights if paper.initial else weights[:, 1:])
+    report("the paper's protocol", 0)
+    seen = weights if paper.initial else weights[:, 1:]
+    protocol = _protocol(paper, zoo, seen)
     measured = time.monotonic()
-    if progress is not None:
-        progress(f"{zoo.name}: mvc's inference", 1, 2)
+    report("mvc's inference", 1)
+    engine = _engine(paper, weights, card.architecture.shapes())
+    if illustrate is not None:
+        report("figures", 2)
     return ZooOutcome(
         zoo=zoo.name,
         card=zoo.zoo,
@@ -80,9 +97,10 @@ def _run_zoo(
         weights=card.architecture.size,
         accuracy=accuracy,
         protocol=protocol,
-        engine=_engine(paper, weights, card.architecture.shapes()),
+        engine=engine,
         training_seconds=round(trained - begun, 1),
         protocol_seconds=round(measured - trained, 1),
+        figure=None if illustrate is None else illustrate(zoo, seen),
     )
 
 

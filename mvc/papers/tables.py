@@ -32,6 +32,9 @@ def zoo_lines(zoo: ZooOutcome) -> Iterator[str]:
     yield f"## {zoo.zoo}"
     yield f"`{zoo.card}`, {zoo.weights:,} weights, test accuracy {zoo.accuracy:.1%}. Reading: {zoo.reading}."
     yield ""
+    if zoo.figure is not None:
+        yield f"![{zoo.zoo}: dendrogram and maps of the weight space]({zoo.figure})"
+        yield ""
     yield from _table(
         ("paper's protocol, K given", "purity", "p.", "ordered initial epochs", "p.", "ordered pairs", "p."),
         [

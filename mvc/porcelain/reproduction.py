@@ -3,6 +3,7 @@
 zoos/NAME/     trained populations; a run that is interrupted goes on from them
 results.json   the outcome, `mvc.paper/v1`
 results.md     the same as Markdown tables
+figures/       a PNG of each zoo, if asked for
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mvc.errors import ExistsError
+from mvc.papers.cards import ZooCard
 from mvc.papers.catalogue import find_paper
+from mvc.papers.figures import Weights, draw, require_figures
 from mvc.papers.outcome import PaperOutcome
 from mvc.papers.run import ZOOS, run_paper
 from mvc.papers.tables import markdown
@@ -21,7 +24,8 @@ from mvc.porcelain.results import to_json
 from mvc.zoo.data import load
 from mvc.zoo.files import write_whole
 
-RESULTS = ("results.json", "results.md")
+FIGURES = "figures"
+RESULTS = ("results.json", "results.md", FIGURES)
 
 
 def reproduce(
@@ -32,13 +36,17 @@ def reproduce(
     epochs: int | None = None,
     data: Path | None = None,
     only: Sequence[str] = (),
+    figures: bool = False,
     progress: Report | None = None,
 ) -> PaperOutcome:
     """Trains and measures ``paper`` in ``out``; ``data`` is an .npz or a directory of IDX files, digits unless given.
 
-    Raises NotFoundError, InputError (also where ``out`` holds the paper's zoos trained otherwise), ExistsError.
+    Raises NotFoundError, InputError (also where ``out`` holds the paper's zoos trained otherwise, and for ``figures``
+    without the extra that draws them), ExistsError.
     """
     card = find_paper(paper)
+    if figures:
+        require_figures()
     if out.exists() and (not out.is_dir() or any(one.name not in (ZOOS, *RESULTS) for one in out.iterdir())):
         raise ExistsError(f"{str(out)!r} holds something else", hint="give another directory with -o")
 
@@ -46,7 +54,21 @@ def reproduce(
         if progress is not None:
             progress(done, total, what)
 
-    outcome = run_paper(card, load(data), out, seeds=seeds, epochs=epochs, only=only, progress=report)
+    def illustrate(zoo: ZooCard, weights: Weights) -> str:
+        name = f"{FIGURES}/{zoo.name}.png"
+        write_whole(out / name, draw(f"{card.name}: {zoo.name}", weights, card.engine_rank))
+        return name
+
+    outcome = run_paper(
+        card,
+        load(data),
+        out,
+        seeds=seeds,
+        epochs=epochs,
+        only=only,
+        progress=report,
+        illustrate=illustrate if figures else None,
+    )
     write_whole(out / "results.json", json.dumps(to_json(outcome, "paper"), indent=1).encode())
     write_whole(out / "results.md", markdown(outcome).encode())
     return outcome

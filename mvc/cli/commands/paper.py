@@ -39,6 +39,7 @@ add_list(command, list_papers, entries, about="List the papers that can be run."
 @data_option
 @click.option("-o", "--output", "out", metavar="DIR", help="Where zoos and results go [default: PAPER].")
 @click.option("--only", multiple=True, metavar="ZOO", help="Only this zoo of the paper; may be given again.")
+@click.option("--figures", is_flag=True, help="Draw the weight space as well (needs the extra: modelvc[papers]).")
 @json_option
 @pass_session
 def run(
@@ -49,6 +50,7 @@ def run(
     data: str | None,
     out: str | None,
     only: tuple[str, ...],
+    figures: bool,
     as_json: bool,
 ) -> None:
     """Train PAPER's zoos and measure them, as the paper did and as mvc does.
@@ -66,10 +68,11 @@ def run(
             epochs=epochs,
             data=None if data is None else session.path(data),
             only=only,
+            figures=figures,
             progress=report,
         )
     if as_json:
         output.emit_json(outcome, "paper")
         return
     output.emit_lines(escape(line) for line in markdown(outcome).splitlines())
-    hint(f"results are in {escape(where)}: results.json, results.md")
+    hint(f"results are in {escape(where)}: results.json, results.md{', figures' if figures else ''}")
