@@ -21,8 +21,7 @@ import numpy.typing as npt
 
 from mvc.geometry import EXACT, WIDTH
 from mvc.trajectory.inference import Block
-from mvc.trajectory.mst import Floats, Ints
-from mvc.trajectory.spanning import spanning_tree
+from mvc.trajectory.mst import Floats, Ints, insert
 
 #: cosine above which two models of more than a few values are kin whatever the null says
 CERTAIN = 0.5
@@ -39,7 +38,7 @@ Units = npt.NDArray[np.int16]
 
 @dataclass(frozen=True)
 class Forest:
-    """Single linkage of n points: ``edges`` [n-1, 2], smaller index first, in order of indices.
+    """Single linkage of n points, given in order of their keys: ``edges`` [n-1, 2], the strongest first.
 
     ``links`` are their cosines, ``null`` the standard deviations of the cosine that strangers would have, each [n-1].
     ``certain`` is the cosine above which two models are kin whatever their null says.
@@ -152,30 +151,29 @@ def kinship(vectors: npt.NDArray[np.floating], blocks: Sequence[Block]) -> Fores
 
 
 def grow(forest: Forest, yardstick: Yardstick, units: Units, new: Ints) -> Forest:
-    """The forest of all n points with these ``units`` [n, k]; all but ``new`` (indices) are in the forest already.
+    """The forest of all n points with these ``units`` [n, k], given that of all but ``new`` (indices, ascending).
 
-    ``forest`` numbers its points as ``units`` does. O(n k) time a new point, O(n) memory beside the units.
+    O(n k) time a new point, O(n) memory beside the units.
     """
     n, square = len(units), yardstick.norm**2
-    edges, weights = forest.edges, square - np.rint(forest.links * square)
-    there = np.ones(n, dtype=bool)
-    there[new] = False
+    there = np.setdiff1d(np.arange(n), new)
+    known = dict(zip((there[forest.edges] @ [n, 1]).tolist(), forest.null.tolist(), strict=True))
+    edges, weights = forest.edges, np.rint((1.0 - forest.links) * square)
     size = max(1, _ROOM // max(n, 1))
     for start in range(0, len(new), size):
         rows = new[start : start + size]
-        there[rows] = True
-        columns = np.flatnonzero(there)
+        columns = np.union1d(there, rows)
         # the nearer kin the lighter, in whole numbers
-        block = np.clip(square - _products(units, rows, columns), 0.0, 2.0 * square)
-        edges, weights = spanning_tree(n, (edges, weights), (rows, columns, block))
-    order = np.lexsort((edges[:, 1], edges[:, 0]))
-    edges, links = edges[order], 1.0 - weights[order] / square
-    null = np.empty(len(edges))
-    known = np.isin(edges @ [n, 1], forest.edges @ [n, 1])
-    # both are in order of indices
-    null[known] = forest.null[np.isin(forest.edges @ [n, 1], edges @ [n, 1])]
-    null[~known] = [yardstick.null(units[a], units[b]) for a, b in edges[~known]]
-    return Forest(edges, links, null, yardstick.certain)
+        lengths = np.clip(square - _products(units, rows, columns), 0.0, 2.0 * square)
+        present = np.isin(columns, there)
+        for row, length in zip(rows, lengths, strict=True):
+            at = int(np.searchsorted(columns, row))
+            edges, weights = insert(edges, weights, length[present], at=int(present[:at].sum()))
+            present[at] = True
+        there = columns
+    pairs = zip((edges @ [n, 1]).tolist(), edges.tolist(), strict=True)
+    null = [known[pair] if pair in known else yardstick.null(units[a], units[b]) for pair, (a, b) in pairs]
+    return Forest(edges, 1.0 - weights / square, np.array(null), yardstick.certain)
 
 
 def strongest_links(forest: Forest, families: Ints) -> Floats:

@@ -12,7 +12,6 @@ from mvc.testing.trajectories import SHAPES, Walk, synthetic_run, tensors_of
 from mvc.trajectory import Block, lay_out
 from mvc.trajectory.kinship import CERTAIN, Forest, Yardstick, grow, kinship, telling, varying
 from mvc.trajectory.mst import components, minimum_spanning_tree
-from mvc.trajectory.spanning import spanning_tree
 
 BLOCKS = lay_out(SHAPES.items())
 
@@ -43,33 +42,10 @@ def test_the_forest_does_not_depend_on_how_it_grew(data: st.DataObject, seed: in
         part = data.draw(st.integers(1, n - len(there)))
         now = np.sort(order[: len(there) + part])
         place = np.searchsorted(now, there)
-        renumbered = Forest(place[forest.edges], forest.links, forest.null)
         new = np.setdiff1d(np.arange(len(now)), place)
-        forest = grow(renumbered, yardstick, yardstick.units(vectors[now]), new)
+        forest = grow(forest, yardstick, yardstick.units(vectors[now]), new)
         there = now
     assert same(forest, kinship(vectors, BLOCKS))
-
-
-@given(seed=st.integers(0, 10_000), steps=st.integers(1, 12))
-@settings(max_examples=50, deadline=None)
-def test_the_spanning_tree_is_that_of_all_distances(seed: int, steps: int) -> None:
-    """Against Prim's algorithm; whole weights with many ties, which the smaller pair of indices wins."""
-    rng = np.random.default_rng(seed)
-    n = int(rng.integers(2, 25))
-    weights = rng.integers(0, rng.integers(2, 60), size=(n, n)).astype(float)
-    weights = np.minimum(weights, weights.T)
-    np.fill_diagonal(weights, 0.0)
-    ranks = np.triu(np.arange(1, n * n + 1).reshape(n, n), 1) / (n * n + 1)
-    edges, tied = minimum_spanning_tree(weights + ranks + ranks.T)
-    found: tuple[np.ndarray, np.ndarray] = np.empty((0, 2), dtype=np.intp), np.empty(0)
-    there = np.empty(0, dtype=np.intp)
-    for rows in map(np.sort, np.array_split(rng.permutation(n), steps)):
-        there = np.union1d(there, rows).astype(np.intp)
-        if len(rows):
-            found = spanning_tree(n, found, (rows, there, weights[np.ix_(rows, there)]))
-    order = np.lexsort((found[0][:, 1], found[0][:, 0], found[1]))
-    assert np.array_equal(found[0][order], edges)
-    assert np.array_equal(found[1][order], np.floor(tied))
 
 
 @pytest.mark.parametrize("seed", range(4))
