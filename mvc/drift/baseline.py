@@ -36,12 +36,17 @@ def prediction_errors(values: Floats) -> Floats:
     return errors[np.isfinite(errors)]
 
 
-def normal_scale(own: Floats, siblings: Sequence[Floats], floor: float) -> float | None:
-    """Scale of normal prediction errors, robust, own and siblings' pooled by number; None without three of them."""
-    parts = [(float(len(own)), _robust(own))] if len(own) >= 3 else []
+def pooled(siblings: Sequence[Floats]) -> tuple[float, float]:
+    """What siblings' prediction errors say together: how much it weighs, and their robust scale; (0, 0) if too few."""
     others = np.concatenate([errors for errors in siblings if len(errors)] or [np.empty(0)])
-    if len(others) >= 3:
-        parts.append((min(float(len(others)), _POOLING), _robust(others)))
+    return (min(float(len(others)), _POOLING), _robust(others)) if len(others) >= 3 else (0.0, 0.0)
+
+
+def normal_scale(own: Floats, siblings: tuple[float, float], floor: float) -> float | None:
+    """Scale of normal prediction errors, robust, own and ``pooled`` siblings' by number; None without three of them."""
+    parts = [(float(len(own)), _robust(own))] if len(own) >= 3 else []
+    if siblings[0]:
+        parts.append(siblings)
     if not parts:
         return None
     weight = sum(count for count, _ in parts)

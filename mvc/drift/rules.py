@@ -8,11 +8,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-from mvc.drift.baseline import combined_probability, normal_scale, prediction_errors, tail_probability
+from mvc.drift.baseline import combined_probability, normal_scale, pooled, prediction_errors, tail_probability
 from mvc.drift.steps import Floats, Steps, drift_steps
 
 #: rule → one line on what it catches
@@ -64,11 +65,21 @@ class Normal:
     @classmethod
     def of(cls, paths: Iterable[npt.NDArray[np.floating]]) -> Normal:
         """Errors along whole trajectories of signatures, each [m, k]."""
-        steps = [drift_steps(path) for path in paths if len(path) > 2]
+        return cls.of_steps(drift_steps(path) for path in paths if len(path) > 2)
+
+    @classmethod
+    def of_steps(cls, walks: Iterable[Steps]) -> Normal:
+        """Errors along whole trajectories, given their steps."""
+        steps = list(walks)
         return cls(
             tuple(prediction_errors(row.log_lengths) for row in steps),
             tuple(prediction_errors(row.turns) for row in steps),
         )
+
+    @cached_property
+    def scales(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        """Both features' errors, pooled."""
+        return pooled(self.lengths), pooled(self.turns)
 
 
 def judge(path: npt.NDArray[np.floating], *, siblings: Normal | None = None) -> Judgement:
@@ -83,8 +94,13 @@ def judge_all(
 
     ``siblings`` help while the trajectory is short.
     """
-    steps, normal = drift_steps(path), siblings or Normal()
-    return tuple(_judge_point(steps, point, normal) for point in range(start, len(path)))
+    return judge_steps(drift_steps(path), siblings=siblings, start=start)
+
+
+def judge_steps(steps: Steps, *, siblings: Normal | None = None, start: int = 0) -> tuple[Judgement, ...]:
+    """As `judge_all`, given the features of the trajectory's steps."""
+    normal = siblings or Normal()
+    return tuple(_judge_point(steps, point, normal) for point in range(start, len(steps.log_lengths) + 1))
 
 
 def _judge_point(steps: Steps, point: int, normal: Normal) -> Judgement:
@@ -95,8 +111,8 @@ def _judge_point(steps: Steps, point: int, normal: Normal) -> Judgement:
         return Judgement(0.0, (), "identical to the checkpoint before it")
     probabilities, findings = [], []
     for rule, values, pool, floor in (
-        ("MVC002", steps.log_lengths[:point], normal.lengths, _FLOORS[0]),
-        ("MVC003", steps.turns[: point - 1], normal.turns, _FLOORS[1]),
+        ("MVC002", steps.log_lengths[:point], normal.scales[0], _FLOORS[0]),
+        ("MVC003", steps.turns[: point - 1], normal.scales[1], _FLOORS[1]),
     ):
         errors = prediction_errors(values)
         scale = normal_scale(prediction_errors(values[:-1]), pool, floor)

@@ -169,10 +169,36 @@ class DistanceRow(Row):
 
 
 @dataclass(frozen=True, slots=True)
+class UnitRow(Row):
+    """``unit``: little-endian int16."""
+
+    TABLE = tables.UNITS
+
+    content: str
+    architecture: str
+    unit: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ForestRow(Row):
+    """``edges``: little-endian int32; ``links``, ``nulls``: little-endian float64."""
+
+    TABLE = tables.FORESTS
+    JSON = frozenset({"varying"})
+
+    architecture: str
+    varying: Sequence[int]
+    edges: bytes
+    links: bytes
+    nulls: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class InferenceRow(Row):
     TABLE = tables.INFERENCES
     JSON = frozenset({"warnings"})
 
+    family: str
     architecture: str
     basis: str
     warnings: Sequence[str]
@@ -184,6 +210,7 @@ class LineageRow(Row):
 
     id: ObjectId
     architecture: str
+    family: str
     name: str
     name_source: str
     direction_confidence: float
@@ -207,6 +234,20 @@ class PlacementRow(Row):
     turning_angle: float | None
     confidence: float
     evidence: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class WalkRow(Row):
+    """``lengths``, ``turns``: little-endian float64."""
+
+    TABLE = tables.WALKS
+
+    lineage: ObjectId
+    architecture: str
+    before: int
+    lengths: bytes
+    turns: bytes
+    judged: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,11 +136,35 @@ DISTANCES = Table(
     Column("distance", Float, nullable=False),
 )
 
-#: ``basis`` is a digest of all that inference looked at; while it stays the same, so do the rows below
+#: what kinship compares of one point, as int16; a function of its weights and of which tensors tell, and there for the
+#: points that the forest of their architecture spans
+UNITS = Table(
+    "units",
+    METADATA,
+    Column("content", ForeignKey("points.content"), primary_key=True),
+    Column("architecture", ForeignKey("architectures.id"), nullable=False, index=True),
+    Column("unit", LargeBinary, nullable=False),
+)
+
+#: single linkage of an architecture's points, numbered in order of their content. ``varying`` is JSON: places of the
+#: tensors that differ between some of them; ``edges`` int32 pairs, ``links`` and ``nulls`` float64
+FORESTS = Table(
+    "forests",
+    METADATA,
+    Column("architecture", ForeignKey("architectures.id"), primary_key=True),
+    Column("varying", Text, nullable=False),
+    Column("edges", LargeBinary, nullable=False),
+    Column("links", LargeBinary, nullable=False),
+    Column("nulls", LargeBinary, nullable=False),
+)
+
+#: ``family`` is the smallest content in it. ``basis`` is a digest of all that its inference looked at; while it stays
+#: the same, so do the rows below
 INFERENCES = Table(
     "inferences",
     METADATA,
-    Column("architecture", ForeignKey("architectures.id"), primary_key=True),
+    Column("family", ForeignKey("points.content"), primary_key=True),
+    Column("architecture", ForeignKey("architectures.id"), nullable=False, index=True),
     Column("basis", String(64), nullable=False),
     Column("warnings", Text, nullable=False),
 )
@@ -151,6 +175,7 @@ LINEAGES = Table(
     METADATA,
     _id(),
     Column("architecture", ForeignKey("architectures.id"), nullable=False, index=True),
+    Column("family", ForeignKey("inferences.family"), nullable=False, index=True),
     Column("name", AnyText, nullable=False),
     Column("name_source", String(16), nullable=False),
     Column("direction_confidence", Float, nullable=False),
@@ -173,6 +198,19 @@ PLACEMENTS = Table(
     Column("turning_angle", Float),
     Column("confidence", Float, nullable=False),
     Column("evidence", Text, nullable=False),
+)
+
+#: features of a lineage's steps, ``before`` of them from the point that it forked from; float64. ``judged`` is a digest
+#: of all that its flags depend on: these, and those of its siblings
+WALKS = Table(
+    "walks",
+    METADATA,
+    Column("lineage", ForeignKey("lineages.id"), primary_key=True),
+    Column("architecture", ForeignKey("architectures.id"), nullable=False, index=True),
+    Column("before", Integer, nullable=False),
+    Column("lengths", LargeBinary, nullable=False),
+    Column("turns", LargeBinary, nullable=False),
+    Column("judged", String(64), nullable=False),
 )
 
 #: what `check` finds by the rules alone, whatever a policy says of them

@@ -15,7 +15,8 @@ import numpy as np
 from mvc.drift import RULES, Normal, RuleFinding, judge
 from mvc.errors import InputError, NotFoundError
 from mvc.formats import open_checkpoint
-from mvc.porcelain.flags import NOT_FINITE, SIBLINGS
+from mvc.objects import ObjectId
+from mvc.porcelain.flags import NOT_FINITE, root_contents, siblings_of
 from mvc.porcelain.reading import History, Model, find_side, read_model
 from mvc.porcelain.results import CheckedCommit, CheckResult, Finding, LogLineage, VerdictName
 from mvc.porcelain.workspace import Workspace
@@ -160,12 +161,15 @@ class _Siblings:
 
     def __init__(self, history: History) -> None:
         self._history = history
+        self._roots = history.workspace.read(root_contents)
         self._normal: dict[str, Normal] = {}
 
     def of(self, model: Model, own: LogLineage | None) -> Normal:
-        """The longest lineages but ``own``, the same as the log's flags are judged by."""
-        longest = sorted(self._history.alike(model), key=lambda row: (-len(row.commits), row.id))[: SIBLINGS + 1]
-        others = [self._one(row) for row in longest if own is None or row.id != own.id][:SIBLINGS]
+        """Lineages beside ``own``, the same as the log's flags are judged by."""
+        alike = {self._roots[ObjectId(row.id)]: row for row in self._history.alike(model)}
+        root = None if own is None else self._roots[ObjectId(own.id)]
+        chosen = siblings_of(root, {key: len(row.commits) for key, row in alike.items()})
+        others = [self._one(alike[key]) for key in chosen]
         return Normal(
             tuple(errors for other in others for errors in other.lengths),
             tuple(errors for other in others for errors in other.turns),

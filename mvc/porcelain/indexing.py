@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection, select
+from sqlalchemy.sql import ColumnElement
 
 from mvc.errors import IntegrityError
 from mvc.geometry import Signature, sign_tensor
@@ -18,6 +19,7 @@ from mvc.index import (
     DistanceRow,
     FileRow,
     FlagRow,
+    ForestRow,
     Index,
     InferenceRow,
     LineageRow,
@@ -28,6 +30,8 @@ from mvc.index import (
     SettingRow,
     SignatureRow,
     TagRow,
+    UnitRow,
+    WalkRow,
     chunked,
     insert_rows,
     set_stamp,
@@ -45,9 +49,12 @@ from mvc.repository.state import replay
 _ALL: tuple[type[Row], ...] = (
     FlagRow,
     MixtureRow,
+    WalkRow,
     PlacementRow,
     LineageRow,
     InferenceRow,
+    ForestRow,
+    UnitRow,
     DistanceRow,
     SettingRow,
     TagRow,
@@ -83,21 +90,22 @@ def bring_up_to_date(
             _clear(connection, signatures=old is None)
         start = 0 if old is None or anew else len(old.commits)
         new = state.commits[start:]
-        _add_commits(connection, repository, new, start, known or {}, report)
+        touched = _add_commits(connection, repository, new, start, known or {}, report)
         if anew:
             _prune_signatures(connection)
         _replace_names(connection, state)
-        if anew or new or old is None or state.settings != old.settings:
-            infer_lineages(connection, repository, report)
+        told = old is None or state.settings != old.settings
+        if anew or new or told:
+            infer_lineages(connection, repository, report, None if anew or told else touched)
             name_lineages(connection)
         set_stamp(connection, stamp_of(head))
 
 
 def _indexed_state(connection: Connection, operation: str) -> State:
-    order = (CommitRow.TABLE.c.arrival,)
+    column = CommitRow.TABLE.c
     return State(
         ObjectId(operation) if operation else None,
-        tuple(row.id for row in CommitRow.select(connection, order=order)),
+        tuple(commit for (commit,) in connection.execute(select(column.id).order_by(column.arrival))),
         {row.name: row.commit for row in TagRow.select(connection)},
         {row.key: row.value for row in SettingRow.select(connection)},
     )
@@ -140,30 +148,35 @@ def _add_commits(
     arrival: int,
     known: Mapping[ObjectId, Signature],
     report: Report,
-) -> None:
-    """Facts of further commits, the first of which is number ``arrival``, and signatures of their weights."""
-    architectures = {row.id for row in ArchitectureRow.select(connection)}
-    column = PointRow.TABLE.c.content
-    points = {content for (content,) in connection.execute(select(column))}
-    manifests = {manifest for (manifest,) in connection.execute(select(FileRow.TABLE.c.manifest).distinct())}
+) -> set[str]:
+    """Facts of further commits, the first of which is number ``arrival``, and signatures of their weights.
+
+    Returns the architectures that they have.
+    """
+    touched = set()
     for done, commit in enumerate(commits):
         report(done, len(commits), "reading")
         facts = read_facts(repository, commit, arrival + done)
-        if facts.point.content not in points:
+        new = not _has(connection, PointRow.TABLE.c.content, facts.point.content)
+        if new:
             try:
                 _add_signatures(connection, repository, facts.point.tensors, known)
             except IntegrityError:
                 facts = damaged(facts)
-        if facts.architecture.id not in architectures:
-            architectures.add(facts.architecture.id)
+                new = not _has(connection, PointRow.TABLE.c.content, facts.point.content)
+        if not _has(connection, ArchitectureRow.TABLE.c.id, facts.architecture.id):
             insert_rows(connection, [facts.architecture])
-        if facts.point.content not in points:
-            points.add(facts.point.content)
+        if new:
             insert_rows(connection, [facts.point])
-        if facts.commit.manifest not in manifests:
-            manifests.add(facts.commit.manifest)
+        if not _has(connection, FileRow.TABLE.c.manifest, facts.commit.manifest):
             insert_rows(connection, facts.files)
         insert_rows(connection, [facts.commit])
+        touched.add(facts.architecture.id)
+    return touched
+
+
+def _has(connection: Connection, column: ColumnElement[str], value: str) -> bool:
+    return connection.execute(select(column).where(column == value).limit(1)).first() is not None
 
 
 def _add_signatures(

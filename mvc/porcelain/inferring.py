@@ -1,13 +1,12 @@
-"""Inferences in the index: done again where what they look at has changed, and named. Owns what counts as a change."""
+"""Inferences in the index: done again for families that changed, and only for those. Owns what counts as a change."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Connection, select, update
 
@@ -19,100 +18,182 @@ from mvc.index import (
     FlagRow,
     InferenceRow,
     LineageRow,
+    MixtureRow,
     PlacementRow,
-    PointRow,
     SettingRow,
+    WalkRow,
+    chunked,
     insert_rows,
 )
 from mvc.objects import ObjectId, as_array
 from mvc.porcelain.declarations import names_of, pins_of
-from mvc.porcelain.engine import ENGINE
+from mvc.porcelain.flags import NOT_FINITE, judge_walks, root_contents
+from mvc.porcelain.kin import bring_kin, read_tensors
 from mvc.porcelain.naming import Unnamed, choose_names
+from mvc.porcelain.pins import anchored
 from mvc.porcelain.progress import Report
 from mvc.porcelain.signatures import read_signatures
-from mvc.porcelain.understand import Basis, Understood, not_understood, understand
+from mvc.porcelain.understand import PLACELESS, Family, Told, Understood, declared_of, not_understood, understand
 from mvc.repository import Repository
+from mvc.trajectory.kinship import strongest_links
+from mvc.trajectory.lineages import families_of
 
 
-def infer_lineages(connection: Connection, repository: Repository, report: Report) -> None:
-    """Infers anew where what was looked at the last time is not what there is now."""
-    commits: dict[str, list[CommitRow]] = defaultdict(list)
-    for row in CommitRow.select(connection):
-        commits[row.architecture].append(row)
+def infer_lineages(
+    connection: Connection, repository: Repository, report: Report, touched: Collection[str] | None = None
+) -> None:
+    """Infers anew the families that are not what they were the last time.
+
+    ``touched`` are the architectures that have further commits, None where it can be any.
+    """
+    failed = select(InferenceRow.TABLE.c.architecture).where(InferenceRow.TABLE.c.basis == "")
+    again = {*(touched or ()), *(name for (name,) in connection.execute(failed))}
     pins = pins_of(SettingRow.select(connection))
-    last = {row.architecture: row.basis for row in InferenceRow.select(connection)}
-    looked = {architecture: _digest(rows, pins) for architecture, rows in commits.items()}
-    changed = [row for row in ArchitectureRow.select(connection) if last.get(row.id) != looked[row.id]]
-    for done, architecture in enumerate(changed):
-        report(done, len(changed), "reading lineages from weights")
-        points = PointRow.select(connection, PointRow.TABLE.c.architecture == architecture.id)
-        basis = Basis(architecture, commits[architecture.id], {row.content: row.tensors for row in points}, pins)
-        understood = _understand(connection, repository, basis)
-        _replace_inference(connection, architecture.id, understood)
-        # where inference failed, the next operation has it tried again
-        digest = looked[architecture.id] if understood.complete else ""
-        insert_rows(connection, [InferenceRow(architecture.id, digest, list(understood.warnings))])
+    for architecture in ArchitectureRow.select(connection):
+        if touched is None or architecture.id in again:
+            _infer_architecture(connection, repository, architecture, pins, report)
 
 
-def _digest(commits: Iterable[CommitRow], pins: Mapping[ObjectId, ObjectId]) -> str:
-    """Digest of everything that inference looks at."""
-    rows = sorted(
-        (row.id, row.content, row.manifest, row.step, row.run, row.parent, pins.get(row.id)) for row in commits
-    )
-    return hashlib.blake2b(json.dumps([ENGINE, rows]).encode("ascii"), digest_size=32).hexdigest()
-
-
-def _understand(connection: Connection, repository: Repository, basis: Basis) -> Understood:
-    tensors = {tensor for ids in basis.tensors.values() for tensor in ids}
-    where = DistanceRow.TABLE.c.architecture == basis.architecture.id
-    distances = {(row.a, row.b): row.distance for row in DistanceRow.select(connection, where)}
-
-    def read(tensor: ObjectId) -> npt.NDArray[Any]:
-        return as_array(*repository.odb.get_tensor(tensor))
-
-    signatures = read_signatures(connection, tensors)
+def _infer_architecture(
+    connection: Connection,
+    repository: Repository,
+    architecture: ArchitectureRow,
+    pins: Mapping[ObjectId, ObjectId],
+    report: Report,
+) -> None:
+    points = _points(connection, architecture.id)
+    why = ""
     try:
-        return understand(basis, signatures, distances, read)
+        families = list(_families(connection, architecture, points, pins))
     except (MemoryError, StorageError):
         raise
     except Exception as error:  # what is kept must stay within reach, whatever inference makes of it
-        return not_understood(basis, f"{type(error).__name__}: {error}")
+        why = f"{type(error).__name__}: {error}"
+        families = [Family(architecture, points, {}, (), np.empty((0, 2)))]
+    last = InferenceRow.select(connection, InferenceRow.TABLE.c.architecture == architecture.id)
+    known = {(row.family, row.basis) for row in last if row.basis}
+    digests = {family.id: family.digest for family in families}
+    changed = [family for family in families if why or (family.id, digests[family.id]) not in known]
+    gone = [row.family for row in last if digests.get(row.family) != row.basis or why]
+    distances = _forget(connection, gone, changed)
+    for done, family in enumerate(changed):
+        report(done, len(changed), "reading lineages from weights")
+        understood = not_understood(family, why) if why else _understand(connection, repository, family, distances)
+        # where inference failed, the next operation has it tried again
+        digest = digests[family.id] if understood.complete else ""
+        insert_rows(connection, [InferenceRow(family.id, architecture.id, digest, list(understood.warnings))])
+        for rows in (understood.lineages, understood.placements, understood.walks, understood.flags):
+            insert_rows(connection, rows)
+        asked = sorted(understood.distances.items())
+        insert_rows(connection, [DistanceRow(a, b, architecture.id, distance) for (a, b), distance in asked])
+    _judge(connection, architecture.id)
 
 
-def _replace_inference(connection: Connection, architecture: str, understood: Understood) -> None:
-    lineages = LineageRow.TABLE.c
-    ours = select(lineages.id).where(lineages.architecture == architecture)
-    commits = CommitRow.TABLE.c
-    members = select(commits.id).where(commits.architecture == architecture)
-    FlagRow.clear(connection, FlagRow.TABLE.c.commit.in_(members))
-    PlacementRow.clear(connection, PlacementRow.TABLE.c.lineage.in_(ours))
-    for row in (LineageRow, InferenceRow, DistanceRow):
-        row.clear(connection, row.TABLE.c.architecture == architecture)
-    insert_rows(connection, understood.lineages)
-    insert_rows(connection, understood.placements)
-    insert_rows(connection, understood.flags)
-    asked = sorted(understood.distances.items())
-    insert_rows(connection, [DistanceRow(a, b, architecture, distance) for (a, b), distance in asked])
+def _points(connection: Connection, architecture: str) -> dict[str, list[Told]]:
+    """Content → its commits, in order of contents; of one content the commit with the smallest manifest first."""
+    column = CommitRow.TABLE.c
+    columns = [column[name] for name in Told._fields]
+    found: dict[str, list[Told]] = defaultdict(list)
+    for row in sorted(map(tuple, connection.execute(select(*columns).where(column.architecture == architecture)))):
+        found[row[0]].append(Told(*row))
+    return found
+
+
+def _families(
+    connection: Connection,
+    architecture: ArchitectureRow,
+    points: Mapping[str, Sequence[Told]],
+    pins: Mapping[ObjectId, ObjectId],
+) -> Iterator[Family]:
+    """Families by the weights and by what is declared, with the pinned points that belong to them."""
+    if architecture.id in PLACELESS:
+        for key, rows in points.items():
+            yield Family(architecture, {key: rows}, {}, (), np.empty((0, 2)))
+        return
+    content = {row.id: key for key, rows in points.items() for row in rows} if pins else {}
+    pinned = anchored(content, pins)
+    free = {key: rows for key, rows in points.items() if key not in pinned}
+    kin = bring_kin(connection, architecture, list(free))
+    labels = families_of(kin.forest, kin.keys, declared_of(free))
+    links = strongest_links(kin.forest, labels)
+    place = {key: i for i, key in enumerate(kin.keys)}
+    guests: dict[int, dict[str, str]] = defaultdict(dict)
+    for key, anchor in pinned.items():
+        guests[int(labels[place[anchor]])][key] = anchor
+    ordered = np.argsort(labels, kind="stable")
+    for members in np.split(ordered, np.flatnonzero(np.diff(labels[ordered])) + 1):
+        own = guests[int(labels[members[0]])]
+        keys = sorted([*(kin.keys[i] for i in members), *own])
+        yield Family(architecture, {key: points[key] for key in keys}, own, kin.telling, links[members])
+
+
+def _understand(
+    connection: Connection, repository: Repository, family: Family, distances: Mapping[tuple[str, str], float]
+) -> Understood:
+    def read(tensor: ObjectId) -> npt.NDArray[Any]:
+        return as_array(*repository.odb.get_tensor(tensor))
+
+    tensors = read_tensors(connection, list(family.points))
+    signatures = read_signatures(connection, {tensor for ids in tensors.values() for tensor in ids})
+    try:
+        return understand(family, tensors, signatures, distances, read)
+    except (MemoryError, StorageError):
+        raise
+    except Exception as error:
+        return not_understood(family, f"{type(error).__name__}: {error}")
+
+
+def _forget(connection: Connection, gone: Sequence[str], changed: Sequence[Family]) -> dict[tuple[str, str], float]:
+    """Removes what was inferred of families that are no more. Exact distances of the changed ones, for use again."""
+    known: dict[tuple[str, str], float] = {}
+    for piece in chunked(map(ObjectId, gone)):
+        lineages = select(LineageRow.TABLE.c.id).where(LineageRow.TABLE.c.family.in_(piece))
+        commits = select(PlacementRow.TABLE.c.commit).where(PlacementRow.TABLE.c.lineage.in_(lineages))
+        FlagRow.clear(connection, FlagRow.TABLE.c.commit.in_(commits))
+        MixtureRow.clear(connection, MixtureRow.TABLE.c.commit.in_(commits))
+        PlacementRow.clear(connection, PlacementRow.TABLE.c.lineage.in_(lineages))
+        WalkRow.clear(connection, WalkRow.TABLE.c.lineage.in_(lineages))
+        LineageRow.clear(connection, LineageRow.TABLE.c.family.in_(piece))
+        InferenceRow.clear(connection, InferenceRow.TABLE.c.family.in_(piece))
+    for piece in chunked(ObjectId(key) for family in changed for key in family.points):
+        where = DistanceRow.TABLE.c.a.in_(piece)
+        known |= {(row.a, row.b): row.distance for row in DistanceRow.select(connection, where)}
+        DistanceRow.clear(connection, where)
+    return known
+
+
+def _judge(connection: Connection, architecture: str) -> None:
+    """Flags of lineages whose steps, or whose siblings' steps, changed."""
+    places = PlacementRow.TABLE.c
+    walks = WalkRow.select(connection, WalkRow.TABLE.c.architecture == architecture)
+    for row, rules in judge_walks(walks, root_contents(connection)):
+        walk = select(places.commit).where(places.lineage == row.lineage)
+        FlagRow.clear(connection, FlagRow.TABLE.c.commit.in_(walk), FlagRow.TABLE.c.rule != NOT_FINITE)
+        commits = [commit for (commit,) in connection.execute(walk.order_by(places.position))]
+        broken = {(commit, rule) for commit, found in zip(commits, rules, strict=True) for rule in found}
+        insert_rows(connection, [FlagRow(commit, rule) for commit, rule in sorted(broken)])
+        table = WalkRow.TABLE
+        connection.execute(update(table).where(table.c.lineage == row.lineage).values(judged=row.judged))
 
 
 def name_lineages(connection: Connection) -> None:
     """Names of all lineages: they depend on each other."""
-    commits = {row.id: row for row in CommitRow.select(connection)}
-    order = PlacementRow.TABLE.c
-    members: dict[ObjectId, list[ObjectId]] = defaultdict(list)
-    for place in PlacementRow.select(connection, order=(order.lineage, order.position)):
-        members[place.lineage].append(place.commit)
+    commits, places = CommitRow.TABLE.c, PlacementRow.TABLE.c
+    roots = root_contents(connection)
+    declared = select(places.lineage, commits.run).where(places.commit == commits.id, commits.run.is_not(None))
+    runs: dict[str, set[str]] = defaultdict(set)
+    for lineage, run in connection.execute(declared.distinct()):
+        runs[lineage].add(run)
     given = names_of(SettingRow.select(connection))
-    lineages = LineageRow.select(connection)
-    unnamed = [
-        Unnamed(
-            key=commits[row.id].content,
-            renamed=next((given[commit] for commit in members[row.id] if commit in given), None),
-            runs=frozenset(run for commit in members[row.id] if (run := commits[commit].run) is not None),
-        )
-        for row in lineages
+    called = [
+        (place.position, place.lineage, given[place.commit])
+        for piece in chunked(given)
+        for place in PlacementRow.select(connection, places.commit.in_(piece))
     ]
-    for row, (name, source) in zip(lineages, choose_names(unnamed), strict=True):
+    renamed = {lineage: name for _, lineage, name in sorted(called, reverse=True)}
+    rows = LineageRow.select(connection)
+    unnamed = [Unnamed(roots[row.id], renamed.get(row.id), frozenset(runs[row.id])) for row in rows]
+    for row, (name, source) in zip(rows, choose_names(unnamed), strict=True):
         if (row.name, row.name_source) != (name, source):
             table = LineageRow.TABLE
             connection.execute(update(table).where(table.c.id == row.id).values(name=name, name_source=source))

@@ -1,26 +1,29 @@
-"""From the commits of one architecture to its lineages. Owns the population that inference reads, and what is told.
+"""From the commits of one family to its lineages. Owns the population that inference reads, and what is told.
 
-A function of the set of commits, their declared facts and pins: neither the order in which they came nor the machine
+A function of the family's commits, their declared facts and pins: neither the order in which they came nor the machine
 matters. Reads signatures and, where those are sketches, tensors; writes nothing.
 """
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from mvc.geometry import Signature
-from mvc.index import ArchitectureRow, CommitRow, FlagRow, LineageRow, PlacementRow
+from mvc.index import ArchitectureRow, FlagRow, LineageRow, PlacementRow, WalkRow
 from mvc.objects import ObjectId
+from mvc.porcelain.engine import ENGINE
 from mvc.porcelain.exact import ExactDistances, Pair, ReadArray
-from mvc.porcelain.flags import Walk, find_flags
-from mvc.porcelain.pins import anchored, insert_pinned
-from mvc.trajectory import Block, Declared, Inference, Population, infer, lay_out
+from mvc.porcelain.flags import NOT_FINITE, walk_of
+from mvc.porcelain.pins import insert_pinned
+from mvc.trajectory import Block, Declared, Inference, Population, infer_family, lay_out
 
 #: architectures of commits that are no point in weight space, and why
 PLACELESS = {
@@ -29,68 +32,85 @@ PLACELESS = {
 }
 
 
+class Told(NamedTuple):
+    """What inference knows of a commit beside its weights."""
+
+    content: str
+    manifest: str
+    id: ObjectId
+    step: float | None
+    run: str | None
+    parent: ObjectId | None
+
+
 @dataclass(frozen=True)
-class Basis:
-    """All that one architecture's inference looks at. ``tensors``: content → ids in the architecture's order."""
+class Family:
+    """All that the inference of one family looks at, but the weights, which contents stand for.
+
+    ``points``: content → its commits, by content; of equal weights the commit with the smallest manifest comes first.
+    ``pins``: pinned content → that of its anchor. ``telling``: places of tensors in the architecture. ``links``
+    [n, 2]: sigmas and cosine of the strongest link of every point that is not pinned.
+    """
 
     architecture: ArchitectureRow
-    commits: Sequence[CommitRow]
-    tensors: Mapping[str, Sequence[ObjectId]]
-    pins: Mapping[ObjectId, ObjectId]
+    points: Mapping[str, Sequence[Told]]
+    pins: Mapping[str, str]
+    telling: Sequence[int]
+    links: npt.NDArray[np.float64]
 
-    def points(self) -> dict[str, list[CommitRow]]:
-        """Content → its commits, by content; of equal weights the commit with the smallest manifest comes first."""
-        found: dict[str, list[CommitRow]] = defaultdict(list)
-        for row in sorted(self.commits, key=lambda row: (row.content, row.manifest, row.id)):
-            found[row.content].append(row)
-        return found
+    @property
+    def id(self) -> str:
+        return min(self.points)
 
-    def telling(self) -> list[int]:
-        """Places of the tensors that differ between points; of all where most values are the same in every one.
-
-        What every point shares is a constant buffer, which would fake kinship, or, where it is most of the model, a
-        frozen backbone, which is kinship.
-        """
-        contents = list(self.tensors.values())
-        sizes = [math.prod(shape) for _, shape in self.architecture.names]
-        every = range(len(sizes))
-        varying = [i for i in every if len({ids[i] for ids in contents}) > 1]
-        return varying if 2 * sum(sizes[i] for i in varying) >= sum(sizes) else list(every)
+    @property
+    def digest(self) -> str:
+        """Digest of everything here, and of the engine."""
+        rows = [tuple(row) for rows in self.points.values() for row in rows]
+        seen = (ENGINE, self.architecture.id, list(self.telling), rows, sorted(self.pins.items()), self.links.tolist())
+        return hashlib.blake2b(repr(seen).encode(), digest_size=32).hexdigest()
 
 
 @dataclass(frozen=True)
 class Understood:
-    """Lineages, as yet without names, everyone's place, broken rules, and the exact distances that were asked for."""
+    """Lineages, as yet without names, everyone's place, their walks, values that are not finite, warnings, and the
+    exact distances that were asked for.
+    """
 
     lineages: tuple[LineageRow, ...]
     placements: tuple[PlacementRow, ...]
+    walks: tuple[WalkRow, ...]
     flags: tuple[FlagRow, ...]
     warnings: tuple[str, ...]
     distances: Mapping[Pair, float]
     complete: bool = True
 
 
-def not_understood(basis: Basis, why: str) -> Understood:
+def not_understood(family: Family, why: str) -> Understood:
     """Every point on its own, with a warning that says why: a defect of inference, or damaged weights."""
-    alone = _placeless(basis.points(), f"inference failed: {why}")
-    warning = f"lineages of architecture {basis.architecture.id} could not be read from the weights: {why}"
+    alone = _placeless(family, f"inference failed: {why}")
+    warning = f"lineages of architecture {family.architecture.id} could not be read from the weights: {why}"
     return replace(alone, warnings=(warning,), complete=False)
 
 
 def understand(
-    basis: Basis, signatures: Mapping[ObjectId, Signature], known: Mapping[Pair, float], read: ReadArray
+    family: Family,
+    tensors: Mapping[str, Sequence[ObjectId]],
+    signatures: Mapping[ObjectId, Signature],
+    known: Mapping[Pair, float],
+    read: ReadArray,
 ) -> Understood:
-    """Lineages of all commits. ``known`` are exact distances from earlier on, ``read`` gives a tensor's values."""
-    points = basis.points()
-    if basis.architecture.id in PLACELESS:
-        return _placeless(points, PLACELESS[basis.architecture.id])
-    keys = tuple(points)
-    vectors, blocks = _vectors(basis, keys, signatures)
-    sizes = {i: math.prod(basis.architecture.names[i][1]) for i in basis.telling()}
-    distances = ExactDistances(keys, basis.tensors, sizes, signatures, known, read)
-    declared = _declared(points)
-    pins = anchored({row.id: row.content for row in basis.commits}, basis.pins)
-    free = [i for i, key in enumerate(keys) if key not in pins]
+    """Lineages of a family. ``tensors``: content → ids in the architecture's order, all with ``signatures``.
+
+    ``known`` are exact distances from earlier on, ``read`` gives a tensor's values.
+    """
+    if family.architecture.id in PLACELESS:
+        return _placeless(family, PLACELESS[family.architecture.id])
+    keys = tuple(family.points)
+    vectors, blocks = _vectors(family, keys, tensors, signatures)
+    sizes = {i: math.prod(family.architecture.names[i][1]) for i in family.telling}
+    distances = ExactDistances(keys, tensors, sizes, signatures, known, read)
+    declared = declared_of(family.points)
+    free = [i for i, key in enumerate(keys) if key not in family.pins]
     population = Population(
         keys=tuple(keys[i] for i in free),
         vectors=vectors[free],
@@ -98,27 +118,35 @@ def understand(
         declared=tuple(declared[i] for i in free),
         distance=(lambda a, b: distances.between(free[a], free[b])) if distances.needed else None,
     )
-    inference = infer(population)
-    if pins:
-        inference = insert_pinned(inference, free, keys, pins, vectors, declared)
-    lineages, placements = _rows(basis, inference, keys, points, set(pins))
-    flags = _flags(basis, lineages, placements, dict(zip(keys, vectors, strict=True)), signatures)
-    warnings = tuple(_with_commits(text, points) for text in inference.warnings)
-    return Understood(lineages, placements, flags, warnings, distances.asked)
+    inference = infer_family(population, family.links)
+    if family.pins:
+        inference = insert_pinned(inference, free, keys, family.pins, vectors, declared)
+    lineages, placements = _rows(family, inference, keys)
+    walks = _walks(family, lineages, placements, dict(zip(keys, vectors, strict=True)))
+    flags = tuple(
+        FlagRow(row.id, NOT_FINITE)
+        for key in keys
+        if any(signatures[tensor].nonfinite for tensor in tensors[key])
+        for row in family.points[key]
+    )
+    warnings = tuple(_with_commits(text, family.points) for text in inference.warnings)
+    return Understood(lineages, placements, walks, flags, warnings, distances.asked)
 
 
 def _vectors(
-    basis: Basis, keys: Sequence[str], signatures: Mapping[ObjectId, Signature]
+    family: Family,
+    keys: Sequence[str],
+    tensors: Mapping[str, Sequence[ObjectId]],
+    signatures: Mapping[ObjectId, Signature],
 ) -> tuple[npt.NDArray[np.float32], tuple[Block, ...]]:
     """Signatures [n, k] of the telling tensors, in sorted order of names, and where each one's columns are."""
-    places = basis.telling()
-    columns = [np.stack([signatures[basis.tensors[key][i]].values for key in keys]) for i in places]
+    columns = [np.stack([signatures[tensors[key][i]].values for key in keys]) for i in family.telling]
     return np.concatenate(columns, axis=1), lay_out(
-        [(name, shape) for name, shape in (basis.architecture.names[i] for i in places)]
+        [(name, shape) for name, shape in (family.architecture.names[i] for i in family.telling)]
     )
 
 
-def _declared(points: Mapping[str, Sequence[CommitRow]]) -> list[Declared]:
+def declared_of(points: Mapping[str, Sequence[Told]]) -> list[Declared]:
     """What was said of each point. Of several commits with the same weights the first that says a thing counts."""
     content = {row.id: key for key, rows in points.items() for row in rows}
     found = []
@@ -135,12 +163,9 @@ def _declared(points: Mapping[str, Sequence[CommitRow]]) -> list[Declared]:
 
 
 def _rows(
-    basis: Basis,
-    inference: Inference,
-    keys: Sequence[str],
-    points: Mapping[str, Sequence[CommitRow]],
-    pinned: set[str],
+    family: Family, inference: Inference, keys: Sequence[str]
 ) -> tuple[tuple[LineageRow, ...], tuple[PlacementRow, ...]]:
+    points = family.points
     first = {key: rows[0].id for key, rows in points.items()}
     parents = {key: {row.parent for row in rows} for key, rows in points.items()}
     lineages, placements = [], []
@@ -149,7 +174,8 @@ def _rows(
         lineages.append(
             LineageRow(
                 id=root,
-                architecture=basis.architecture.id,
+                architecture=family.architecture.id,
+                family=family.id,
                 name="",
                 name_source="given",
                 direction_confidence=float(lineage.direction.confidence),
@@ -165,7 +191,7 @@ def _rows(
             key = keys[point]
             parent = None if place.parent is None else keys[place.parent]
             told = parent is not None and bool(parents[key] & {row.id for row in points[parent]})
-            by = "declared" if key in pinned or told else lineage.direction.source if position else "weights"
+            by = "declared" if key in family.pins or told else lineage.direction.source if position else "weights"
             evidence = {name: _plain(value, first) for name, value in place.evidence.items()} | {"source": by}
             row = PlacementRow(
                 commit=first[key],
@@ -184,22 +210,22 @@ def _rows(
     return tuple(lineages), tuple(placements)
 
 
-def _flags(
-    basis: Basis,
+def _walks(
+    family: Family,
     lineages: Sequence[LineageRow],
     placements: Sequence[PlacementRow],
     vectors: Mapping[str, npt.NDArray[np.float32]],
-    signatures: Mapping[ObjectId, Signature],
-) -> tuple[FlagRow, ...]:
-    content = {row.id: row.content for row in basis.commits}
+) -> tuple[WalkRow, ...]:
+    content = {row.id: key for key, rows in family.points.items() for row in rows}
     members: dict[ObjectId, list[ObjectId]] = defaultdict(list)
     for place in placements:
         members[place.lineage].append(place.commit)
-    walks = [Walk(row.id, members[row.id], row.fork_commit) for row in lineages]
-    broken = [
-        commit for commit, key in content.items() if any(signatures[tensor].nonfinite for tensor in basis.tensors[key])
-    ]
-    return find_flags(walks, {commit: vectors[key] for commit, key in content.items()}, broken)
+    found = []
+    for lineage in lineages:
+        before = [] if lineage.fork_commit is None else [lineage.fork_commit]
+        path = np.stack([vectors[content[commit]] for commit in (*before, *members[lineage.id])])
+        found.append(walk_of(lineage, path))
+    return tuple(row for row in found if row is not None)
 
 
 def _copy(row: PlacementRow, commit: ObjectId, number: int) -> PlacementRow:
@@ -217,20 +243,20 @@ def _copy(row: PlacementRow, commit: ObjectId, number: int) -> PlacementRow:
     )
 
 
-def _placeless(points: Mapping[str, Sequence[CommitRow]], reason: str) -> Understood:
+def _placeless(family: Family, reason: str) -> Understood:
     """Each on its own."""
     lineages, placements = [], []
-    for rows in points.values():
-        first = rows[0]
-        lineages.append(LineageRow(first.id, first.architecture, "", "given", 0.5, "undecided", None, None, None))
-        evidence = {"source": "weights", "reason": reason}
-        row = PlacementRow(first.id, first.id, 0, "starts", None, None, None, 1.0, evidence)
+    for rows in family.points.values():
+        first, source = rows[0].id, {"source": "weights", "reason": reason}
+        architecture = family.architecture.id
+        lineages.append(LineageRow(first, architecture, family.id, "", "given", 0.5, "undecided", None, None, None))
+        row = PlacementRow(first, first, 0, "starts", None, None, None, 1.0, source)
         placements.append(row)
         placements += [_copy(row, other.id, n) for n, other in enumerate(rows[1:], start=1)]
-    return Understood(tuple(lineages), tuple(placements), (), (), {})
+    return Understood(tuple(lineages), tuple(placements), (), (), (), {})
 
 
-def _with_commits(text: str, points: Mapping[str, Sequence[CommitRow]]) -> str:
+def _with_commits(text: str, points: Mapping[str, Sequence[Told]]) -> str:
     """A warning that names commits where inference named points by the first 12 digits of their content."""
     for key, rows in points.items():
         text = text.replace(key[:12], rows[0].id[:12])

@@ -14,7 +14,7 @@ from mvc.trajectory.inference import (
     Source,
     lay_out,
 )
-from mvc.trajectory.lineages import infer
+from mvc.trajectory.lineages import infer, infer_family
 from mvc.trajectory.mixtures import Mixture, explain_mixture
 from mvc.trajectory.mst import insert, linkage, minimum_spanning_tree
 from mvc.trajectory.single_linkage import SingleLinkage, single_linkage
@@ -36,6 +36,7 @@ __all__ = [
     "explain_mixture",
     "identify",
     "infer",
+    "infer_family",
     "insert",
     "lay_out",
     "linkage",

@@ -16,9 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mvc.errors import InputError
+from mvc.index import ForestRow, LineageRow
 from mvc.porcelain import engine
 from mvc.porcelain.commits import commit
-from mvc.porcelain.lineages import pin, rename
+from mvc.porcelain.lineages import pin, rename, unpin
 from mvc.porcelain.log import log
 from mvc.porcelain.reindex import reindex
 from mvc.porcelain.results import LogResult
@@ -79,6 +80,102 @@ def test_inference_does_not_depend_on_order_or_batching(
         if len(tells) == 1:
             assert len(tells[0]) >= 2
     assert tells[0] == tells[1]
+
+
+@pytest.fixture
+def forest(write: Any, walk: Any) -> dict[Path, dict[str, Any]]:
+    """Files and what is declared of each: four runs, forks, copies, a run that only its declaration joins."""
+    runs = {f"r{seed}": walk(seed, 3 + seed) for seed in range(1, 5)}
+    runs["fork"] = walk(11, 5, start=runs["r4"][3])[1:]
+    runs["late"] = walk(12, 4, start=runs["fork"][2])[1:]
+    runs["half"] = [{name: value.astype(np.float16) for name, value in runs["r4"][5].items()}]
+    runs["again"] = [runs["r2"][1]]
+    runs["apart"] = [walk(seed, 1)[0] for seed in (21, 22)]
+    runs["dead"] = [{name: 0 * value for name, value in runs["r1"][0].items()}]
+    told: dict[str, Callable[[int], dict[str, Any]]] = {
+        "r2": lambda i: {"step": float(i)},
+        "r3": lambda i: {"run": "three"} if i % 2 else {},
+        "apart": lambda i: {"run": "joined", "step": float(i)},
+    }
+    return {
+        write(f"{run}/{i}.safetensors", point, of=run): told.get(run, lambda _: {})(i)
+        for run, points in runs.items()
+        for i, point in enumerate(points)
+    }
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_following_every_commit_gives_what_reindexing_gives(
+    seed: int, forest: dict[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    """In whatever order and parts commits come, with a pin set and taken back in between: equal rows, byte for byte."""
+    rng = np.random.default_rng(seed)
+    tells = []
+    for trial, order in enumerate((list(forest), [list(forest)[i] for i in rng.permutation(len(forest))])):
+        workspace = Workspace.of(Repository.init(tmp_path / str(trial)), author="x")
+        waiting: list[Path] = []
+        for place, path in enumerate(order):
+            if forest[path]:
+                commit(workspace, [path], **forest[path])
+            else:
+                waiting.append(path)
+            if waiting and (rng.random() < 0.5 or place == len(order) - 1):
+                commit(workspace, waiting)
+                waiting = []
+            if place == len(order) // 2:
+                first, *_, last = log(workspace).lineages
+                pinned = first.commits[-1].id
+                pin(workspace, pinned, last.name)
+        assert reindexed(workspace) == workspace.index.dump()
+        unpin(workspace, pinned)
+        assert reindexed(workspace) == workspace.index.dump()
+        assert len({row.family for row in _rows(workspace, LineageRow)}) > 4
+        tells.append(_tell(log(workspace)))
+    assert tells[0] == tells[1]
+
+
+def reindexed(workspace: Workspace) -> dict[str, list[tuple[Any, ...]]]:
+    """The index built anew, aside."""
+    aside = Workspace(workspace.repository, type(workspace.index)(None), workspace.author)
+    aside.update()
+    return aside.index.dump()
+
+
+def _rows(workspace: Workspace, kind: Any) -> Any:
+    return workspace.read(kind.select)
+
+
+def test_a_commit_infers_the_families_that_it_touches_and_no_others(
+    workspace: Workspace, write: Any, walk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [walk(seed, 6) for seed in range(1, 5)]
+    for number, run in enumerate(runs):
+        commit(workspace, [write(f"{number}/{i}.safetensors", point) for i, point in enumerate(run[:5])])
+    seen: list[int] = []
+    real = __import__("mvc.porcelain.inferring", fromlist=["understand"]).understand
+
+    def watching(family: Any, *rest: Any) -> Any:
+        seen.append(len(family.points))
+        return real(family, *rest)
+
+    monkeypatch.setattr("mvc.porcelain.inferring.understand", watching)
+    commit(workspace, [write("2/5.safetensors", runs[2][5])])
+    assert seen == [6]
+    assert reindexed(workspace) == workspace.index.dump()
+
+
+def test_kinship_is_built_anew_where_other_tensors_tell(workspace: Workspace, write: Any, walk: Any) -> None:
+    """A tensor that all points share tells nothing until one differs in it."""
+    shapes = {"a": (12, 10), "b": (9, 9), "still": (6, 5)}
+    runs = [walk(seed, 4, shapes=shapes) for seed in (1, 2)]
+    still = runs[0][0]["still"]
+    for number, run in enumerate(runs):
+        for i, point in enumerate(run):
+            commit(workspace, [write(f"{number}/{i}.safetensors", {**point, "still": still})])
+    assert [list(row.varying) for row in _rows(workspace, ForestRow)] == [[0, 1]]
+    commit(workspace, [write("2/0.safetensors", walk(3, 1, shapes=shapes)[0])])
+    assert [list(row.varying) for row in _rows(workspace, ForestRow)] == [[0, 1, 2]]
+    assert reindexed(workspace) == workspace.index.dump()
 
 
 @pytest.fixture
@@ -171,7 +268,7 @@ def test_another_engine_infers_again(
     busy_workspace: Workspace, reopened: Reopened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = busy_workspace.index.dump()
-    for module in ("engine", "indexing", "inferring"):
+    for module in ("engine", "indexing", "understand"):
         monkeypatch.setattr(f"mvc.porcelain.{module}.ENGINE", "other")
     log(reopened(busy_workspace))
     after = busy_workspace.index.dump()
@@ -246,13 +343,14 @@ def test_damaged_objects_do_not_hide_the_others(
     }
 
 
+@pytest.mark.parametrize("where", ["mvc.porcelain.understand.infer_family", "mvc.porcelain.inferring.bring_kin"])
 def test_an_inference_that_fails_hides_no_commit_and_is_tried_again(
-    workspace: Workspace, population: list[Path], monkeypatch: pytest.MonkeyPatch
+    workspace: Workspace, population: list[Path], monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
     def failing(*_: Any) -> Any:
         raise ZeroDivisionError("a defect")
 
-    monkeypatch.setattr("mvc.porcelain.understand.infer", failing)
+    monkeypatch.setattr(where, failing)
     rows = commit(workspace, population[:4]).commits
     assert len({row.lineage for row in rows}) == 4 and all("a defect" in str(row.evidence) for row in rows)
     assert any("a defect" in text for text in log(workspace).warnings)
