@@ -184,10 +184,11 @@ class ForestRow(Row):
     """``edges``: little-endian int32; ``links``, ``nulls``: little-endian float64."""
 
     TABLE = tables.FORESTS
-    JSON = frozenset({"varying"})
+    JSON = frozenset({"varying", "absent"})
 
     architecture: str
     varying: Sequence[int]
+    absent: Sequence[str]
     edges: bytes
     links: bytes
     nulls: bytes

@@ -136,8 +136,7 @@ DISTANCES = Table(
     Column("distance", Float, nullable=False),
 )
 
-#: what kinship compares of one point, as int16; a function of its weights and of which tensors tell, and there for the
-#: points that the forest of their architecture spans
+#: what kinship compares of one point, as int16; a function of its weights and of which tensors tell
 UNITS = Table(
     "units",
     METADATA,
@@ -153,6 +152,7 @@ FORESTS = Table(
     METADATA,
     Column("architecture", ForeignKey("architectures.id"), primary_key=True),
     Column("varying", Text, nullable=False),
+    Column("absent", Text, nullable=False),
     Column("edges", LargeBinary, nullable=False),
     Column("links", LargeBinary, nullable=False),
     Column("nulls", LargeBinary, nullable=False),

@@ -21,7 +21,7 @@ from mvc.objects import ObjectId
 
 NOT_FINITE = "MVC001"
 #: siblings that say what is normal
-SIBLINGS = 16
+SIBLINGS = 8
 
 
 def siblings_of(own: str | None, points: Mapping[str, int]) -> list[str]:

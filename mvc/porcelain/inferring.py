@@ -113,7 +113,7 @@ def _families(
     content = {row.id: key for key, rows in points.items() for row in rows} if pins else {}
     pinned = anchored(content, pins)
     free = {key: rows for key, rows in points.items() if key not in pinned}
-    kin = bring_kin(connection, architecture, list(free))
+    kin = bring_kin(connection, architecture, list(points), pinned.keys())
     labels = families_of(kin.forest, kin.keys, declared_of(free))
     links = strongest_links(kin.forest, labels)
     place = {key: i for i, key in enumerate(kin.keys)}

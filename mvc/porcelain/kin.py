@@ -1,12 +1,12 @@
 """Kinship in the index: the forest of an architecture's points, kept and grown. Owns when it can go on and when not.
 
-The forest is a function of the points that it spans and of which tensors tell kin from strangers; so points are added
-to what is there, and where one was taken away or other tensors tell now, it is built anew.
+The forest is a function of the points that it spans and of which tensors tell kin from strangers. So new points are
+added to what is there, and pinned ones taken away; it is built anew where other tensors tell now.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,7 @@ from mvc.index import ArchitectureRow, ForestRow, PointRow, UnitRow, chunked, in
 from mvc.objects import ObjectId
 from mvc.porcelain.signatures import read_signatures
 from mvc.trajectory import Block, lay_out
-from mvc.trajectory.kinship import Forest, Units, Yardstick, grow, telling, varying
+from mvc.trajectory.kinship import Forest, Units, Yardstick, grow, prune, telling, varying
 
 #: points whose signatures are held at once
 _PORTION = 256
@@ -42,95 +42,102 @@ def read_tensors(connection: Connection, contents: Sequence[str]) -> dict[str, S
     }
 
 
-def read_vectors(connection: Connection, contents: Sequence[str]) -> npt.NDArray[np.float32]:
+def bring_kin(
+    connection: Connection, architecture: ArchitectureRow, contents: Sequence[str], pinned: Collection[str]
+) -> Kin:
+    """The forest of all points of an architecture, ``contents`` ascending, but for the ``pinned`` ones.
+
+    Which tensors tell is a matter of all points, pinned or not.
+    """
+    blocks = lay_out([(name, shape) for name, shape in architecture.names])
+    column = UnitRow.TABLE.c
+    there = {key for (key,) in connection.execute(select(column.content).where(column.architecture == architecture.id))}
+    known = next(iter(ForestRow.select(connection, ForestRow.TABLE.c.architecture == architecture.id)), None)
+    added = [key for key in contents if key not in there]
+    moving = set() if known is None else set(known.varying)
+    # any point will do to compare the new ones with: what does not differ from one differs from none
+    for vectors in _portions(connection, added, reference=min(there, default=contents[0])):
+        moving |= {i for i, varies in enumerate(varying(vectors, blocks)) if varies}
+    told = _telling(moving, blocks)
+    yardstick = Yardstick.of(blocks[i] for i in told)
+    spanned: list[str] = []
+    forest = Forest.empty()
+    if known is not None and told == _telling(set(known.varying), blocks):
+        spanned = sorted(there - set(known.absent))
+        forest = _read(known, yardstick)
+    else:
+        UnitRow.clear(connection, column.architecture == architecture.id)
+        added = list(contents)
+    insert_rows(connection, _units(connection, architecture, added, yardstick))
+    if not set(spanned).isdisjoint(pinned):
+        forest, left = prune(forest, np.array([key not in pinned for key in spanned]))
+        spanned = [spanned[i] for i in left]
+    keys = tuple(key for key in contents if key not in pinned)
+    new = np.array(sorted(set(range(len(keys))) - _places(spanned, keys)), dtype=np.intp)
+    if len(new):
+        forest = grow(forest, yardstick, _read_units(connection, architecture, keys, yardstick), new)
+    kept = _row(architecture, moving, pinned, forest)
+    if kept != known:
+        ForestRow.clear(connection, ForestRow.TABLE.c.architecture == architecture.id)
+        insert_rows(connection, [kept])
+    return Kin(keys, told, forest)
+
+
+def _telling(moving: Collection[int], blocks: Sequence[Block]) -> tuple[int, ...]:
+    return tuple(telling(blocks, [i in moving for i in range(len(blocks))]))
+
+
+def _places(some: Sequence[str], keys: Sequence[str]) -> set[int]:
+    found = set(some)
+    return {i for i, key in enumerate(keys) if key in found}
+
+
+def _read_vectors(connection: Connection, contents: Sequence[str]) -> npt.NDArray[np.float32]:
     """Signatures [n, k] of these points of one architecture, all its tensors."""
     tensors = read_tensors(connection, contents)
     signatures = read_signatures(connection, {tensor for ids in tensors.values() for tensor in ids})
     return np.stack([np.concatenate([signatures[tensor].values for tensor in tensors[key]]) for key in contents])
 
 
-def bring_kin(connection: Connection, architecture: ArchitectureRow, keys: Sequence[str]) -> Kin:
-    """The forest of exactly these points, ascending; it grows by those that are new."""
-    blocks = lay_out([(name, shape) for name, shape in architecture.names])
-    where = ForestRow.TABLE.c.architecture == architecture.id
-    known = next(iter(ForestRow.select(connection, where)), None)
-    column = UnitRow.TABLE.c
-    there = {key for (key,) in connection.execute(select(column.content).where(column.architecture == architecture.id))}
-    if known is None or not there <= set(keys):
-        return _build(connection, architecture, keys, blocks)
-    new = [key for key in keys if key not in there]
-    told = tuple(telling(blocks, _flags(known.varying, blocks)))
-    forest = _forest(known, Yardstick.of(blocks[i] for i in told))
-    if not new:
-        return Kin(tuple(keys), told, forest)
-    # any point will do to compare the new ones with: what does not differ from one differs from none
-    moving = set(known.varying)
-    for vectors in _portions(connection, new, reference=min(there) if there else new[0]):
-        moving |= {i for i, varies in enumerate(varying(vectors, blocks)) if varies}
-    if tuple(telling(blocks, _flags(sorted(moving), blocks))) != told:
-        return _build(connection, architecture, keys, blocks)
-    return _grown(connection, architecture, keys, blocks, sorted(moving), forest)
+def _portions(connection: Connection, keys: Sequence[str], reference: str) -> Iterator[npt.NDArray[np.float32]]:
+    for start in range(0, len(keys), _PORTION):
+        yield _read_vectors(connection, [reference, *keys[start : start + _PORTION]])
 
 
-def _build(connection: Connection, architecture: ArchitectureRow, keys: Sequence[str], blocks: Sequence[Block]) -> Kin:
-    for row in (UnitRow, ForestRow):
-        row.clear(connection, row.TABLE.c.architecture == architecture.id)
-    moving: set[int] = set()
-    for vectors in _portions(connection, keys, reference=keys[0]):
-        moving |= {i for i, varies in enumerate(varying(vectors, blocks)) if varies}
-    return _grown(connection, architecture, keys, blocks, sorted(moving), Forest.empty())
+def _units(
+    connection: Connection, architecture: ArchitectureRow, keys: Sequence[str], yardstick: Yardstick
+) -> Iterator[UnitRow]:
+    for start in range(0, len(keys), _PORTION):
+        part = keys[start : start + _PORTION]
+        rows = yardstick.units(_read_vectors(connection, part)).astype("<i2")
+        yield from (UnitRow(key, architecture.id, row.tobytes()) for key, row in zip(part, rows, strict=True))
 
 
-def _grown(
-    connection: Connection,
-    architecture: ArchitectureRow,
-    keys: Sequence[str],
-    blocks: Sequence[Block],
-    moving: Sequence[int],
-    forest: Forest,
-) -> Kin:
-    """Units and forest in the index, extended to all ``keys``."""
-    told = tuple(telling(blocks, _flags(moving, blocks)))
-    yardstick = Yardstick.of(blocks[i] for i in told)
+def _read_units(
+    connection: Connection, architecture: ArchitectureRow, keys: Sequence[str], yardstick: Yardstick
+) -> Units:
+    """Units [n, k] in order of the keys."""
     column = UnitRow.TABLE.c
     query = select(column.content, column.unit).where(column.architecture == architecture.id)
-    units: dict[str, bytes] = dict(map(tuple, connection.execute(query)))
-    new = [key for key in keys if key not in units]
-    for start in range(0, len(new), _PORTION):
-        part = new[start : start + _PORTION]
-        rows = yardstick.units(read_vectors(connection, part)).astype("<i2")
-        units |= {key: row.tobytes() for key, row in zip(part, rows, strict=True)}
-    insert_rows(connection, [UnitRow(key, architecture.id, units[key]) for key in new])
-    whole: Units = np.frombuffer(b"".join(units.pop(key) for key in keys), "<i2").reshape(len(keys), yardstick.columns)
-    place = {key: i for i, key in enumerate(keys)}
-    grown = grow(forest, yardstick, whole, np.array([place[key] for key in new], dtype=np.intp))
-    ForestRow.clear(connection, ForestRow.TABLE.c.architecture == architecture.id)
-    row = ForestRow(
+    units = dict(map(tuple, connection.execute(query)))
+    return np.frombuffer(b"".join(units[key] for key in keys), "<i2").reshape(len(keys), yardstick.columns)
+
+
+def _row(architecture: ArchitectureRow, moving: Collection[int], absent: Collection[str], forest: Forest) -> ForestRow:
+    return ForestRow(
         architecture.id,
-        list(moving),
-        grown.edges.astype("<i4").tobytes(),
-        grown.links.astype("<f8").tobytes(),
-        grown.null.astype("<f8").tobytes(),
+        sorted(moving),
+        sorted(absent),
+        forest.edges.astype("<i4").tobytes(),
+        forest.links.astype("<f8").tobytes(),
+        forest.null.astype("<f8").tobytes(),
     )
-    insert_rows(connection, [row])
-    return Kin(tuple(keys), told, grown)
 
 
-def _portions(connection: Connection, keys: Sequence[str], reference: str) -> Iterator[npt.NDArray[np.float32]]:
-    first = read_vectors(connection, [reference])
-    for start in range(0, len(keys), _PORTION):
-        yield np.concatenate([first, read_vectors(connection, keys[start : start + _PORTION])])
-
-
-def _forest(row: ForestRow, yardstick: Yardstick) -> Forest:
+def _read(row: ForestRow, yardstick: Yardstick) -> Forest:
     return Forest(
         np.frombuffer(row.edges, "<i4").reshape(-1, 2).astype(np.intp),
         np.frombuffer(row.links, "<f8"),
         np.frombuffer(row.nulls, "<f8"),
         yardstick.certain,
     )
-
-
-def _flags(moving: Sequence[int], blocks: Sequence[Block]) -> list[bool]:
-    found = set(moving)
-    return [i in found for i in range(len(blocks))]

@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from mvc.geometry import EXACT, WIDTH
 from mvc.trajectory.inference import Block
-from mvc.trajectory.mst import Floats, Ints, insert
+from mvc.trajectory.mst import Floats, Ints, components, insert
 
 #: cosine above which two models of more than a few values are kin whatever the null says
 CERTAIN = 0.5
@@ -174,6 +174,21 @@ def grow(forest: Forest, yardstick: Yardstick, units: Units, new: Ints) -> Fores
     pairs = zip((edges @ [n, 1]).tolist(), edges.tolist(), strict=True)
     null = [known[pair] if pair in known else yardstick.null(units[a], units[b]) for pair, (a, b) in pairs]
     return Forest(edges, 1.0 - weights / square, np.array(null), yardstick.certain)
+
+
+def prune(forest: Forest, left: npt.NDArray[np.bool_]) -> tuple[Forest, Ints]:
+    """What stays of a forest of n points when only those ``left`` [n] do: the largest part that still hangs together.
+
+    Returns the forest of that part and its points' indices, ascending; the others have to be grown into it again. A
+    part of a spanning tree that hangs together is the spanning tree of its points.
+    """
+    edges = forest.edges
+    inside = left[edges].all(axis=1)
+    labels = components(len(left), edges[inside])
+    largest = int(np.bincount(labels, weights=left).argmax())
+    points = np.flatnonzero((labels == largest) & left)
+    own = inside & (labels[edges[:, 0]] == largest)
+    return Forest(np.searchsorted(points, edges[own]), forest.links[own], forest.null[own], forest.certain), points
 
 
 def strongest_links(forest: Forest, families: Ints) -> Floats:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from mvc.geometry import sign_tensor
 from mvc.testing.trajectories import SHAPES, Walk, synthetic_run, tensors_of
 from mvc.trajectory import Block, lay_out
-from mvc.trajectory.kinship import CERTAIN, Forest, Yardstick, grow, kinship, telling, varying
+from mvc.trajectory.kinship import CERTAIN, Forest, Yardstick, grow, kinship, prune, telling, varying
 from mvc.trajectory.mst import components, minimum_spanning_tree
 
 BLOCKS = lay_out(SHAPES.items())
@@ -46,6 +46,22 @@ def test_the_forest_does_not_depend_on_how_it_grew(data: st.DataObject, seed: in
         forest = grow(forest, yardstick, yardstick.units(vectors[now]), new)
         there = now
     assert same(forest, kinship(vectors, BLOCKS))
+
+
+@given(data=st.data(), seed=st.integers(0, 10_000))
+@settings(max_examples=15, deadline=None)
+def test_what_stays_of_a_forest_grows_into_that_of_the_points_left(data: st.DataObject, seed: int) -> None:
+    vectors = signatures(seed)
+    left = np.array(data.draw(st.lists(st.booleans(), min_size=len(vectors), max_size=len(vectors))))
+    forest, points = prune(kinship(vectors, BLOCKS), left)
+    if not left.any():
+        assert len(points) == 0
+        return
+    remaining = np.flatnonzero(left)
+    assert set(points) <= set(remaining)
+    yardstick = Yardstick.of(BLOCKS)
+    new = np.setdiff1d(np.arange(len(remaining)), np.searchsorted(remaining, points))
+    assert same(grow(forest, yardstick, yardstick.units(vectors[left]), new), kinship(vectors[left], BLOCKS))
 
 
 @pytest.mark.parametrize("seed", range(4))

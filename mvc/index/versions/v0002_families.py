@@ -30,6 +30,7 @@ def upgrade() -> None:
         "forests",
         sa.Column("architecture", sa.String(length=64), nullable=False),
         sa.Column("varying", sa.Text(), nullable=False),
+        sa.Column("absent", sa.Text(), nullable=False),
         sa.Column("edges", sa.LargeBinary(), nullable=False),
         sa.Column("links", sa.LargeBinary(), nullable=False),
         sa.Column("nulls", sa.LargeBinary(), nullable=False),
