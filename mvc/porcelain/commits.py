@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from mvc.errors import ExistsError, FormatError, InputError
 from mvc.formats import find_checkpoints, open_checkpoint
@@ -172,13 +172,14 @@ def _check_tag_free(connection: Connection, tag: str) -> None:
 
 def _known(connection: Connection) -> dict[Content, ObjectId]:
     """Content of every commit → the commit; of several with the same content the first by id."""
+    file, commit = FileRow.TABLE.c, CommitRow.TABLE.c
     files: dict[ObjectId, list[tuple[str, int, str]]] = defaultdict(list)
-    for file in FileRow.select(connection):
-        files[file.manifest].append((file.path, file.size, file.digest))
+    for manifest, *content in connection.execute(select(file.manifest, file.path, file.size, file.digest)):
+        files[manifest].append(tuple(content))
     found: dict[Content, ObjectId] = {}
-    for row in CommitRow.select(connection):
-        if row.manifest in files:
-            found.setdefault(tuple(sorted(files[row.manifest])), row.id)
+    for commit_id, manifest in connection.execute(select(commit.id, commit.manifest).order_by(commit.id)):
+        if manifest in files:
+            found.setdefault(tuple(sorted(files[manifest])), commit_id)
     return found
 
 
