@@ -4,9 +4,11 @@ Weights sum to one and may be negative: that holds for uniform and weighted aver
 (SWA: Izmailov et al. 2018), for soups (Wortsman et al. 2022) and for task arithmetic, base + Σ λ(tᵢ - base) (Ilharco
 et al. 2023). Signatures are linear, so the signature of an average is the average of signatures.
 
-The null: a checkpoint that was trained carries noise of its own, orthogonal to all others, so it is as far from what
-the others span as they are from what is left of them. A mixture is not: it leaves its own rounding where all sources
-are known, and the share of the missing source where one is not. One known source alone is a copy, never a mixture.
+Two nulls, both read from the candidates. A checkpoint that was trained carries noise of its own, orthogonal to all
+others, so it is as far from what the others span as they are from what is left of them; and that far beside the
+distance to its nearest neighbour, for who is far from everyone has gone somewhere new. A mixture is not: it leaves its
+rounding where all sources are known, and the share of the missing source where one is not; and it may lie far from
+all of its sources. One known source alone is a copy, never a mixture.
 """
 
 from __future__ import annotations
@@ -18,18 +20,25 @@ import numpy as np
 import numpy.typing as npt
 
 from mvc.trajectory.mst import Floats, Ints
+from mvc.trajectory.ordering import squared_distances
 
-#: share of a source's own noise that a mixture may leave where all sources are known
-COMPLETE = 0.05
-#: share below which a model is a mixture with a source missing
-INCOMPLETE = 0.5
+#: share of a source's own noise that a mixture's rounding may be
+_CLEAR = 0.5
+#: share that a missing source may leave where candidates are too few to say how far off their span trained models are
+_FEW = 0.25
+#: candidates that are enough to say that, beside the distance to the nearest neighbour; and the least spread of it
+#: (the logarithm's median less its lowest twentieth)
+_CROWD, _SPREAD = 12, 0.1
+#: spreads by which a mixture with a source missing lies below that median: so many where it leaves a source's noise,
+#: fewer for each halving of what it leaves, within limits
+_ODD, _HALVED, _LEAST, _MOST = 2.5, 1.5, 1.0, 4.0
 #: candidates that one fit sees at most; a quarter of the dimensions where these are fewer, so that noise does not fit
 LIMIT = 512
 #: standard errors that a weight must exceed to be one
 _SIGNIFICANT = 4.0
 #: weights below this are rounding
 _SMALLEST = 1e-3
-#: a residual of at most so many roundings is rounding; noise below so many of them is hidden by it
+#: a residual of at most so many roundings a source is rounding; noise below so many of them is hidden by it
 _ROUNDED = 1.1
 _HIDDEN = 2.0
 #: what single precision leaves of a mixture, beside its norm
@@ -45,6 +54,7 @@ class Mixture:
 
     ``residual`` is what the sources leave of the target; ``share`` is it, without rounding, beside the noise that
     every training step adds: near 1 for a trained model, 0 for a mixture. ``incomplete``: a source is missing.
+    ``unique``: no other weights give the same model; they do where a candidate is itself an average of others.
     """
 
     sources: tuple[int, ...]
@@ -53,6 +63,7 @@ class Mixture:
     share: float
     confidence: float
     incomplete: bool
+    unique: bool = True
 
 
 @dataclass(frozen=True)
@@ -64,6 +75,23 @@ class Fit:
     residual: float
 
 
+@dataclass(frozen=True)
+class Found:
+    """Sources [s] of a target and the fit to them alone.
+
+    ``gaps`` [s] are those of the sources among all candidates, ``nearest`` is the distance of the nearest candidate.
+    ``reach``: logarithm of the share of it that trained models leave, as the candidates have it among themselves, its
+    median and spread; None where they are too few. ``unique``: see Mixture.
+    """
+
+    sources: Ints
+    fit: Fit
+    gaps: Floats
+    nearest: float
+    reach: tuple[float, float] | None
+    unique: bool
+
+
 def explain_mixture(
     vectors: npt.NDArray[np.floating], target: npt.NDArray[np.floating], *, rounding: float = 0.0
 ) -> Mixture | None:
@@ -73,9 +101,14 @@ def explain_mixture(
     where rounding hides what a training step would leave.
     """
     found = find_sources(vectors, target)
-    if found is None:
-        return None
-    sources, noise, fit = found
+    return None if found is None else judge_sources(found, vectors, target, rounding=rounding)
+
+
+def judge_sources(
+    found: Found, vectors: npt.NDArray[np.floating], target: npt.NDArray[np.floating], *, rounding: float = 0.0
+) -> Mixture | None:
+    """The mixture that sources make of the target, None where it leaves what a trained model would leave."""
+    sources, fit = found.sources, found.fit
     if len(sources) < 2 or 4 * (len(sources) - 1) > _moved(vectors[sources], target):
         return None
     own = float(fit.gaps.min())
@@ -84,25 +117,42 @@ def explain_mixture(
     if own <= 0 or carried < _HIDDEN * rounding:
         return None
     left = math.sqrt(max(fit.residual**2 - rounding**2, 0.0))
-    rounded = fit.residual <= max(_ROUNDED * rounding, _SINGLE * float(np.linalg.norm(target)))
+    # whoever adds up in a narrow dtype rounds once for each source
+    rounded = fit.residual <= max(
+        _ROUNDED * rounding * math.sqrt(len(sources)), _SINGLE * float(np.linalg.norm(target))
+    )
     if own < _HIDDEN * rounding:
         # a trained model may hide below rounding too, but then one neighbour alone nearly is it
         if not rounded or np.abs(fit.weights).max() > _DOMINANT:
             return None
         share = min(1.0, left / carried)
+        mixes = share <= _CLEAR
+    elif rounded:
+        share = left / own
+        mixes = share <= _CLEAR
     else:
         # beside all candidates, smooth runs leave as much of every point; known mixtures leave nothing of their sources
-        share = left / own if rounded else max(left / own, left / noise if noise > 0 else 1.0)
-    if share > INCOMPLETE:
+        least = min(own, float(found.gaps.min()))
+        share = left / least if least > 0 else 1.0
+        if found.reach is None:
+            mixes = share <= _FEW
+        else:
+            middle, spread = found.reach
+            below = middle - math.log(left / found.nearest)
+            mixes = below > spread * min(max(_ODD + _HALVED * math.log2(share), _LEAST), _MOST)
+            share = min(share, math.exp(-below))
+    if not mixes:
         return None
-    order = np.lexsort((sources, -np.abs(fit.weights)))
+    # weights that are equal but for rounding go by the sources' order
+    order = np.lexsort((sources, -np.abs(fit.weights).round(4)))
     return Mixture(
         sources=tuple(int(i) for i in sources[order]),
         weights=tuple(float(w) for w in fit.weights[order]),
         residual=fit.residual,
         share=share,
         confidence=round(1.0 - share, 4),
-        incomplete=not rounded and share > COMPLETE,
+        incomplete=not rounded,
+        unique=found.unique,
     )
 
 
@@ -116,8 +166,8 @@ def _moved(points: npt.NDArray[np.floating], target: npt.NDArray[np.floating]) -
     return int((nearest > 1e-3 * nearest.max()).sum())
 
 
-def find_sources(vectors: npt.NDArray[np.floating], target: npt.NDArray[np.floating]) -> tuple[Ints, float, Fit] | None:
-    """Sources of the target, the smallest gap of them among all candidates, and the fit to them alone."""
+def find_sources(vectors: npt.NDArray[np.floating], target: npt.NDArray[np.floating]) -> Found | None:
+    """Sources of the target among the vectors, None where there are too few of them or of their dimensions."""
     n, k = vectors.shape
     limit = min(LIMIT, k // 4)
     if n < 2 or limit < 2:
@@ -128,11 +178,15 @@ def find_sources(vectors: npt.NDArray[np.floating], target: npt.NDArray[np.float
     at = np.arange(len(chosen))
     fit = sum_to_one_least_squares(points, goal)
     floor = _SINGLE * float(np.linalg.norm(goal))
+    unique = True
     # where a mixture is known beside its sources, any of them but one says it all
     while len(at) > 2 and (twins := np.flatnonzero(fit.gaps < floor)).size:
-        at = np.delete(at, twins[np.abs(fit.weights[twins]).argmin()])
+        least = twins[np.abs(fit.weights[twins]).argmin()]
+        unique &= bool(abs(fit.weights[least]) < _SMALLEST)
+        at = np.delete(at, least)
         fit = sum_to_one_least_squares(points[at], goal)
     among_all = dict(zip(at.tolist(), fit.gaps.tolist(), strict=True))
+    reach = _reach(points[at], fit.gaps)
     while len(at) > 1:
         error = max(fit.residual, 0.1 * floor) / math.sqrt(k - len(at))
         strength = np.abs(fit.weights) * fit.gaps
@@ -143,7 +197,21 @@ def find_sources(vectors: npt.NDArray[np.floating], target: npt.NDArray[np.float
         weakest = weak[np.argsort(strength[weak], kind="stable")[: max(1, len(weak) // 2)]]
         at = np.delete(at, weakest)
         fit = sum_to_one_least_squares(points[at], goal)
-    return chosen[at], min(among_all[i] for i in at.tolist()), fit
+    gaps = np.array([among_all[i] for i in at.tolist()])
+    nearest = math.sqrt(float(((points - goal) ** 2).sum(axis=1).min()))
+    return Found(chosen[at], fit, gaps, nearest, reach, unique)
+
+
+def _reach(points: Floats, gaps: Floats) -> tuple[float, float] | None:
+    """Median and spread of the logarithm of the ``gaps`` beside the distances to the nearest neighbour."""
+    squares = squared_distances(points)
+    np.fill_diagonal(squares, np.inf)
+    nearest = np.sqrt(squares.min(axis=1))
+    told = (nearest > 0) & (gaps > 0)
+    if told.sum() < _CROWD:
+        return None
+    middle, low = np.quantile(np.log(gaps[told] / nearest[told]), (0.5, 0.05))
+    return float(middle), max(float(middle - low), _SPREAD)
 
 
 def matching_pursuit(vectors: npt.NDArray[np.floating], target: Floats, limit: int) -> Ints:
