@@ -17,6 +17,10 @@ from mvc.geometry import signature_length
 
 Relation = Literal["starts", "extends", "forks", "mixes"]
 Source = Literal["weights", "declared", "undecided"]
+#: norm of the error that a point's own dtype made, 0 where it is not narrow
+Rounding = Callable[[int], float]
+#: norm of what the average of points by weights leaves of a point's own values
+Leaves = Callable[[int, Sequence[int], Sequence[float]], float]
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,8 @@ class Population:
     """All models of one architecture, each once.
 
     ``keys`` [n] content keys, ascending; ``vectors`` float [n, k], concatenated signatures; ``declared`` [n].
-    ``distance`` gives the exact distance of two points by index, or is None where the vectors themselves are exact.
+    ``distance`` gives the exact distance of two points by index, ``leaves`` says what an average leaves of a point;
+    both are None where the vectors themselves are exact. ``rounding`` is None where nobody knows of narrow dtypes.
     """
 
     keys: tuple[str, ...]
@@ -66,16 +71,20 @@ class Population:
     blocks: tuple[Block, ...]
     declared: tuple[Declared, ...]
     distance: Callable[[int, int], float] | None = None
+    rounding: Rounding | None = None
+    leaves: Leaves | None = None
 
     def of_points(self, points: Sequence[int]) -> Population:
         """These points alone, given in ascending order."""
-        exact = self.distance
+        exact, rounding, leaves = self.distance, self.rounding, self.leaves
         return Population(
             keys=tuple(self.keys[i] for i in points),
             vectors=self.vectors[points],
             blocks=self.blocks,
             declared=tuple(self.declared[i] for i in points),
             distance=None if exact is None else lambda a, b: exact(points[a], points[b]),
+            rounding=None if rounding is None else lambda a: rounding(points[a]),
+            leaves=None if leaves is None else lambda a, of, by: leaves(points[a], [points[i] for i in of], by),
         )
 
     def of_blocks(self, places: Sequence[int]) -> Population:
@@ -125,6 +134,11 @@ class Placement:
     confidence: float
     evidence: Mapping[str, object] = field(default_factory=dict)
 
+    def renumbered(self, points: Sequence[int]) -> Placement:
+        """The same among other points, of which these are ours."""
+        parent = None if self.parent is None else int(points[self.parent])
+        return replace(self, point=int(points[self.point]), parent=parent)
+
 
 @dataclass(frozen=True)
 class Lineage:
@@ -134,11 +148,43 @@ class Lineage:
     direction: Direction
     fork: Fork | None = None
 
+    def renumbered(self, points: Sequence[int]) -> Lineage:
+        """The same among other points, of which these are ours."""
+        fork = self.fork
+        if fork is not None:
+            second = None if fork.runner_up is None else int(points[fork.runner_up])
+            fork = Fork(int(points[fork.parent]), fork.confidence, second)
+        return replace(self, members=tuple(int(points[i]) for i in self.members), fork=fork)
+
+
+@dataclass(frozen=True)
+class Merge:
+    """``point`` is the average of ``sources`` by ``weights``, which sum to one, largest first.
+
+    No source is a merge itself where it can be avoided. ``confidence``: that it is the average and not one of the
+    sources. ``unique``: no other weights give the same.
+    """
+
+    point: int
+    sources: tuple[int, ...]
+    weights: tuple[float, ...]
+    residual: float
+    confidence: float
+    unique: bool = True
+
+    def renumbered(self, points: Sequence[int]) -> Merge:
+        """The same among other points, of which these are ours."""
+        return replace(self, point=int(points[self.point]), sources=tuple(int(points[i]) for i in self.sources))
+
 
 @dataclass(frozen=True)
 class Inference:
-    """All lineages of one architecture, in order of their first member's key, and every point's placement [n]."""
+    """All lineages of one architecture, in order of their first member's key, and every point's placement [n].
+
+    ``merges`` are the points that are averages of others, by index.
+    """
 
     lineages: tuple[Lineage, ...]
     placements: tuple[Placement, ...]
     warnings: tuple[str, ...] = ()
+    merges: tuple[Merge, ...] = ()

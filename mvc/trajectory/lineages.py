@@ -14,8 +14,20 @@ import numpy as np
 from mvc.trajectory.declared import declared_edges, declared_order, declared_runs
 from mvc.trajectory.direction import DECIDED, confidence
 from mvc.trajectory.families import Branch, trace_family
-from mvc.trajectory.inference import Declared, Direction, Fork, Inference, Lineage, Placement, Population, Source
+from mvc.trajectory.grafting import graft, note
+from mvc.trajectory.inference import (
+    Declared,
+    Direction,
+    Fork,
+    Inference,
+    Lineage,
+    Merge,
+    Placement,
+    Population,
+    Source,
+)
 from mvc.trajectory.kinship import Forest, kinship, strongest_links, telling, varying
+from mvc.trajectory.merging import find_merges
 from mvc.trajectory.mst import Floats, Ints, components
 from mvc.trajectory.ordering import squared_distances
 from mvc.trajectory.placements import placements_of
@@ -45,7 +57,25 @@ def families_of(forest: Forest, keys: Sequence[str], declared: Sequence[Declared
 
 
 def infer_family(family: Population, links: Floats) -> Inference:
-    """Lineages of the n points of one family. ``links`` [n, 2]: sigmas and cosine of each one's strongest link."""
+    """Lineages of the n points of one family. ``links`` [n, 2]: sigmas and cosine of each one's strongest link.
+
+    Averages are no steps of any lineage and may be all that strangers have in common, so they are taken out first.
+    """
+    merges = find_merges(family.vectors, rounding=family.rounding, leaves=family.leaves)
+    free = [merge for merge in merges if not _declared(family.declared[merge.point])]
+    if not free:
+        return note(_infer_trained(family, links), merges)
+    out = {merge.point for merge in free}
+    rest = [i for i in range(len(family.keys)) if i not in out]
+    return graft(family, rest, infer(family.of_points(rest)), free)
+
+
+def _declared(facts: Declared) -> bool:
+    """Whether a user said where a point belongs."""
+    return facts.run is not None or facts.parent is not None
+
+
+def _infer_trained(family: Population, links: Floats) -> Inference:
     vectors = family.vectors.astype(np.float64)
     squares = _squares(family, vectors)
     warnings: list[str] = []
@@ -83,25 +113,18 @@ def _joined(n: int, parts: Sequence[tuple[Ints, Inference]]) -> Inference:
     """One inference of n points from those of its families, each with its points' indices."""
     lineages: list[Lineage] = []
     placements: dict[int, Placement] = {}
+    merges: list[Merge] = []
     for points, part in parts:
         start = len(lineages)
-        lineages += [_renumbered(lineage, points) for lineage in part.lineages]
-        for place in part.placements:
-            parent = None if place.parent is None else int(points[place.parent])
-            point = int(points[place.point])
-            placements[point] = replace(place, point=point, parent=parent, lineage=start + place.lineage)
+        lineages += [lineage.renumbered(points.tolist()) for lineage in part.lineages]
+        merges += [merge.renumbered(points.tolist()) for merge in part.merges]
+        for place in (place.renumbered(points.tolist()) for place in part.placements):
+            placements[place.point] = replace(place, lineage=start + place.lineage)
     order = sorted(range(len(lineages)), key=lambda number: lineages[number].members[0])
     rank = {number: place for place, number in enumerate(order)}
     return Inference(
         tuple(lineages[number] for number in order),
         tuple(replace(placements[i], lineage=rank[placements[i].lineage]) for i in range(n)),
         tuple(warning for _, part in parts for warning in part.warnings),
+        tuple(sorted(merges, key=lambda merge: merge.point)),
     )
-
-
-def _renumbered(lineage: Lineage, points: Ints) -> Lineage:
-    fork = lineage.fork
-    if fork is not None:
-        second = None if fork.runner_up is None else int(points[fork.runner_up])
-        fork = Fork(int(points[fork.parent]), fork.confidence, second)
-    return replace(lineage, members=tuple(int(points[i]) for i in lineage.members), fork=fork)
