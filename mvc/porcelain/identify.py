@@ -38,7 +38,9 @@ def _identify(workspace: Workspace, history: History, path: Path) -> Identified:
             return Identified(str(path), None, None, None, "no committed model has this architecture")
         history.models(commits)
         matches = list(copied(workspace, history, opened, model, commits))
-        points = sorted(commit.id for row in alike for commit in row.commits if commit.relation != "copies")
+        # averages of commits are no sources: theirs say as much
+        rows = (commit for row in alike for commit in row.commits)
+        points = sorted(commit.id for commit in rows if commit.relation != "copies" and not commit.mixture)
         if not matches and (mixed := mixture_of(workspace, history, opened, str(path), model, points)) is not None:
             return mixed
         placed = list(_placed(history, model, alike)) if not matches or matches[0].relation != "same" else []

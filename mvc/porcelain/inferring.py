@@ -82,7 +82,8 @@ def _infer_architecture(
         # where inference failed, the next operation has it tried again
         digest = digests[family.id] if understood.complete else ""
         insert_rows(connection, [InferenceRow(family.id, architecture.id, digest, list(understood.warnings))])
-        for rows in (understood.lineages, understood.placements, understood.walks, understood.flags):
+        insert_rows(connection, understood.lineages)
+        for rows in (understood.placements, understood.walks, understood.flags, understood.mixtures):
             insert_rows(connection, rows)
         asked = sorted(understood.distances.items())
         insert_rows(connection, [DistanceRow(a, b, architecture.id, distance) for (a, b), distance in asked])

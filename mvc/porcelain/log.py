@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection
 
-from mvc.index import ArchitectureRow, CommitRow, FlagRow, InferenceRow, LineageRow, PlacementRow, TagRow
+from mvc.index import ArchitectureRow, CommitRow, FlagRow, InferenceRow, LineageRow, MixtureRow, PlacementRow, TagRow
 from mvc.objects import ObjectId
-from mvc.porcelain.results import DirectionResult, ForkedFrom, LogCommit, LogLineage, LogResult
+from mvc.porcelain.results import DirectionResult, ForkedFrom, LogCommit, LogLineage, LogResult, MixtureWeight
 from mvc.porcelain.revisions import find_lineage
 from mvc.porcelain.workspace import Workspace
 
@@ -38,10 +38,14 @@ def _read(connection: Connection, revisions: Sequence[str], limit: int | None) -
     flags: dict[ObjectId, list[str]] = defaultdict(list)
     for flag in FlagRow.select(connection):
         flags[flag.commit].append(flag.rule)
+    mixtures: dict[ObjectId, list[MixtureWeight]] = defaultdict(list)
+    for part in sorted(MixtureRow.select(connection), key=lambda row: (-abs(row.weight), row.source)):
+        mixtures[part.commit].append(MixtureWeight(part.source, part.weight))
     members: dict[ObjectId, list[LogCommit]] = defaultdict(list)
     for place in places:
         if not revisions or place.lineage in chosen:
-            made = _commit(commits[place.commit], place, tuple(tags[place.commit]), tuple(flags[place.commit]))
+            at = place.commit
+            made = _commit(commits[at], place, tuple(tags[at]), tuple(flags[at]), tuple(mixtures[at]))
             members[place.lineage].append(made)
     found = [
         LogLineage(
@@ -64,7 +68,13 @@ def _read(connection: Connection, revisions: Sequence[str], limit: int | None) -
     return LogResult(tuple(found), tuple(text for row in inferences for text in row.warnings))
 
 
-def _commit(row: CommitRow, place: PlacementRow, tags: tuple[str, ...], flags: tuple[str, ...]) -> LogCommit:
+def _commit(
+    row: CommitRow,
+    place: PlacementRow,
+    tags: tuple[str, ...],
+    flags: tuple[str, ...],
+    mixture: tuple[MixtureWeight, ...],
+) -> LogCommit:
     return LogCommit(
         id=row.id,
         path=row.path,
@@ -81,6 +91,7 @@ def _commit(row: CommitRow, place: PlacementRow, tags: tuple[str, ...], flags: t
         tags=tags,
         run=row.run,
         evidence=place.evidence,
+        mixture=mixture,
     )
 
 

@@ -52,13 +52,8 @@ def insert_pinned(
 
     A point goes where the trajectory becomes least longer, or where its declared step puts it; never before a root.
     """
-    lineages = [_renumbered(lineage, free) for lineage in inference.lineages]
-    placements = {
-        free[place.point]: replace(
-            place, point=free[place.point], parent=None if place.parent is None else free[place.parent]
-        )
-        for place in inference.placements
-    }
+    lineages = [lineage.renumbered(free) for lineage in inference.lineages]
+    placements = {free[place.point]: place.renumbered(free) for place in inference.placements}
     number = {key: i for i, key in enumerate(keys)}
     for key in sorted(pins):
         home = next(i for i, lineage in enumerate(lineages) if number[pins[key]] in lineage.members)
@@ -71,15 +66,8 @@ def insert_pinned(
     for lineage in lineages:
         if any(keys[point] in pins for point in lineage.members):
             placements |= _walked(lineage, lineages, placements, vectors)
-    return Inference(tuple(lineages), tuple(placements[i] for i in range(len(keys))), inference.warnings)
-
-
-def _renumbered(lineage: Lineage, free: Sequence[int]) -> Lineage:
-    fork = lineage.fork
-    if fork is not None:
-        second = None if fork.runner_up is None else free[fork.runner_up]
-        fork = replace(fork, parent=free[fork.parent], runner_up=second)
-    return replace(lineage, members=tuple(free[i] for i in lineage.members), fork=fork)
+    merges = tuple(merge.renumbered(free) for merge in inference.merges)
+    return Inference(tuple(lineages), tuple(placements[i] for i in range(len(keys))), inference.warnings, merges)
 
 
 def _best_place(members: Sequence[int], point: int, vectors: Floats, declared: Sequence[Declared]) -> int:

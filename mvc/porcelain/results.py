@@ -56,8 +56,17 @@ class CommitResult:
 
 
 @dataclass(frozen=True)
+class MixtureWeight:
+    commit: str
+    weight: float
+
+
+@dataclass(frozen=True)
 class LogCommit:
-    """``flags`` are ids of the rules that `check` finds broken. ``declared`` says which facts were declared."""
+    """``flags`` are ids of the rules that `check` finds broken. ``declared`` says which facts were declared.
+
+    ``mixture``: of which commits this one is the weighted average, the largest weight first; else empty.
+    """
 
     id: str
     path: str
@@ -74,6 +83,7 @@ class LogCommit:
     tags: tuple[str, ...] = ()
     run: str | None = None
     evidence: Mapping[str, Any] = field(default_factory=dict)
+    mixture: tuple[MixtureWeight, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -228,12 +238,6 @@ class Match:
     relation: Literal["same", "copy", "descends", "precedes", "mixes"]
     transform: str | None
     confidence: float
-
-
-@dataclass(frozen=True)
-class MixtureWeight:
-    commit: str
-    weight: float
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from mvc.porcelain.reading import History
-from mvc.porcelain.results import ShowResult, TensorRow, to_json
+from mvc.porcelain.results import MixtureWeight, ShowResult, TensorRow, to_json
 from mvc.porcelain.revisions import resolve
 from mvc.porcelain.workspace import Workspace
 
@@ -61,6 +61,13 @@ def _inference(workspace: Workspace, commit_id: str) -> dict[str, Any]:
         "architecture": row.architecture,
         "direction": to_json(row.direction),
         "forked_from": to_json(row.forked_from),
+        "mixture": [_source(history, part) for part in placed.mixture] or None,
         "runner_up": evidence.pop("runner_up", None),
         "evidence": evidence,
     }
+
+
+def _source(history: History, part: MixtureWeight) -> dict[str, Any]:
+    row, placed = history.lineage(part.commit), history.placed(part.commit)
+    where = {} if row is None or placed is None else {"lineage": row.name, "position": placed.position}
+    return {"commit": part.commit, "weight": part.weight, **where}

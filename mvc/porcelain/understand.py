@@ -17,8 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from mvc.geometry import Signature
-from mvc.index import ArchitectureRow, FlagRow, LineageRow, PlacementRow, WalkRow
+from mvc.index import ArchitectureRow, FlagRow, LineageRow, MixtureRow, PlacementRow, WalkRow
 from mvc.objects import ObjectId
+from mvc.porcelain.averages import residual, rounding
 from mvc.porcelain.engine import ENGINE
 from mvc.porcelain.exact import ExactDistances, Pair, ReadArray
 from mvc.porcelain.flags import NOT_FINITE, walk_of
@@ -73,7 +74,7 @@ class Family:
 @dataclass(frozen=True)
 class Understood:
     """Lineages, as yet without names, everyone's place, their walks, values that are not finite, warnings, and the
-    exact distances that were asked for.
+    exact distances that were asked for. ``mixtures``: a row for each source of a commit that is an average of others.
     """
 
     lineages: tuple[LineageRow, ...]
@@ -82,6 +83,7 @@ class Understood:
     flags: tuple[FlagRow, ...]
     warnings: tuple[str, ...]
     distances: Mapping[Pair, float]
+    mixtures: tuple[MixtureRow, ...] = ()
     complete: bool = True
 
 
@@ -111,14 +113,24 @@ def understand(
     distances = ExactDistances(keys, tensors, sizes, signatures, known, read)
     declared = declared_of(family.points)
     free = [i for i, key in enumerate(keys) if key not in family.pins]
+    # the smallest tensors first: they are enough to say that a model went through no narrow dtype
+    order = sorted(sizes, key=lambda i: (sizes[i], i))
+    parts = [[tensors[key][i] for i in order] for key in keys]
+
+    def leaves(point: int, sources: Sequence[int], weights: Sequence[float]) -> float:
+        values = [lambda place, source=source: read(parts[source][place]) for source in sources]
+        return residual(parts[point], read, values, weights)[0]
+
     population = Population(
-        keys=tuple(keys[i] for i in free),
-        vectors=vectors[free],
+        keys=keys,
+        vectors=vectors,
         blocks=blocks,
-        declared=tuple(declared[i] for i in free),
-        distance=(lambda a, b: distances.between(free[a], free[b])) if distances.needed else None,
+        declared=tuple(declared),
+        distance=distances.between if distances.needed else None,
+        rounding=lambda point: rounding(parts[point], read),
+        leaves=leaves if distances.needed else None,
     )
-    inference = infer_family(population, family.links)
+    inference = infer_family(population.of_points(free), family.links)
     if family.pins:
         inference = insert_pinned(inference, free, keys, family.pins, vectors, declared)
     lineages, placements = _rows(family, inference, keys)
@@ -130,7 +142,7 @@ def understand(
         for row in family.points[key]
     )
     warnings = tuple(_with_commits(text, family.points) for text in inference.warnings)
-    return Understood(lineages, placements, walks, flags, warnings, distances.asked)
+    return Understood(lineages, placements, walks, flags, warnings, distances.asked, _mixtures(family, inference, keys))
 
 
 def _vectors(
@@ -208,6 +220,15 @@ def _rows(
             placements += [_copy(row, other.id, n) for n, other in enumerate(points[key][1:], start=1)]
             position += len(points[key])
     return tuple(lineages), tuple(placements)
+
+
+def _mixtures(family: Family, inference: Inference, keys: Sequence[str]) -> tuple[MixtureRow, ...]:
+    first = [family.points[key][0].id for key in keys]
+    return tuple(
+        MixtureRow(first[merge.point], first[source], float(weight))
+        for merge in inference.merges
+        for source, weight in zip(merge.sources, merge.weights, strict=True)
+    )
 
 
 def _walks(
