@@ -2,7 +2,9 @@
 
 A node is a commit, the line below it the step that led to it: solid where it was declared, dotted where it was
 inferred from weights. A fork is drawn whole, in the lane to the right, before the commit that it left. So only
-ancestors hold lanes, and lines never cross. Whatever is left out is counted and named.
+ancestors hold lanes, and lines never cross. A weighted average is a diamond in a lane off its main source, with all
+sources and weights in words below it: lines from all of them would cross everything. Whatever is left out is counted
+and named.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from mvc.cli.lineages import (
     shown,
 )
 from mvc.cli.messages import paint
+from mvc.cli.mixtures import mixture_words, positions
 from mvc.cli.text import bar, count, escape, fit, number, pad, percent, width
 from mvc.porcelain.results import LogCommit, LogLineage
 
@@ -35,6 +38,7 @@ class _Drawing:
     newest: int
     strict: bool
     forks: Mapping[str, Sequence[LogLineage]] = field(default_factory=dict)
+    places: Mapping[str, tuple[str, int]] = field(default_factory=dict)
 
 
 def draw(lineages: Sequence[LogLineage], columns: int, newest: int | None = None) -> Iterator[str]:
@@ -51,7 +55,7 @@ def draw(lineages: Sequence[LogLineage], columns: int, newest: int | None = None
             forks.setdefault(lineage.forked_from.commit, []).append(lineage)
         else:
             roots.append(lineage)
-    drawing = _Drawing(columns, newest, strict, forks)
+    drawing = _Drawing(columns, newest, strict, forks, positions(lineages))
     architecture = None
     for index, root in enumerate(roots):
         if index:
@@ -81,8 +85,10 @@ def _lineage(drawing: _Drawing, lineage: LogLineage, lanes: tuple[str, ...]) -> 
             yield from _fork(drawing, fork, lanes, above)
             above = "┊" if above == " " else above
         text = commit_row(commit, room - 2)
-        yield _row(lanes, f"{paint('●', 'lane')} {text}")
+        yield _row(lanes, f"{paint('◆' if commit.mixture else '●', 'lane')} {text}")
         edge = above = "│" if declared(commit) else "┊"
+        for line in mixture_words(commit, drawing.places, room - 2):
+            yield _row((*lanes, edge if index else " "), paint(line, "dim"))
         if index > 0:
             yield _row((*lanes, edge), _step(commit, largest))
         previous = index

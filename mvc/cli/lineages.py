@@ -25,8 +25,11 @@ def direction_words(direction: DirectionResult) -> str:
     return f"order from weights, direction {percent(direction.confidence)} sure"
 
 
-def fork_words(fork: ForkedFrom) -> str:
-    return f"forked from {escape(fork.lineage)} at {short(fork.commit)} ({percent(fork.confidence)} sure)"
+def fork_words(fork: ForkedFrom, commits: Sequence[LogCommit] = ()) -> str:
+    """Where a lineage comes from; ``commits`` say whether its first is an average, of which that is the main source."""
+    averaged = any(commit.mixture and commit.position == 0 for commit in commits)
+    how = "an average, first of all of" if averaged else "forked from"
+    return f"{how} {escape(fork.lineage)} at {short(fork.commit)} ({percent(fork.confidence)} sure)"
 
 
 def heading(lineage: LogLineage, *, fork: bool = True) -> tuple[str, str]:
@@ -35,7 +38,7 @@ def heading(lineage: LogLineage, *, fork: bool = True) -> tuple[str, str]:
     if len(lineage.commits) > 1:
         facts.append(direction_words(lineage.direction))
     if fork and lineage.forked_from is not None:
-        facts.append(fork_words(lineage.forked_from))
+        facts.append(fork_words(lineage.forked_from, lineage.commits))
     return escape(lineage.name), " · ".join(facts)
 
 

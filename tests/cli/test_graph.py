@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
 import pytest
 
 from mvc.cli.graph import draw
+from mvc.cli.mixtures import Source, mixture_lines
 from mvc.cli.text import width
+from mvc.porcelain.results import LogLineage, MixtureWeight
 
 sys.path.insert(0, str(Path(__file__).parent))
-from samples import forest, lineage
+from samples import commit_id, forest, lineage
 
 
 def lines(lineages: object, columns: int = 80, newest: int | None = None) -> list[str]:
@@ -89,3 +92,45 @@ def test_hostile_names_are_escaped() -> None:
     drawn = "\n".join(lines([lineage(name, 3, message="\x1b]0;x\x07", path="\u202e{index}", tags={2: (name,)})]))
     assert "\x1b" not in drawn and "\u202e" not in drawn
     assert "[bold]" in drawn
+
+
+def soup(sources: int, name: str = "soup") -> LogLineage:
+    """An average of the last commits of ``main``, with equal weights but for the first."""
+    (made,) = lineage(name, 1, fork=("main", 59)).commits
+    weights = [1.0 - 0.01 * (sources - 1), *([0.01] * (sources - 1))]
+    parts = [MixtureWeight(commit_id(f"main{59 - 2 * i}"), w) for i, w in enumerate(weights)]
+    made = replace(made, relation="mixes", mixture=tuple(parts))
+    return replace(lineage(name, 1, fork=("main", 59)), commits=(made,))
+
+
+def test_an_average_is_drawn_with_its_sources_and_weights() -> None:
+    drawn = lines([lineage("main", 60), soup(2)])
+    (node,) = (i for i, line in enumerate(drawn) if "◆" in line)
+    assert "mixes" in drawn[node]
+    assert drawn[node + 1].strip("┊│ ") == "= 0.99 × main@59 + 0.01 × main@57"
+    assert "╯" in drawn[node + 2]
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+def test_sources_that_do_not_fit_are_counted(columns: int) -> None:
+    drawn = lines([lineage("main", 60), soup(30)], columns)
+    named = sum(len(re.findall(r"× main@\d+", line)) for line in drawn)
+    (more,) = (line for line in drawn if "more sources" in line)
+    found = re.search(r"… (\d+) more sources", more)
+    assert found is not None and named + int(found[1]) == 30
+    assert soup(30).commits[0].id[:8] in more or columns < 60
+    assert max(map(width, drawn)) <= columns
+
+
+def test_neighbours_with_equal_weights_are_one_term() -> None:
+    parts = [Source(f"{i:064}", 0.1, "run", i) for i in (9, 3, 4, 5)]
+    assert list(mixture_lines(parts, 80)) == ["= 0.1 × each of run@3…5 + 0.1 × run@9"]
+    assert list(mixture_lines([Source("a" * 64, 1.5), Source("b" * 64, -0.5)], 80)) == [
+        "= 1.5 × aaaaaaaa - 0.5 × bbbbbbbb"
+    ]
+
+
+def test_many_averages_stay_within_reason() -> None:
+    drawn = lines([lineage("main", 60), *(soup(20, f"soup-{i}") for i in range(50))])
+    assert sum("◆" in line for line in drawn) == 50
+    assert len(drawn) < 500

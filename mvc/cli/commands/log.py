@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import click
@@ -11,6 +11,7 @@ from mvc.cli import completing, output
 from mvc.cli.graph import draw
 from mvc.cli.lineages import architecture_words, commit_row, fork_words, full_bar, gap_words, heading, shown
 from mvc.cli.messages import hint, paint, warn
+from mvc.cli.mixtures import mixture_words, positions
 from mvc.cli.opening import open_workspace
 from mvc.cli.options import Session, json_option, pass_session
 from mvc.cli.text import bar, fit, number, pad, width
@@ -23,20 +24,24 @@ LONG = 24
 
 def render(result: LogResult, columns: int, newest: int | None) -> Iterator[str]:
     """One block a lineage, newest commit first."""
+    places = positions(result.lineages)
     for index, lineage in enumerate(result.lineages):
         if index:
             yield ""
-        yield from _block(lineage, columns, newest)
+        yield from _block(lineage, columns, newest, places)
 
 
-def _block(lineage: LogLineage, columns: int, newest: int | None) -> Iterator[str]:
+def _block(
+    lineage: LogLineage, columns: int, newest: int | None, places: Mapping[str, tuple[str, int]]
+) -> Iterator[str]:
     name, facts = heading(lineage, fork=False)
-    words = architecture_words(lineage)
-    name = fit(name, columns - width(words) - 2, keep="both")
-    yield f"{paint(name, 'name')}  {words}"
+    architecture = architecture_words(lineage)
+    name = fit(name, columns - width(architecture) - 2, keep="both")
+    yield f"{paint(name, 'name')}  {architecture}"
     yield paint(fit(facts, columns, keep="start"), "dim")
     if lineage.forked_from is not None:
-        yield paint(fit(fork_words(lineage.forked_from), columns, keep="start"), "dim")
+        words = fork_words(lineage.forked_from, lineage.commits)
+        yield paint(fit(words, columns, keep="start"), "dim")
     largest = full_bar(lineage.commits)
     previous: int | None = None
     for position in shown(lineage, LONG if newest is None else newest, strict=newest is not None):
@@ -47,6 +52,8 @@ def _block(lineage: LogLineage, columns: int, newest: int | None) -> Iterator[st
         angle = pad("" if commit.turning_angle is None else f"{commit.turning_angle:.0f}°", 4, right=True)
         before = f"{bar(commit.distance, largest, 6)} {figures} {angle}" if largest else ""
         yield "  " + commit_row(commit, columns - 2, before=before)
+        for line in mixture_words(commit, places, columns - 4):
+            yield paint(f"    {line}", "dim")
         previous = position
     hidden = len(lineage.commits) if previous is None else previous
     if hidden:

@@ -9,6 +9,7 @@ import click
 
 from mvc.cli import completing, output
 from mvc.cli.messages import paint
+from mvc.cli.mixtures import Source, mixture_lines
 from mvc.cli.opening import open_workspace
 from mvc.cli.options import Session, json_option, pass_session
 from mvc.cli.text import columns, count, escape, fit, number, percent, short, size
@@ -40,16 +41,19 @@ def render(result: ShowResult, room: int, rows: int | None = ROWS) -> Iterator[s
         yield from output.paragraphs(str(facts["message"]), "    ")
     if result.inference:
         yield ""
-        yield from _inference(result.inference)
+        yield from _inference(result.inference, room)
     yield ""
     yield from _files(result)
     yield from _tensors(result, room, rows)
 
 
-def _inference(inference: Mapping[str, Any]) -> Iterator[str]:
+def _inference(inference: Mapping[str, Any], room: int) -> Iterator[str]:
     name = paint(escape(inference.get("lineage")), "name")
     sure = percent(inference.get("confidence"))
     yield f"{name} @{escape(inference.get('position'))}  {escape(inference.get('relation'))}, {sure} sure"
+    if inference.get("mixture"):
+        parts = [Source(**part) for part in inference["mixture"]]
+        yield from (f"    {line}" for line in mixture_lines(parts, room - 4, most=len(parts)))
     if inference.get("parent"):
         angle = inference.get("turning_angle")
         turn = "" if angle is None else f", turning {angle:.0f}°"
