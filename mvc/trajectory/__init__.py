@@ -15,6 +15,7 @@ from mvc.trajectory.inference import (
     Source,
     lay_out,
 )
+from mvc.trajectory.lengths import distances_from
 from mvc.trajectory.lineages import infer, infer_family
 from mvc.trajectory.mixtures import Mixture, explain_mixture
 from mvc.trajectory.mst import insert, linkage, minimum_spanning_tree
@@ -35,6 +36,7 @@ __all__ = [
     "Relation",
     "SingleLinkage",
     "Source",
+    "distances_from",
     "explain_mixture",
     "identify",
     "infer",

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mvc.trajectory.lengths import Singles, lengths
 from mvc.trajectory.mst import Floats, Ints, components, leaf_order, spanning_forest
 
-Singles = npt.NDArray[np.float32]
 Reals = npt.NDArray[np.floating[Any]]
 
 _PARTITIONS = 3
@@ -76,16 +76,6 @@ def group_points(points: Singles, most: int) -> Groups:
     balls = np.flatnonzero(np.diff(centre[by_ball], prepend=-1, append=-1))
     radii = np.sqrt(np.maximum.reduceat(reach[by_ball], balls[:-1]))
     return Groups(by_ball, starts, edges, weights, heights, balls, radii)
-
-
-def lengths(points: Singles, edges: Ints) -> Floats:
-    """Euclidean lengths [m] of edges [m, 2], in double precision from differences."""
-    found = np.empty(len(edges))
-    for at in range(0, len(edges), _BLOCK):
-        a, b = edges[at : at + _BLOCK].T
-        change = points[a].astype(np.float64) - points[b]
-        found[at : at + _BLOCK] = np.sqrt(np.einsum("ij,ij->i", change, change))
-    return found
 
 
 def _batches(points: Reals, members: Ints, starts: Ints) -> Iterator[tuple[Ints, npt.NDArray[np.bool_], Reals]]:

@@ -19,10 +19,12 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
-from mvc.trajectory.grouping import Groups, Reals, Singles, group_points, lengths
+from mvc.trajectory.grouping import Groups, Reals, group_points
+from mvc.trajectory.lengths import Singles, lengths
 from mvc.trajectory.mst import Floats, Ints, components, leaf_order, minimum_spanning_tree, spanning_forest
 
 #: groups at most: a matrix of their pairs is held, 2.5 GB
@@ -37,6 +39,8 @@ _HELD = 1 << 23
 _BLOCK = 1 << 14
 #: nearest groups to which each group's distance is measured before the search
 _NEAREST = 8
+#: centres of a group by which the nearest groups are guessed
+_FEW = 4
 #: groups that are searched before what they found is looked at
 _TURN = 64
 
@@ -81,12 +85,9 @@ def single_linkage(points: Singles, *, groups: int | None = None, threads: int =
 
 def _distinct(points: Singles) -> tuple[Ints, Ints]:
     """Indices of the first of each set of equal points, rising, and for each point [n] which of these it equals."""
-    rows = np.ascontiguousarray(points + np.float32(0)).view(np.uint32)  # adding zero makes -0 into 0
-    odd = np.random.default_rng(0).integers(0, 1 << 63, size=rows.shape[1], dtype=np.uint64) * np.uint64(2) + np.uint64(
-        1
-    )
-    keys = [np.sum(rows[at : at + _BLOCK] * odd, axis=1, dtype=np.uint64) for at in range(0, len(rows), _BLOCK)]
-    _, first, of = np.unique(np.concatenate(keys), return_index=True, return_inverse=True)
+    rows = np.ascontiguousarray(points + np.float32(0))  # adding zero makes -0 into 0
+    whole = rows.view(np.dtype((np.void, rows.itemsize * rows.shape[1])))[:, 0]
+    _, first, of = np.unique(whole, return_index=True, return_inverse=True)
     return np.sort(first), np.argsort(np.argsort(first))[of]
 
 
@@ -139,13 +140,17 @@ class _Search:
         self.left, self.right = _factors(self.rows[groups.balls[self.balls], :-2], 1 - _SLACK)
 
     def _above(self) -> Singles:
-        """Upper bounds [g, g] on the distance of every two groups: the nearest two centres of their balls."""
+        """Upper bounds [g, g] on the distance of every two groups: the nearest of a few centres of their balls."""
         first = np.searchsorted(self.groups.balls, self.groups.starts)
-        left, right = _factors(self.rows[self.groups.balls[:-1], :-2], 1 + _SLACK)
-        above = np.empty((len(first) - 1, len(first) - 1), dtype=np.float32)
-        for group in range(len(above)):
-            nearest = (left[first[group] : first[group + 1]] @ right[:, first[group] :]).min(axis=0)
-            nearest = np.minimum.reduceat(nearest, first[group:-1] - first[group])
+        sizes = np.minimum(np.diff(first), _FEW)
+        some, which = _ranges(np.zeros_like(sizes), sizes)
+        chosen = first[which] + some * np.diff(first)[which] // sizes[which]
+        starts = np.append(0, np.cumsum(sizes))
+        left, right = _factors(self.rows[self.groups.balls[chosen], :-2], 1 + _SLACK)
+        above = np.empty((len(sizes), len(sizes)), dtype=np.float32)
+        for group, (start, stop) in enumerate(pairwise(starts)):
+            nearest = (left[start:stop] @ right[:, start:]).min(axis=0)
+            nearest = np.minimum.reduceat(nearest, starts[group:-1] - start)
             above[group, group:] = above[group:, group] = np.sqrt(np.maximum(nearest, 0))
         return above
 
