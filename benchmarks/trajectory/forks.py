@@ -79,7 +79,7 @@ def _rows(forest: Forest, card: str, spacing: str) -> Iterator[tuple[list[str], 
 def _print(rows: dict[str, list[Judged]]) -> None:
     print("| kind | forks | rule exact | within one | both whole | fork point exact |")
     print("|---|---|---|---|---|---|")
-    for name in sorted(rows, key=lambda name: name.startswith("all")):
+    for name in sorted(rows, key=lambda name: name if name.startswith("all") else ""):
         judged = rows[name]
         columns = ([getattr(one, field) for one in judged] for field in ("exact", "within_one", "whole", "found"))
         print(f"| {name} | {len(judged)} | {' | '.join(f'{np.mean(column):.2f}' for column in columns)} |")

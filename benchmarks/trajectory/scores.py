@@ -188,7 +188,7 @@ def told(forest: Forest, number: int) -> tuple[int, float]:
     """The fork rule's answer and confidence where the branch is known: host and branch are whole runs."""
     run = forest.runs[number]
     assert run.parent is not None
-    host, branch = (forest.weights[forest.path(one)].astype(np.float64) for one in (run.parent, number))
+    host, branch = (forest.vectors(forest.path(one)).astype(np.float64) for one in (run.parent, number))
     at, stated, _ = fork_point(host, branch)
     return at, stated
 
