@@ -34,7 +34,7 @@ from mvc.repository import Repository
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 Change = Callable[[Arrays, np.random.Generator], Arrays]
-COMMITTED, PLACES = 4, 8
+COMMITTED, PLACES = 4, 6
 #: how wide an attention head of the populations is
 HEAD = 6
 

@@ -1,6 +1,7 @@
 """Weights as points: which tensors make the point, sketches of them, distances between them, their symmetries.
 
-`mvc.geometry.matching` is imported by its own name: it alone needs SciPy, which is slow to load.
+`mvc.geometry.matching` and `mvc.geometry.explaining` are imported by their own names: they need SciPy, which is slow
+to load.
 """
 
 from mvc.geometry.distances import TensorComparison, combine, compare_tensors, distance
@@ -10,7 +11,7 @@ from mvc.geometry.permutations import Axis, PermutationSpec, Scaling, Units, per
 from mvc.geometry.scales import balance, fit_scales
 from mvc.geometry.sketches import EXACT, VERSION, WIDTH, Signature, sign_tensor, signature_length
 from mvc.geometry.transformers import head_sizes
-from mvc.geometry.transforms import Made, chance, transform
+from mvc.geometry.transforms import Made, transform
 
 __all__ = [
     "EXACT",
@@ -26,7 +27,6 @@ __all__ = [
     "Units",
     "architecture_of",
     "balance",
-    "chance",
     "combine",
     "compare_tensors",
     "derive",

@@ -139,8 +139,10 @@ def rescale(arrays: Mapping[str, Floats], scaling: Scaling, factors: Floats) -> 
 
 def rows(array: Floats, axis: Axis, size: int) -> Floats:
     """What each unit has in a tensor, [units, values]."""
-    found = np.moveaxis(array, axis.axis, 0)[axis.places(size)]  # [outer, units, inner, ...]
-    return np.moveaxis(found, 1, 0).reshape(size, -1)
+    first = np.moveaxis(array, axis.axis, 0) if axis.axis else array
+    if axis.outer == 1:
+        return first[axis.start : axis.start + size * axis.inner].reshape(size, -1)
+    return np.moveaxis(first[axis.places(size)], 1, 0).reshape(size, -1)  # [outer, units, inner, ...] before
 
 
 def with_rows(array: Floats, axis: Axis, values: Floats) -> Floats:

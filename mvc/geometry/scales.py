@@ -14,6 +14,7 @@ import numpy as np
 from mvc.geometry.permutations import Axis, Floats, PermutationSpec, Scaling, rescale, rows
 
 _SWEEPS, _STEPS = 100, 1000
+_BALANCED = 1e-4
 _SETTLED = 1e-10
 
 
@@ -32,7 +33,7 @@ def balance(arrays: Mapping[str, Floats], spec: PermutationSpec) -> dict[str, Fl
             factors = np.where((grown > 0) & (shrunk > 0), np.sqrt(other / one), other / one)
             moved = rescale(moved, scaling, factors)
             change = max(change, float(np.abs(np.log(factors)).max()))
-        if change < _SETTLED:
+        if change < _BALANCED:
             break
     return moved
 

@@ -28,6 +28,8 @@ _ROUNDING = 1e-5
 _GRID = 3
 #: values that evidence is counted on; more are never needed
 _COUNTED = 1 << 14
+#: the most that one value says, in nats
+MOST = math.log(_COUNTED)
 
 
 @dataclass(frozen=True)
@@ -146,10 +148,3 @@ def _ulp(x: Array, bits: int, smallest: int) -> Doubles:
     exponents = np.frexp(np.abs(x.astype(np.float64)))[1] - 1
     ulps: Doubles = 2.0 ** (np.maximum(exponents, smallest) - bits)
     return ulps
-
-
-def chance(sizes: Iterator[int], fits: int, values: int) -> float:
-    """What evidence must exceed, in nats: the log of the ways to order groups of ``sizes`` units, and, as each of
-    ``fits`` fitted scales can meet one value by itself, that many times the most a value can say.
-    """
-    return sum(math.lgamma(size + 1) for size in sizes) + fits * math.log(max(values, 1))

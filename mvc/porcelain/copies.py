@@ -7,17 +7,16 @@ hardly any values left could have been made of any model, so what is left must a
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from mvc.geometry import EXACT, signature_length, transform
-from mvc.objects import Checkpoint, ObjectId, read_array
+from mvc.geometry import EXACT, Made, signature_length, transform
+from mvc.objects import Checkpoint, read_array
 from mvc.porcelain.reading import History, Model, signature_distance
 from mvc.porcelain.results import Match
-from mvc.porcelain.workspace import Workspace
 
 #: commits whose values are looked at, the likeliest first; most are refused by their smallest tensor
 CHECKED = 32
@@ -29,9 +28,7 @@ _ORDER = ("permuted", "rescaled", "cast", "quantised", "pruned")
 Read = Callable[[str], npt.NDArray[Any]]
 
 
-def copied(
-    workspace: Workspace, history: History, file: Checkpoint, model: Model, commits: Sequence[str]
-) -> Iterator[Match]:
+def copied(history: History, file: Checkpoint, model: Model, commits: Sequence[str]) -> Iterator[Match]:
     """Commits that have the file's weights, or that these were made of without training. The same ones first."""
     names = sorted(model.signatures)
     same = [commit for commit in commits if history.model(commit).objects == model.objects]
@@ -39,9 +36,9 @@ def copied(
         yield Match(commit, lineage_of(history, commit), "same", None, 1.0)
     ranked = likely(history, model, lambda name: read_array(file, name), [c for c in commits if c not in same])
     for commit in ranked[:CHECKED]:
-        made = explain(workspace.repository.checkpoint(ObjectId(commit)), file, names)
-        if made is not None and made[0] and made[1] > needed(len(commits)):
-            yield Match(commit, lineage_of(history, commit), "copy", joined(made[0]), 1.0)
+        made = compare(history.checkpoint(commit), file, names)
+        if made is not None and made.names and made.evidence > needed(len(commits)):
+            yield Match(commit, lineage_of(history, commit), "copy", joined(made.names), 1.0)
 
 
 def likely(history: History, model: Model, read: Read, commits: Sequence[str], names: Iterable[str] = ()) -> list[str]:
@@ -69,9 +66,9 @@ def likely(history: History, model: Model, read: Read, commits: Sequence[str], n
     return [commit for _, _, commit in sorted(zip(away, far, commits, strict=True))]
 
 
-def explain(a: Checkpoint, b: Checkpoint, names: Iterable[str]) -> tuple[set[str], float] | None:
-    """What made b of a over the named tensors, and the evidence for it; stops at the first that nothing explains."""
-    made: set[str] = set()
+def compare(a: Checkpoint, b: Checkpoint, names: Iterable[str]) -> Made | None:
+    """How b was made of a, over the named tensors; None at the first, the smallest before, that nothing explains."""
+    made: frozenset[str] = frozenset()
     evidence = 0.0
     for name in sorted(names, key=lambda one: (b.specs[one].numel, one)):
         found = transform(read_array(a, name), read_array(b, name))
@@ -79,7 +76,7 @@ def explain(a: Checkpoint, b: Checkpoint, names: Iterable[str]) -> tuple[set[str
             return None
         made |= found.names
         evidence += found.evidence
-    return made, evidence
+    return Made(made, evidence)
 
 
 def needed(commits: int) -> float:
@@ -95,7 +92,3 @@ def joined(made: Iterable[str]) -> str:
 def lineage_of(history: History, commit: str) -> str:
     row = history.lineage(commit)
     return "" if row is None else row.name
-
-
-def finite(arrays: Mapping[str, npt.NDArray[Any]]) -> bool:
-    return all(bool(np.isfinite(array).all()) for array in arrays.values())

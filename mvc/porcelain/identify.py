@@ -15,9 +15,10 @@ import numpy as np
 
 from mvc import trajectory
 from mvc.formats import open_checkpoint
+from mvc.objects import Checkpoint
 from mvc.porcelain.copies import copied
 from mvc.porcelain.mixtures import mixture_of
-from mvc.porcelain.permuted import permuted, symmetry
+from mvc.porcelain.permuted import UnitSearch, symmetry
 from mvc.porcelain.reading import History, Model, read_model
 from mvc.porcelain.results import Identified, IdentifyResult, LogLineage, Match
 from mvc.porcelain.workspace import Workspace
@@ -37,21 +38,32 @@ def _identify(workspace: Workspace, history: History, path: Path) -> Identified:
         if not commits:
             return Identified(str(path), None, None, None, "no committed model has this architecture")
         history.models(commits)
-        matches = list(copied(workspace, history, opened, model, commits))
+        matches = list(copied(history, opened, model, commits))
         # averages of commits are no sources: theirs say as much
         rows = (commit for row in alike for commit in row.commits)
         points = sorted(commit.id for commit in rows if commit.relation != "copies" and not commit.mixture)
         if not matches and (mixed := mixture_of(workspace, history, opened, str(path), model, points)) is not None:
             return mixed
-        placed = list(_placed(history, model, alike)) if not matches or matches[0].relation != "same" else []
         if not matches:
-            found = permuted(workspace, history, opened, model, commits, changed=not placed)
-            matches = [] if found is None else [found]
-        matches += placed
+            matches = list(_changed(history, opened, model, alike))
     if not matches:
         return Identified(str(path), None, None, None, _reason(model))
     others = (match for match in matches[1:] if match.commit != matches[0].commit)
     return Identified(str(path), matches[0], next(others, None), None)
+
+
+def _changed(history: History, file: Checkpoint, model: Model, alike: Sequence[LogLineage]) -> Iterator[Match]:
+    """What a file comes from that has no commit's values in their places."""
+    commits = sorted(commit.id for row in alike for commit in row.commits)
+    search = UnitSearch.of(history, file, model, commits)
+    found = None if search is None else search.copy()
+    if found is not None:
+        yield found
+        return
+    placed = list(_placed(history, model, alike))
+    yield from placed
+    if not placed and search is not None and (found := search.descendant()) is not None:
+        yield found
 
 
 def _reason(model: Model) -> str:

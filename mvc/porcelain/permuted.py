@@ -17,14 +17,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mvc.geometry import Made, PermutationSpec, chance, derive, fit_scales, head_sizes, transform
+from mvc.geometry import Made, PermutationSpec, derive, fit_scales, head_sizes
+from mvc.geometry.explaining import explain
 from mvc.geometry.matching import Matching, apply, choose_heads, match_scaled, match_units, matched_null
 from mvc.geometry.permutations import Floats
-from mvc.objects import Checkpoint, ObjectId, TensorSpec, read_array
-from mvc.porcelain.copies import CHECKED, explain, finite, joined, likely, lineage_of, needed
+from mvc.objects import Checkpoint, TensorSpec, read_array
+from mvc.porcelain.copies import CHECKED, compare, joined, likely, lineage_of, needed
 from mvc.porcelain.reading import History, Model
 from mvc.porcelain.results import Match
-from mvc.porcelain.workspace import Workspace
 
 #: commits whose units are matched; lineages gone on with; commits of each whose values are compared
 MATCHED, LINEAGES, COMMITS = 64, 3, 6
@@ -49,67 +49,58 @@ def symmetry(specs: Mapping[str, TensorSpec], names: Sequence[str]) -> Permutati
     return spec
 
 
-def permuted(
-    workspace: Workspace,
-    history: History,
-    file: Checkpoint,
-    model: Model,
-    commits: Sequence[str],
-    *,
-    changed: bool = True,
-) -> Match | None:
-    """The commit that the file is a permuted or rescaled copy of, with the transforms; None where it is of none.
+class UnitSearch:
+    """One file against commits of its architecture, of which there must be some. Each method may take a while."""
 
-    ``changed``: also look for commits that it was trained on from. There must be commits.
-    """
-    names = sorted(model.signatures)
-    plain = symmetry(model.specs, names)
-    if plain is None:
-        return None
-    stored = {name: read_array(file, name) for name in names}
-    if not finite(stored):
-        return None
-    search = _Search(workspace, history, model, stored)
-    pool = search.fitting(file, commits)
-    for scaled in (False, True) if any(units.scalable for units in plain.units) else (False,):
-        for commit in search.nearest(pool, scaled):
-            made = search.explained(commit, scaled, needed(len(commits)))
-            if made is not None:
-                return Match(commit, lineage_of(history, commit), "copy", joined(made), 1.0)
-    return search.descendant(pool or commits) if changed else None
-
-
-class _Search:
-    """One file against commits."""
-
-    def __init__(self, workspace: Workspace, history: History, model: Model, stored: Arrays) -> None:
-        self.workspace, self.history, self.model, self.stored = workspace, history, model, stored
-        self.file: dict[str, Floats] = {name: array.astype(np.float64) for name, array in stored.items()}
+    def __init__(self, history: History, file: Checkpoint, model: Model, commits: Sequence[str]) -> None:
+        self.history, self.model, self.commits = history, model, commits
+        self.stored: Arrays = {name: read_array(file, name) for name in model.signatures}
+        self.file: dict[str, Floats] = {name: array.astype(np.float64) for name, array in self.stored.items()}
+        self._pool = self._fitting(file)
+        self._last: tuple[str, Arrays] = "", {}
         self._specs: dict[str, PermutationSpec] = {}
         self._matchings: dict[tuple[str, bool], Matching] = {}
+
+    @classmethod
+    def of(cls, history: History, file: Checkpoint, model: Model, commits: Sequence[str]) -> UnitSearch | None:
+        """The search; None where no symmetry is known, the model is too large or a value is not finite."""
+        broken = any(signature.nonfinite for signature in model.signatures.values())
+        if broken or symmetry(model.specs, sorted(model.signatures)) is None:
+            return None
+        return cls(history, file, model, commits)
+
+    def copy(self) -> Match | None:
+        """The commit that the file is a permuted or rescaled copy of, with the transforms."""
+        for scaled in (False, True):
+            for commit in self.nearest(scaled):
+                made = self.explained(commit, scaled)
+                if made is not None and made.evidence > needed(len(self.commits)):
+                    return Match(commit, lineage_of(self.history, commit), "copy", joined(made.names), 1.0)
+        return None
 
     @cached_property
     def _shapes(self) -> dict[str, tuple[int, ...]]:
         return {name: spec.shape for name, spec in self.model.specs.items()}
 
     def arrays(self, commit: str) -> Arrays:
-        checkpoint = self.workspace.repository.checkpoint(ObjectId(commit))
-        return {name: read_array(checkpoint, name) for name in self.stored}
+        if self._last[0] != commit:
+            checkpoint = self.history.checkpoint(commit)
+            self._last = commit, {name: read_array(checkpoint, name) for name in self.stored}
+        return self._last[1]
 
     def doubles(self, commit: str) -> dict[str, Floats]:
         return {name: np.nan_to_num(array.astype(np.float64)) for name, array in self.arrays(commit).items()}
 
-    def fitting(self, file: Checkpoint, commits: Sequence[str]) -> list[str]:
+    def _fitting(self, file: Checkpoint) -> list[str]:
         """Commits whose tensors that no unit moves along explain the file's; all, where there is no such tensor."""
         sizes = head_sizes(self._shapes)
         spec = derive(self._shapes, sizes[0] if sizes else None)
         moving = spec.tensors if spec else frozenset()
         still = [name for name in self.stored if name not in moving]
         if not still:
-            return list(commits)
-        ranked = likely(self.history, self.model, self.stored.__getitem__, commits, still)[:CHECKED]
-        known = ((commit, self.workspace.repository.checkpoint(ObjectId(commit))) for commit in ranked)
-        return [commit for commit, checkpoint in known if explain(checkpoint, file, still) is not None]
+            return list(self.commits)
+        ranked = likely(self.history, self.model, self.stored.__getitem__, self.commits, still)[:CHECKED]
+        return [commit for commit in ranked if compare(self.history.checkpoint(commit), file, still) is not None]
 
     def spec(self, commit: str) -> PermutationSpec:
         """The symmetry, with heads as wide as they seem to be if the file is a copy of this commit."""
@@ -125,8 +116,11 @@ class _Search:
             self._matchings[commit, scaled] = match(self.doubles(commit), self.file, self.spec(commit))
         return self._matchings[commit, scaled]
 
-    def nearest(self, pool: Sequence[str], scaled: bool) -> list[str]:
+    def nearest(self, scaled: bool) -> list[str]:
         """The commits whose values to look at: those that the file is nearest to in the order of the best matches."""
+        pool = [one for one in self._pool if not scaled or any(units.scalable for units in self.spec(one).units)]
+        if len(pool) <= COMMITS:
+            return pool
         best: dict[str, tuple[float, str]] = {}
         for commit in self._representatives(pool):
             row = (self.matching(commit, scaled).cosine, commit)
@@ -141,36 +135,17 @@ class _Search:
             found += likely(self.history, self.model, aligned.__getitem__, pool)[:COMMITS]
         return list(dict.fromkeys(found))
 
-    def explained(self, commit: str, scaled: bool, evidence: float) -> set[str] | None:
-        """The transforms by which the file was made of the commit; None where they do not explain it."""
-        spec, matching = self.spec(commit), self.matching(commit, scaled)
-        found = self._made(commit, spec, matching, scaled)
-        fits = sum(scaling.size for units in spec.units for scaling in units.scalings) if scaled else 0
-        values = sum(array.size for array in self.stored.values())
-        if found is None or found.evidence < evidence + chance((units.size for units in spec.units), fits, values):
-            return None
-        made = set(found.names) | ({"rescaled"} if scaled else set())
-        if matching.steps:  # units that are all zero may have been moved for nothing
-            still = self._made(commit, spec, Matching((), 0.0), scaled)
-            made = made | {"permuted"} if still is None else (made - found.names) | still.names
-        return made
+    def explained(self, commit: str, scaled: bool) -> Made | None:
+        """How the file was made of the commit; None where that does not explain it."""
+        matching = self.matching(commit, scaled)
+        return explain(self.arrays(commit), self.stored, self.spec(commit), matching, scaled=scaled)
 
-    def _made(self, commit: str, spec: PermutationSpec, matching: Matching, scaled: bool) -> Made | None:
-        known, ordered = self.arrays(commit), apply(self.stored, spec, matching)
-        expected = fit_scales(self.doubles(commit), apply(self.file, spec, matching), spec) if scaled else known
-        names: frozenset[str] = frozenset()
-        evidence = 0.0
-        for name, array in known.items():
-            found = transform(expected[name], ordered[name], fitted=array.dtype if scaled else None)
-            if found is None:
-                return None
-            names |= found.names
-            evidence += found.evidence
-        return Made(names, evidence)
-
-    def descendant(self, commits: Sequence[str]) -> Match | None:
+    def descendant(self) -> Match | None:
         """The commit that the file, permuted, was trained on from."""
-        cosine, commit = max((self.matching(one, False).cosine, one) for one in self._representatives(commits))
+        near = self._representatives(self._pool or self.commits)
+        cosine, commit = max((self.matching(one, False).cosine, one) for one in near)
+        if cosine < BEYOND:  # nothing can be beyond then
+            return None
         mean, _ = matched_null(self.doubles(commit), self.file, self.spec(commit))
         beyond = (cosine - mean) / (1 - mean)
         if beyond < BEYOND:

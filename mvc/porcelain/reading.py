@@ -106,6 +106,13 @@ class History:
         self.lineages: Sequence[LogLineage] = log(workspace).lineages
         self._places = {commit.id: (row, i) for row in self.lineages for i, commit in enumerate(row.commits)}
         self._models: dict[str, Model] = {}
+        self._checkpoints: dict[str, Checkpoint] = {}
+
+    def checkpoint(self, commit_id: str) -> Checkpoint:
+        """The weights of a commit, its manifest read once."""
+        if commit_id not in self._checkpoints:
+            self._checkpoints[commit_id] = self.workspace.repository.checkpoint(ObjectId(commit_id))
+        return self._checkpoints[commit_id]
 
     def lineage(self, commit_id: str) -> LogLineage | None:
         """The lineage that a commit stands in; None for a commit without trainable tensors."""
