@@ -65,15 +65,19 @@ def apply(arrays: Mapping[str, Floats], spec: PermutationSpec, matching: Matchin
     return moved
 
 
+def match_balanced(a: Mapping[str, Floats], b: Mapping[str, Floats], spec: PermutationSpec) -> Matching:
+    """The order of the units of a rescaled b, matched without scales."""
+    return match_units(balance(a, spec), balance(b, spec), spec)
+
+
 def match_scaled(a: Mapping[str, Floats], b: Mapping[str, Floats], spec: PermutationSpec) -> Matching:
-    """The order of the units of a rescaled b: matched without scales, then by how well a's values explain b's.
+    """The same, improved by how well a's values explain b's.
 
     Where pruning took much of small units, alike ones are easily mistaken for each other. So each pair of units is
     given the likelihood that b's surviving values are a's times some factor, its noise unknown, once a has b's other
     scales; and units are assigned by that until nothing changes.
     """
-    balanced, other = balance(a, spec), balance(b, spec)
-    found = match_units(balanced, other, spec)
+    found = match_balanced(a, b, spec)
     steps, ordered = list(found.steps), apply(b, spec, found)
     for _ in range(_ROUNDS):
         expected = fit_scales(a, ordered, spec)

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from mvc.geometry import Made, PermutationSpec, derive, fit_scales, head_sizes
 from mvc.geometry.explaining import explain
-from mvc.geometry.matching import Matching, apply, choose_heads, match_scaled, match_units, matched_null
+from mvc.geometry.matching import Matching, apply, choose_heads, match_balanced, match_scaled, match_units, matched_null
 from mvc.geometry.permutations import Floats
 from mvc.objects import Checkpoint, TensorSpec, read_array
 from mvc.porcelain.copies import CHECKED, compare, joined, likely, lineage_of, needed
@@ -111,8 +111,9 @@ class UnitSearch:
         return self._specs[commit]
 
     def matching(self, commit: str, scaled: bool) -> Matching:
+        """The matching by which commits are ranked."""
         if (commit, scaled) not in self._matchings:
-            match = match_scaled if scaled else match_units
+            match = match_balanced if scaled else match_units
             self._matchings[commit, scaled] = match(self.doubles(commit), self.file, self.spec(commit))
         return self._matchings[commit, scaled]
 
@@ -137,8 +138,9 @@ class UnitSearch:
 
     def explained(self, commit: str, scaled: bool) -> Made | None:
         """How the file was made of the commit; None where that does not explain it."""
-        matching = self.matching(commit, scaled)
-        return explain(self.arrays(commit), self.stored, self.spec(commit), matching, scaled=scaled)
+        spec = self.spec(commit)
+        matching = match_scaled(self.doubles(commit), self.file, spec) if scaled else self.matching(commit, False)
+        return explain(self.arrays(commit), self.stored, spec, matching, scaled=scaled)
 
     def descendant(self) -> Match | None:
         """The commit that the file, permuted, was trained on from."""
