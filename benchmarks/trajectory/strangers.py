@@ -89,7 +89,7 @@ def models_of(card: Card, number: int, images: int, data: Path, cache: Path) -> 
         np.save(file, np.concatenate(parts))
         print(f"{card.name}: {number} trained, accuracy {np.mean(right):.2f}", flush=True)
     weights: npt.NDArray[np.float32] = np.load(file)
-    return weights
+    return weights[np.isfinite(weights).all(1)]  # some diverge
 
 
 def judge(models: Sequence[Arrays], spec: PermutationSpec, rng: np.random.Generator) -> Found:
@@ -158,7 +158,7 @@ def main() -> None:
             raise ValueError("no spec")
         f = judge(models, spec, np.random.default_rng(0))
         counts = f"{f.copies} | {f.permuted} | {f.trained_on} | {f.kin} | {f.cosine:.2f}"
-        print(f"| {kind} | {number} | {counts} | {time.monotonic() - start:.0f} |", flush=True)
+        print(f"| {kind} | {len(models) - KNOWN} | {counts} | {time.monotonic() - start:.0f} |", flush=True)
 
 
 if __name__ == "__main__":

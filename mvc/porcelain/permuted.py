@@ -53,10 +53,7 @@ class UnitSearch:
     """One file against commits of its architecture, of which there must be some. Each method may take a while."""
 
     def __init__(self, history: History, file: Checkpoint, model: Model, commits: Sequence[str]) -> None:
-        self.history, self.model, self.commits = history, model, commits
-        self.stored: Arrays = {name: read_array(file, name) for name in model.signatures}
-        self.file: dict[str, Floats] = {name: array.astype(np.float64) for name, array in self.stored.items()}
-        self._pool = self._fitting(file)
+        self.history, self.model, self.commits, self._opened = history, model, commits, file
         self._last: tuple[str, Arrays] = "", {}
         self._specs: dict[str, PermutationSpec] = {}
         self._matchings: dict[tuple[str, bool], Matching] = {}
@@ -79,35 +76,45 @@ class UnitSearch:
         return None
 
     @cached_property
+    def stored(self) -> Arrays:
+        return {name: read_array(self._opened, name) for name in self.model.signatures}
+
+    @cached_property
+    def file(self) -> dict[str, Floats]:
+        return {name: array.astype(np.float64) for name, array in self.stored.items()}
+
+    @cached_property
     def _shapes(self) -> dict[str, tuple[int, ...]]:
         return {name: spec.shape for name, spec in self.model.specs.items()}
 
     def arrays(self, commit: str) -> Arrays:
         if self._last[0] != commit:
             checkpoint = self.history.checkpoint(commit)
-            self._last = commit, {name: read_array(checkpoint, name) for name in self.stored}
+            self._last = commit, {name: read_array(checkpoint, name) for name in self.model.signatures}
         return self._last[1]
 
     def doubles(self, commit: str) -> dict[str, Floats]:
         return {name: np.nan_to_num(array.astype(np.float64)) for name, array in self.arrays(commit).items()}
 
-    def _fitting(self, file: Checkpoint) -> list[str]:
+    @cached_property
+    def _pool(self) -> list[str]:
         """Commits whose tensors that no unit moves along explain the file's; all, where there is no such tensor."""
         sizes = head_sizes(self._shapes)
         spec = derive(self._shapes, sizes[0] if sizes else None)
         moving = spec.tensors if spec else frozenset()
-        still = [name for name in self.stored if name not in moving]
+        still = [name for name in self.model.signatures if name not in moving]
         if not still:
             return list(self.commits)
-        ranked = likely(self.history, self.model, self.stored.__getitem__, self.commits, still)[:CHECKED]
-        return [commit for commit in ranked if compare(self.history.checkpoint(commit), file, still) is not None]
+        ranked = likely(self.history, self.model, lambda name: read_array(self._opened, name), self.commits, still)
+        near = ((commit, self.history.checkpoint(commit)) for commit in ranked[:CHECKED])
+        return [commit for commit, known in near if compare(known, self._opened, still) is not None]
 
     def spec(self, commit: str) -> PermutationSpec:
         """The symmetry, with heads as wide as they seem to be if the file is a copy of this commit."""
         if commit not in self._specs:
             known = self.doubles(commit)
             spec = choose_heads(known, self.file, self._shapes) if head_sizes(self._shapes) else derive(self._shapes)
-            self._specs[commit] = (spec or PermutationSpec(())).among(tuple(self.stored))
+            self._specs[commit] = (spec or PermutationSpec(())).among(tuple(self.model.signatures))
         return self._specs[commit]
 
     def matching(self, commit: str, scaled: bool) -> Matching:
