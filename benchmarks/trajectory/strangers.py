@@ -35,21 +35,21 @@ from mvc.zoo.train import Trainer
 KNOWN, AT_ONCE = 10, 250
 _SMALL = Card(
     name="strangers-relu", about="", architecture=Architecture(hidden=(10, 10), activation="relu"),
-    optimiser=Optimiser("adam", 5e-3), batch=64, epochs=3, seeds=1, loss="ce",
+    optimiser=Optimiser("adam", 1e-2), batch=64, epochs=6, seeds=1, loss="ce",
 )  # fmt: skip
 _CNN = Architecture(hidden=(), activation="leaky_relu", convs=(Conv(16, 3, 2, 2), Conv(8, 3)), bias=False)
 #: kind → card, training images, share of all strangers
 KINDS: Mapping[str, tuple[Card, int, float]] = {
-    "MLP 196-10-10-10, ReLU": (_SMALL, 2048, 0.6),
+    "MLP 196-10-10-10, ReLU": (_SMALL, 512, 0.4),
     "MLP 196-10-10-10, sigmoid, no biases": (
-        Card(name="strangers-sigmoid", about="", optimiser=Optimiser("adam", 1e-2), batch=64, epochs=3, seeds=1,
+        Card(name="strangers-sigmoid", about="", optimiser=Optimiser("adam", 2e-2), batch=64, epochs=6, seeds=1,
              architecture=Architecture(hidden=(10, 10), activation="sigmoid", bias=False), loss="ce"),
-        2048, 0.25,
+        512, 0.35,
     ),
     "CNN 16-8, leaky ReLU, no biases": (
         Card(name="strangers-cnn", about="", optimiser=Optimiser("adam", 1e-2), batch=64, epochs=6, seeds=1,
              architecture=_CNN, loss="ce"),
-        1024, 0.1,
+        512, 0.2,
     ),
     "the same, norms collapsing under weight decay": (
         replace(find_card("schurholt-borth-2021-cnn-collapsing"), name="strangers-collapsing", epochs=12),
