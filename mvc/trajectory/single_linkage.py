@@ -33,6 +33,8 @@ MOST_GROUPS = 25_000
 _GROUP = 20
 #: error of a squared distance by products in single precision, relative to the squared norms, with room to spare
 _SLACK = np.float32(1e-5)
+#: values whose squared distances are well within single precision
+_LARGEST = 1e16
 #: candidate edges held before they are thinned to a forest
 _HELD = 1 << 23
 #: points that one group is compared with at once
@@ -68,12 +70,15 @@ class SingleLinkage:
 
 
 def single_linkage(points: Singles, *, groups: int | None = None, threads: int = 1) -> SingleLinkage:
-    """The exact minimum spanning tree of points float32 [n, k] under Euclidean distance; values must be finite.
+    """The exact minimum spanning tree of points float32 [n, k] under Euclidean distance.
 
     About ``groups`` groups are made and ``threads`` used, which does not change the result. Points that are equal are
     joined to the first of them by edges of weight zero, as the order of edges by weight and indices demands; where
-    edges between different points have exactly equal weight, either may be taken.
+    edges between different points have exactly equal weight, either may be taken. Raises ValueError on values that are
+    not finite or so large that their squares would not be.
     """
+    if not (np.abs(points) < _LARGEST).all():
+        raise ValueError(f"values must be finite and below {_LARGEST:g}")
     first, of = _distinct(points)
     copies = np.setdiff1d(np.arange(len(points)), first)
     found = _linked(points[first], groups or min(MOST_GROUPS, len(first) // _GROUP + 1), threads)

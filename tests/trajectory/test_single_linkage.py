@@ -79,6 +79,14 @@ def test_a_few_points(n: int) -> None:
     assert found.weights.tolist() == [1, 3][: n - 1]
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e30])
+def test_values_without_distances_are_refused(value: float) -> None:
+    points = strangers(0)
+    points[7, 3] = value
+    with pytest.raises(ValueError, match="finite"):
+        single_linkage(points)
+
+
 def test_only_copies() -> None:
     found = single_linkage(np.ones((5, 3), dtype=np.float32))
     assert found.edges.tolist() == [[0, 1], [0, 2], [0, 3], [0, 4]]
