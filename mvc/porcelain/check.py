@@ -16,7 +16,7 @@ from mvc.drift import RULES, Normal, RuleFinding, judge
 from mvc.errors import InputError, NotFoundError
 from mvc.formats import open_checkpoint
 from mvc.objects import ObjectId
-from mvc.porcelain.flags import NOT_FINITE, root_contents, siblings_of
+from mvc.porcelain.flags import NOT_FINITE, ring_of, root_contents, siblings_of
 from mvc.porcelain.reading import History, Model, find_side, read_model
 from mvc.porcelain.results import CheckedCommit, CheckResult, Finding, LogLineage, VerdictName
 from mvc.porcelain.workspace import Workspace
@@ -168,7 +168,7 @@ class _Siblings:
         """Lineages beside ``own``, the same as the log's flags are judged by."""
         alike = {self._roots[ObjectId(row.id)]: row for row in self._history.alike(model)}
         root = None if own is None else self._roots[ObjectId(own.id)]
-        chosen = siblings_of(root, {key: len(row.commits) for key, row in alike.items()})
+        chosen = siblings_of(root, ring_of({key: len(row.commits) for key, row in alike.items()}))
         others = [self._one(alike[key]) for key in chosen]
         return Normal(
             tuple(errors for other in others for errors in other.lengths),

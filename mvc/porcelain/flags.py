@@ -24,15 +24,19 @@ NOT_FINITE = "MVC001"
 SIBLINGS = 8
 
 
-def siblings_of(own: str | None, points: Mapping[str, int]) -> list[str]:
-    """Lineages that say what is normal for ``own``, None for one that is not there; ``points``: lineage → how many.
+def ring_of(points: Mapping[str, int]) -> list[str]:
+    """Lineages that are long enough to say what is normal; ``points``: lineage, by its root's content → how many."""
+    return sorted(root for root, count in points.items() if count >= HISTORY)
 
-    Lineages are known by their root's content here. Of those that are long enough to say something the next ones in
-    the ring of contents: so where there are many, one that grows changes what is normal for a few others, not for all.
+
+def siblings_of(own: str | None, ring: Sequence[str]) -> list[str]:
+    """Lineages that say what is normal for ``own``, None for one that is not there: the next ones round the ring.
+
+    So where there are many, one that grows changes what is normal for a few others, not for all.
     """
-    ring = sorted(lineage for lineage, count in points.items() if count >= HISTORY and lineage != own)
-    start = bisect(ring, own or "")
-    return [*ring[start:], *ring[:start]][:SIBLINGS]
+    start = 0 if own is None else bisect(ring, own)
+    following = (ring[(start + i) % len(ring)] for i in range(min(SIBLINGS + 1, len(ring))))
+    return [root for root in following if root != own][:SIBLINGS]
 
 
 def walk_of(lineage: LineageRow, path: npt.NDArray[np.float32]) -> WalkRow | None:
@@ -59,10 +63,11 @@ def judge_walks(
     # the host's steps before a fork say nothing of the steps after it
     own = {root: _steps(row, row.before) for root, row in known.items()}
     points = {root: len(steps.log_lengths) + 1 for root, steps in own.items()}
+    ring = ring_of(points)
     for root, row in known.items():
         if points[root] + row.before <= HISTORY:
             continue
-        siblings = siblings_of(root, points)
+        siblings = siblings_of(root, ring)
         judged = _digest([row, *(known[sibling] for sibling in siblings)])
         if judged == row.judged:
             continue

@@ -50,23 +50,24 @@ def bring_kin(
     Which tensors tell is a matter of all points, pinned or not.
     """
     blocks = lay_out([(name, shape) for name, shape in architecture.names])
-    column = UnitRow.TABLE.c
-    there = {key for (key,) in connection.execute(select(column.content).where(column.architecture == architecture.id))}
     known = next(iter(ForestRow.select(connection, ForestRow.TABLE.c.architecture == architecture.id)), None)
-    added = [key for key in contents if key not in there]
+    added = _without_unit(connection, architecture)
+    fresh = set(added)
+    there = [key for key in contents if key not in fresh]
     moving = set() if known is None else set(known.varying)
     # any point will do to compare the new ones with: what does not differ from one differs from none
-    for vectors in _portions(connection, added, reference=min(there, default=contents[0])):
+    for vectors in _portions(connection, added, reference=(there or contents)[0]):
         moving |= {i for i, varies in enumerate(varying(vectors, blocks)) if varies}
     told = _telling(moving, blocks)
     yardstick = Yardstick.of(blocks[i] for i in told)
     spanned: list[str] = []
     forest = Forest.empty()
     if known is not None and told == _telling(set(known.varying), blocks):
-        spanned = sorted(there - set(known.absent))
+        absent = set(known.absent)
+        spanned = [key for key in there if key not in absent]
         forest = _read(known, yardstick)
     else:
-        UnitRow.clear(connection, column.architecture == architecture.id)
+        UnitRow.clear(connection, UnitRow.TABLE.c.architecture == architecture.id)
         added = list(contents)
     insert_rows(connection, _units(connection, architecture, added, yardstick))
     if not set(spanned).isdisjoint(pinned):
@@ -81,6 +82,14 @@ def bring_kin(
         ForestRow.clear(connection, ForestRow.TABLE.c.architecture == architecture.id)
         insert_rows(connection, [kept])
     return Kin(keys, told, forest)
+
+
+def _without_unit(connection: Connection, architecture: ArchitectureRow) -> list[str]:
+    """Contents of points that were not looked at yet, ascending."""
+    point, unit = PointRow.TABLE.c, UnitRow.TABLE.c
+    joined = PointRow.TABLE.outerjoin(UnitRow.TABLE, point.content == unit.content)
+    where = (point.architecture == architecture.id, unit.content.is_(None))
+    return sorted(key for (key,) in connection.execute(select(point.content).select_from(joined).where(*where)))
 
 
 def _telling(moving: Collection[int], blocks: Sequence[Block]) -> tuple[int, ...]:

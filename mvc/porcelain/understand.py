@@ -66,9 +66,13 @@ class Family:
     @property
     def digest(self) -> str:
         """Digest of everything here, and of the engine."""
-        rows = [tuple(row) for rows in self.points.values() for row in rows]
-        seen = (ENGINE, self.architecture.id, list(self.telling), rows, sorted(self.pins.items()), self.links.tolist())
-        return hashlib.blake2b(repr(seen).encode(), digest_size=32).hexdigest()
+        told = (ENGINE, self.architecture.id, list(self.telling), sorted(self.pins.items()), self.links.tolist())
+        rows = "".join(
+            f"\n{row.id} {row.content} {row.manifest} {row.step!r} {row.parent} {row.run!r}"
+            for rows in self.points.values()
+            for row in rows
+        )
+        return hashlib.blake2b(f"{told}{rows}".encode(), digest_size=32).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -160,9 +164,14 @@ def _vectors(
 
 def declared_of(points: Mapping[str, Sequence[Told]]) -> list[Declared]:
     """What was said of each point. Of several commits with the same weights the first that says a thing counts."""
-    content = {row.id: key for key, rows in points.items() for row in rows}
+    named = {row.parent for rows in points.values() for row in rows if row.parent is not None}
+    content = {row.id: key for key, rows in points.items() for row in rows if row.id in named}
+    nothing = Declared()
     found = []
     for key, rows in points.items():
+        if all(row.step is None and row.run is None and row.parent is None for row in rows):
+            found.append(nothing)
+            continue
         parents = [content[row.parent] for row in rows if row.parent in content and content[row.parent] != key]
         found.append(
             Declared(

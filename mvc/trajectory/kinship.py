@@ -157,7 +157,8 @@ def grow(forest: Forest, yardstick: Yardstick, units: Units, new: Ints) -> Fores
     """
     n, square = len(units), yardstick.norm**2
     there = np.setdiff1d(np.arange(n), new)
-    known = dict(zip((there[forest.edges] @ [n, 1]).tolist(), forest.null.tolist(), strict=True))
+    old = there[forest.edges] @ [n, 1]
+    ranked = np.argsort(old)
     edges, weights = forest.edges, np.rint((1.0 - forest.links) * square)
     size = max(1, _ROOM // max(n, 1))
     for start in range(0, len(new), size):
@@ -171,9 +172,12 @@ def grow(forest: Forest, yardstick: Yardstick, units: Units, new: Ints) -> Fores
             edges, weights = insert(edges, weights, length[present], at=int(present[:at].sum()))
             present[at] = True
         there = columns
-    pairs = zip((edges @ [n, 1]).tolist(), edges.tolist(), strict=True)
-    null = [known[pair] if pair in known else yardstick.null(units[a], units[b]) for pair, (a, b) in pairs]
-    return Forest(edges, 1.0 - weights / square, np.array(null), yardstick.certain)
+    null = np.zeros(len(edges))
+    pairs = edges @ [n, 1]
+    known = np.isin(pairs, old)
+    null[known] = forest.null[ranked[np.searchsorted(old, pairs[known], sorter=ranked)]]
+    null[~known] = [yardstick.null(units[a], units[b]) for a, b in edges[~known]]
+    return Forest(edges, 1.0 - weights / square, null, yardstick.certain)
 
 
 def prune(forest: Forest, left: npt.NDArray[np.bool_]) -> tuple[Forest, Ints]:
