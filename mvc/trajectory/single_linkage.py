@@ -130,8 +130,8 @@ class _Search:
         self.groups = groups
         self.home = np.repeat(np.arange(len(groups.heights)), np.diff(groups.starts))  # group of each row
         self.rows = np.ones((len(points), points.shape[1] + 2), dtype=np.float32)
-        centre = points.mean(axis=0, dtype=np.float64).astype(np.float32)
-        np.subtract(points[groups.members], centre, out=self.rows[:, :-2])
+        self.rows[:, :-2] = points[groups.members]
+        self.mean = points.mean(axis=0, dtype=np.float64).astype(np.float32)
         above = self._tightened(self._above())
         # a path through a group may use its heaviest edge
         heights = (groups.heights * (1 + _SLACK)).astype(np.float32)
@@ -142,7 +142,7 @@ class _Search:
         self.balls, self.ball_place = _ranges(first[self.order], first[self.order + 1])
         self.first_ball = np.append(0, np.cumsum(np.diff(first)[self.order]))
         self.radii = (groups.radii[self.balls] * (1 + _SLACK)).astype(np.float32)
-        self.left, self.right = _factors(self.rows[groups.balls[self.balls], :-2], 1 - _SLACK)
+        self.left, self.right = _factors(self.rows[groups.balls[self.balls], :-2] - self.mean, 1 - _SLACK)
 
     def _above(self) -> Singles:
         """Upper bounds [g, g] on the distance of every two groups: the nearest of a few centres of their balls."""
@@ -151,7 +151,7 @@ class _Search:
         some, which = _ranges(np.zeros_like(sizes), sizes)
         chosen = first[which] + some * np.diff(first)[which] // sizes[which]
         starts = np.append(0, np.cumsum(sizes))
-        left, right = _factors(self.rows[self.groups.balls[chosen], :-2], 1 + _SLACK)
+        left, right = _factors(self.rows[self.groups.balls[chosen], :-2] - self.mean, 1 + _SLACK)
         above = np.empty((len(sizes), len(sizes)), dtype=np.float32)
         for group, (start, stop) in enumerate(pairwise(starts)):
             nearest = (left[start:stop] @ right[:, start:]).min(axis=0)
@@ -194,8 +194,8 @@ class _Search:
     def candidates(self, group: int, rows: Ints, limits: Reals) -> Ints:
         """Pairs of points [m, 2] of a group and of these rows that may be edges of the tree, up to limits [rows].
 
-        Between two groups these are the shortest, and those shorter than the heaviest edge within either. Rows are
-        sorted by group.
+        Between two groups these are the shortest, and those shorter than the heaviest edge within either. Rows of
+        one group stand together.
         """
         heights, starts, members = self.groups.heights, self.groups.starts, self.groups.members
         mine = self.rows[starts[group] : starts[group + 1]].copy()

@@ -31,8 +31,8 @@ def strangers(seed: int) -> Singles:
 def fine_tunes(seed: int) -> Singles:
     """Tight families far from each other and from zero: products of whole vectors have no digits left for them."""
     rng = np.random.default_rng(seed)
-    base = 100 + 10 * rng.normal(size=(5, 1, 16))
-    return (base + 1e-4 * rng.normal(size=(5, 80, 16))).reshape(-1, 16).astype(np.float32)
+    base = 1000 * rng.normal(size=(5, 1, 16))
+    return (base + 0.01 * rng.normal(size=(5, 80, 16))).reshape(-1, 16).astype(np.float32)
 
 
 def copies(seed: int) -> Singles:
