@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -177,6 +178,22 @@ def homogeneous(name: str) -> bool:
     return name in TINY or CARDS[name].architecture.activation in ("relu", "leaky_relu")
 
 
+def measured(name: str, asked: argparse.Namespace) -> tuple[str, dict[tuple[str, ...], tuple[float, float]], str]:
+    """A population's shares by copy, printed as they come, and its strangers' row."""
+    rng, shares = np.random.default_rng(0), {}
+    with tempfile.TemporaryDirectory() as directory:
+        repository = Asked(runs_of(name, asked.data, asked.cache), Path(directory))
+        for steps in copies() if asked.trials else ():
+            if "rescaled" not in steps or homogeneous(name):
+                shares[steps] = repository.copies(steps, asked.trials, rng)
+                print(f"{name}: {' + '.join(steps)}: {shares[steps][0]:.3f} {shares[steps][1]:.3f}", flush=True)
+        false = repository.strangers(asked.strangers, rng)
+    kinds = ", ".join(f"{match.relation} {match.transform or ''} {match.confidence:.2f}" for match in false)
+    note = f"| {name} | {asked.strangers} | {len(false)} | {kinds} |"
+    print(note, flush=True)
+    return name, shares, note
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help=".npz or directory of IDX files")
@@ -184,20 +201,15 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=[*CARDS, *TINY], help="names of populations")
     parser.add_argument("--trials", type=int, default=30, help="copies of each kind")
     parser.add_argument("--strangers", type=int, default=40, help="strangers asked about")
+    parser.add_argument("--workers", type=int, default=2, help="populations looked at side by side")
     asked = parser.parse_args()
     cells = {steps: Cell() for steps in copies()}
     notes = []
-    for name in asked.only:
-        start, rng = time.monotonic(), np.random.default_rng(0)
-        with tempfile.TemporaryDirectory() as directory:
-            repository = Asked(runs_of(name, asked.data, asked.cache), Path(directory))
-            for steps, cell in cells.items() if asked.trials else ():
-                if "rescaled" not in steps or homogeneous(name):
-                    cell.found[name], cell.named[name] = repository.copies(steps, asked.trials, rng)
-            false = repository.strangers(asked.strangers, rng)
-        kinds = ", ".join(f"{match.relation} {match.transform or ''} {match.confidence:.2f}" for match in false)
-        notes.append(f"| {name} | {asked.strangers} | {len(false)} | {kinds} |")
-        print(f"{name}: {time.monotonic() - start:.0f} s", flush=True)
+    with ProcessPoolExecutor(asked.workers) as pool:
+        for name, shares, note in pool.map(partial(measured, asked=asked), asked.only):
+            for steps, (found, named) in shares.items():
+                cells[steps].found[name], cells[steps].named[name] = found, named
+            notes.append(note)
     if asked.trials:
         print(f"\n{asked.trials} copies a cell\n\n| copy | populations | right source | with transforms | below .99 |")
         print("|---|---|---|---|---|")

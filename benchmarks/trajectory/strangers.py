@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -32,7 +33,7 @@ from mvc.zoo.cards import Architecture, Card, Conv, Optimiser, find_card
 from mvc.zoo.data import load
 from mvc.zoo.train import Trainer
 
-KNOWN, AT_ONCE = 10, 250
+KNOWN, AT_ONCE, SLICE = 10, 250, 250
 _SMALL = Card(
     name="strangers-relu", about="", architecture=Architecture(hidden=(10, 10), activation="relu"),
     optimiser=Optimiser("adam", 1e-2), batch=64, epochs=6, seeds=1, loss="ce",
@@ -67,6 +68,10 @@ class Found:
     trained_on: int = 0
     kin: int = 0
     cosine: float = 0.0
+
+    def __add__(self, other: Found) -> Found:
+        sums = (getattr(self, name) + getattr(other, name) for name in ("copies", "permuted", "trained_on", "kin"))
+        return Found(*sums, cosine=max(self.cosine, other.cosine))
 
 
 def models_of(card: Card, number: int, images: int, data: Path, cache: Path) -> npt.NDArray[np.float32]:
@@ -140,6 +145,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path("zoo-out"), help="where trained models are kept")
     parser.add_argument("--only", nargs="*", default=list(KINDS), help="names of kinds")
     parser.add_argument("--strangers", type=int, default=10_000, help="how many of all kinds")
+    parser.add_argument("--workers", type=int, default=2, help="processes")
     asked = parser.parse_args()
     print("| strangers | distinct | copies | permuted copies | trained on | kin | largest matched cosine | s |")
     print("|---|---|---|---|---|---|---|---|")
@@ -156,7 +162,10 @@ def main() -> None:
         spec = derive(shapes)
         if spec is None:
             raise ValueError("no spec")
-        f = judge(models, spec, np.random.default_rng(0))
+        slices = [models[:KNOWN] + models[at : at + SLICE] for at in range(KNOWN, len(models), SLICE)]
+        seeds = [np.random.default_rng(seed) for seed in range(len(slices))]
+        with ProcessPoolExecutor(asked.workers) as pool:
+            f = sum(pool.map(judge, slices, [spec] * len(slices), seeds), Found())
         counts = f"{f.copies} | {f.permuted} | {f.trained_on} | {f.kin} | {f.cosine:.2f}"
         print(f"| {kind} | {len(models) - KNOWN} | {counts} | {time.monotonic() - start:.0f} |", flush=True)
 
