@@ -20,14 +20,16 @@ import numpy as np
 import numpy.typing as npt
 
 from mvc.trajectory.inference import Leaves, Merge, Rounding
-from mvc.trajectory.mixtures import LIMIT, Mixture, find_sources, judge_sources, sum_to_one_least_squares
+from mvc.trajectory.mixtures import Mixture, find_sources, judge_sources, sum_to_one_least_squares
 from mvc.trajectory.ordering import squared_distances
 
 #: a point is looked at if it is off the others' span by so little beside its norm, or beside its nearest neighbour as
 #: the upper quarter of the points are; or if there are so few that nothing can be said of the rest
 _NEAR, _ODD, _FEW = 1e-5, 0.4, 24
-#: neighbours that stand for all points where these are too many for one fit
-_AROUND = 64
+#: candidates for the sources of one point
+_CANDIDATES = 192
+#: points that are fitted by all others at once; where there are more, the nearest stand for them
+_SOLVED, _AROUND = 2048, 64
 #: what rounding to a narrow dtype leaves at most, beside the norm
 _NARROW = 3e-3
 #: odds that a point is the average: the power to which its rival leaves more
@@ -53,7 +55,15 @@ def find_merges(
     norm of what an average of sources leaves of a point's own values.
     """
     family = _Family(vectors, rounding, leaves)
-    claims = {point: claim for point in family.suspects() if (claim := family.claim(point)) is not None}
+    claims: dict[int, _Claim] = {}
+    waiting, asked = family.suspects(), set[int]()
+    while waiting:
+        point = waiting.pop()
+        asked.add(point)
+        if (claim := family.claim(point)) is not None:
+            claims[point] = claim
+            # whoever explains a suspect may be the average itself
+            waiting += [source for source in claim.mixture.sources if source not in asked and source not in waiting]
     taken: dict[int, _Claim] = {}
     sure: dict[int, float] = {}
     while claims:
@@ -96,7 +106,7 @@ class _Family:
         if n <= _FEW:
             return list(range(n))
         nearest = np.sqrt(np.where(np.eye(n, dtype=bool), np.inf, self._squares).min(axis=1))
-        if n <= min(LIMIT, k // 4):
+        if n <= min(_SOLVED, 3 * k // 4):
             points = self._vectors.astype(np.float64)
             gaps = sum_to_one_least_squares(points, points[0]).gaps
         else:
@@ -119,7 +129,7 @@ class _Family:
         others = np.flatnonzero(self.alive & (np.arange(len(self.alive)) != point))
         target = self._vectors[point]
         known = self._vectors[others]
-        found = find_sources(known, target)
+        found = find_sources(known, target, _CANDIDATES)
         if found is None:
             return None
         mixture = judge_sources(found, known, target)

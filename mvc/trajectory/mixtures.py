@@ -166,10 +166,15 @@ def _moved(points: npt.NDArray[np.floating], target: npt.NDArray[np.floating]) -
     return int((nearest > 1e-3 * nearest.max()).sum())
 
 
-def find_sources(vectors: npt.NDArray[np.floating], target: npt.NDArray[np.floating]) -> Found | None:
-    """Sources of the target among the vectors, None where there are too few of them or of their dimensions."""
+def find_sources(
+    vectors: npt.NDArray[np.floating], target: npt.NDArray[np.floating], most: int = LIMIT
+) -> Found | None:
+    """Sources of the target among the vectors, None where there are too few of them or of their dimensions.
+
+    ``most``: candidates that are fitted at once.
+    """
     n, k = vectors.shape
-    limit = min(LIMIT, k // 4)
+    limit = min(most, k // 4)
     if n < 2 or limit < 2:
         return None
     goal = target.astype(np.float64)
