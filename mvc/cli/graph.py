@@ -9,7 +9,7 @@ and named.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mvc.cli.lineages import (
@@ -28,6 +28,9 @@ from mvc.porcelain.results import LogCommit, LogLineage
 
 #: forks of forks deeper than this are named, not drawn: lanes would push the text off the screen
 DEEPEST = 12
+#: lineages drawn in full, the longest ones and their hosts, before others take one line each; and how many such lines
+#: stand at one commit, and for lineages that start on their own, before the rest is counted
+FULL, BRIEF, BRIEF_ROOTS = 24, 6, 200
 #: rows that the commits of all lineages together should about take before long lineages are shortened
 BUDGET = 60
 
@@ -39,6 +42,7 @@ class _Drawing:
     strict: bool
     forks: Mapping[str, Sequence[LogLineage]] = field(default_factory=dict)
     places: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    full: Collection[str] = ()
 
 
 def draw(lineages: Sequence[LogLineage], columns: int, newest: int | None = None) -> Iterator[str]:
@@ -46,7 +50,7 @@ def draw(lineages: Sequence[LogLineage], columns: int, newest: int | None = None
     total = sum(len(lineage.commits) for lineage in lineages)
     strict = newest is not None
     if newest is None:
-        newest = total if total <= BUDGET else max(2, BUDGET // max(1, len(lineages)))
+        newest = total if total <= BUDGET else max(2, BUDGET // max(1, min(FULL, len(lineages))))
     held = {commit.id for lineage in lineages for commit in lineage.commits}
     forks: dict[str, list[LogLineage]] = {}
     roots = []
@@ -55,15 +59,59 @@ def draw(lineages: Sequence[LogLineage], columns: int, newest: int | None = None
             forks.setdefault(lineage.forked_from.commit, []).append(lineage)
         else:
             roots.append(lineage)
-    drawing = _Drawing(columns, newest, strict, forks, positions(lineages))
+    full = {lineage.id for lineage in lineages} if strict else _full(lineages)
+    drawing = _Drawing(columns, newest, strict, forks, positions(lineages), full)
     architecture = None
-    for index, root in enumerate(roots):
+    brief = [root for root in roots if root.id not in full]
+    for index, root in enumerate(root for root in roots if root.id in full):
         if index:
             yield ""
         if root.architecture != architecture:
             architecture = root.architecture
             yield paint(f"── {architecture_words(root)} ".ljust(min(72, columns), "─"), "dim")
         yield from _lineage(drawing, root, ())
+    if brief:
+        yield ""
+    yield from _brief(drawing, brief, (), BRIEF_ROOTS)
+
+
+def _full(lineages: Sequence[LogLineage]) -> set[str]:
+    """Lineages that are drawn in full: the longest, and all that they come from."""
+    home = {commit.id: lineage for lineage in lineages for commit in lineage.commits}
+    longest = sorted(lineages, key=lambda lineage: (-len(lineage.commits), lineage.name))[:FULL]
+    found: set[str] = set()
+    for lineage in longest:
+        at: LogLineage | None = lineage
+        while at is not None and at.id not in found:
+            found.add(at.id)
+            at = None if at.forked_from is None else home.get(at.forked_from.commit)
+    return found
+
+
+def _brief(drawing: _Drawing, lineages: Sequence[LogLineage], lanes: tuple[str, ...], most: int) -> Iterator[str]:
+    """A line for each lineage; those beyond ``most`` are counted with their commits and all that forked from them."""
+    room = drawing.columns - 2 * len(lanes)
+    shown = lineages[:most] if len(lineages) > most + 1 else lineages
+    for lineage in shown:
+        off = len(_offspring(drawing, lineage)) - 1
+        words = f"{count(len(lineage.commits), 'commit')}" + (f", {count(off, 'lineage')} off it" if off else "")
+        name = fit(escape(lineage.name), max(8, room - width(words) - 6), keep="both")
+        by = f" (mvc log {name} shows them)"
+        text = f"… {name}  {words}"
+        yield _row(lanes, paint(fit(text + by if width(text + by) <= room else text, room, keep="start"), "dim"))
+    rest = [one for lineage in lineages[len(shown) :] for one in _offspring(drawing, lineage)]
+    if rest:
+        commits = count(sum(len(lineage.commits) for lineage in rest), "commit")
+        text = f"… {count(len(rest), 'more lineage')}, {commits} (mvc log --graph --all draws them)"
+        yield _row(lanes, paint(fit(text, room, keep="start"), "dim"))
+
+
+def _offspring(drawing: _Drawing, lineage: LogLineage) -> list[LogLineage]:
+    """The lineage and all that forked from it, near and far."""
+    found = [lineage]
+    for one in found:
+        found += [fork for commit in one.commits for fork in drawing.forks.get(commit.id, ())]
+    return found
 
 
 def _lineage(drawing: _Drawing, lineage: LogLineage, lanes: tuple[str, ...]) -> Iterator[str]:
@@ -81,7 +129,9 @@ def _lineage(drawing: _Drawing, lineage: LogLineage, lanes: tuple[str, ...]) -> 
         if previous is not None and previous - index > 1:
             yield _row((*lanes, edge), paint(gap_words(lineage, previous - index - 1, room - 2), "dim"))
             yield _row((*lanes, edge), "")
-        for fork in drawing.forks.get(commit.id, ()):
+        forks = drawing.forks.get(commit.id, ())
+        yield from _brief(drawing, [fork for fork in forks if fork.id not in drawing.full], (*lanes, above), BRIEF)
+        for fork in (fork for fork in forks if fork.id in drawing.full):
             yield from _fork(drawing, fork, lanes, above)
             above = "┊" if above == " " else above
         text = commit_row(commit, room - 2)

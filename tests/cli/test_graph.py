@@ -132,5 +132,30 @@ def test_neighbours_with_equal_weights_are_one_term() -> None:
 
 def test_many_averages_stay_within_reason() -> None:
     drawn = lines([lineage("main", 60), *(soup(20, f"soup-{i}") for i in range(50))])
-    assert sum("◆" in line for line in drawn) == 50
+    assert sum("◆" in line for line in drawn) + told_briefly(drawn) == 50
+    assert len(drawn) < 250
+    whole = lines([lineage("main", 60), *(soup(20, f"soup-{i}") for i in range(50))], newest=60)
+    assert sum("◆" in line for line in whole) == 50
+
+
+def told_briefly(drawn: list[str]) -> int:
+    """Lineages with a line of their own, and those that are counted."""
+    named = sum(bool(re.search(r"… \S+  [\d,]+ commits?\b", line)) for line in drawn)
+    return named + sum(int(found[1].replace(",", "")) for line in drawn if (found := re.search(MORE, line)))
+
+
+MORE = r"… ([\d,]+) more lineages?, [\d,]+ commits? \(mvc log --graph --all draws them\)"
+
+
+@pytest.mark.parametrize("at", [1, 500])
+def test_many_lineages_are_counted(at: int) -> None:
+    """Forks of one commit, with a fork on every tenth of them, and as many lineages that start on their own."""
+    off = [lineage(f"f{i}", 5, fork=("main", at)) for i in range(300)]
+    further = [lineage(f"g{i}", 2, fork=(f"f{i}", 3)) for i in range(0, 300, 10)]
+    roots = [lineage(f"r{i}", 4) for i in range(300)]
+    drawn = lines([lineage("main", 1000), *off, *further, *roots])
+    heads = sum(bool(re.search(r"  [\d,]+ commits ·", line)) for line in drawn)
     assert len(drawn) < 500
+    # a lineage that forks off a brief one is counted with it, or named in its line
+    within = sum(int(found[1]) for line in drawn if (found := re.search(r"commits, (\d+) lineages? off it", line)))
+    assert heads + told_briefly(drawn) + within == 1 + 300 + 30 + 300
