@@ -46,6 +46,8 @@ _SINGLE = 1e-6
 #: weight above which a model hidden by rounding may be a trained one beside its neighbour
 _DOMINANT = 0.7
 _JITTER = 1e-13
+#: share of a candidate's squared length below which it lies in the span of others
+_SPANNED = 1e-5
 
 
 @dataclass(frozen=True)
@@ -222,27 +224,37 @@ def _reach(points: Floats, gaps: Floats) -> tuple[float, float] | None:
 def matching_pursuit(vectors: npt.NDArray[np.floating], target: Floats, limit: int) -> Ints:
     """Indices of at most ``limit`` candidates, ascending: the nearest, then those that the residual points along.
 
-    Orthogonal matching pursuit (Pati, Rezaiifar, Krishnaprasad 1993), several atoms a round (Donoho et al. 2012).
+    Candidates are compared by what the chosen ones leave of them (orthogonal least squares: Chen, Billings, Luo 1989),
+    for checkpoints of one run are alike but for their noise; several are taken a round (Donoho et al. 2012).
     """
     n = len(vectors)
     if n <= limit:
         return np.arange(n)
     norms = np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64)
     away = norms - 2 * (vectors @ target.astype(vectors.dtype))
-    chosen = np.argsort(away, kind="stable")[: limit // 2].astype(np.intp)
-    centre = vectors[chosen[0]].astype(np.float64)
-    lengths = np.sqrt(np.maximum(norms - 2 * (vectors @ centre) + centre @ centre, 1e-30))
-    while len(chosen) < limit:
-        points = vectors[chosen].astype(np.float64)
-        fit = sum_to_one_least_squares(points, target)
-        if fit.residual <= 1e-6 * float(np.linalg.norm(target)):
-            break
-        residual = target - fit.weights @ points
-        along = np.abs(vectors @ residual - centre @ residual) / lengths
-        along[chosen] = -1.0
+    chosen = np.argsort(away, kind="stable")[: max(limit // 4, 1)].astype(np.intp)
+    origin = vectors[chosen[0]]
+    centre = origin.astype(np.float64)
+    lengths = np.maximum(norms - 2 * (vectors @ origin) + centre @ centre, 0.0)
+    left, rest = lengths.copy(), target - centre
+    basis, new = np.empty((0, vectors.shape[1])), chosen[1:]
+    while True:
+        rows = vectors[new].astype(np.float64) - centre
+        for _ in range(2):  # once more for what rounding left
+            rows -= rows @ basis.T @ basis
+        rows = np.linalg.qr(rows.T)[0].T
+        basis = np.concatenate([basis, rows])
+        left -= ((vectors @ rows.T.astype(vectors.dtype) - rows @ centre) ** 2).sum(axis=1)
+        rest = rest - rest @ rows.T @ rows
+        if len(chosen) >= limit or float(rest @ rest) <= (1e-6 * float(np.linalg.norm(target))) ** 2:
+            return np.sort(chosen)
+        along = np.abs(vectors @ rest.astype(vectors.dtype) - centre @ rest)
+        # of those that the chosen ones span nothing is left but rounding
+        score = np.where(left > _SPANNED * lengths, along / np.sqrt(np.maximum(left, 1e-30)), 0.0)
+        score[chosen] = -1.0
         room = min(max(limit // 16, 1), limit - len(chosen))
-        chosen = np.concatenate([chosen, np.argsort(-along, kind="stable")[:room]])
-    return np.sort(chosen)
+        new = np.argsort(-score, kind="stable")[:room]
+        chosen = np.concatenate([chosen, new])
 
 
 def sum_to_one_least_squares(points: Floats, target: Floats) -> Fit:
