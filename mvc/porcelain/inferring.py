@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Connection, select, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from mvc.errors import StorageError
 from mvc.index import (
@@ -28,7 +29,7 @@ from mvc.index import (
 from mvc.objects import ObjectId, as_array
 from mvc.porcelain.declarations import names_of, pins_of
 from mvc.porcelain.flags import NOT_FINITE, judge_walks, root_contents
-from mvc.porcelain.kin import bring_kin, read_tensors
+from mvc.porcelain.kin import bring_kin, forget_kin, read_tensors
 from mvc.porcelain.naming import Unnamed, choose_names
 from mvc.porcelain.pins import anchored
 from mvc.porcelain.progress import Report
@@ -65,9 +66,10 @@ def _infer_architecture(
     why = ""
     try:
         families = list(_families(connection, architecture, points, pins))
-    except (MemoryError, StorageError):
+    except (MemoryError, StorageError, SQLAlchemyError):
         raise
     except Exception as error:  # what is kept must stay within reach, whatever inference makes of it
+        forget_kin(connection, architecture.id)
         why = f"{type(error).__name__}: {error}"
         families = [Family(architecture, points, {}, (), np.empty((0, 2)))]
     last = InferenceRow.select(connection, InferenceRow.TABLE.c.architecture == architecture.id)

@@ -67,8 +67,8 @@ def bring_kin(
         spanned = [key for key in there if key not in absent]
         forest = _read(known, yardstick)
     else:
-        UnitRow.clear(connection, UnitRow.TABLE.c.architecture == architecture.id)
-        added = list(contents)
+        forget_kin(connection, architecture.id)
+        known, added = None, list(contents)
     insert_rows(connection, _units(connection, architecture, added, yardstick))
     if not set(spanned).isdisjoint(pinned):
         forest, left = prune(forest, np.array([key not in pinned for key in spanned]))
@@ -82,6 +82,12 @@ def bring_kin(
         ForestRow.clear(connection, ForestRow.TABLE.c.architecture == architecture.id)
         insert_rows(connection, [kept])
     return Kin(keys, told, forest)
+
+
+def forget_kin(connection: Connection, architecture: str) -> None:
+    """The next forest of this architecture is built anew."""
+    for row in (UnitRow, ForestRow):
+        row.clear(connection, row.TABLE.c.architecture == architecture)
 
 
 def _without_unit(connection: Connection, architecture: ArchitectureRow) -> list[str]:

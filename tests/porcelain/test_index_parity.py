@@ -164,6 +164,29 @@ def test_a_commit_infers_the_families_that_it_touches_and_no_others(
     assert reindexed(workspace) == workspace.index.dump()
 
 
+def test_damage_that_only_inference_sees_has_the_index_built_again(
+    workspace: Workspace, population: list[Path], reopened: Reopened
+) -> None:
+    commit(workspace, population[:-1])
+    raw = sqlite3.connect(workspace.repository.layout.index)
+    raw.execute("ALTER TABLE forests DROP COLUMN absent")
+    raw.commit()
+    raw.close()
+    again = reopened(workspace)
+    commit(again, population[-1:])
+    assert log(again).warnings == () and reindexed(again) == again.index.dump()
+
+
+def test_a_forest_that_cannot_be_used_is_built_anew(workspace: Workspace, population: list[Path]) -> None:
+    commit(workspace, population[:-2])
+    with workspace.index.writing() as connection:
+        connection.execute(ForestRow.TABLE.update().values(edges=b"garbage"))
+    commit(workspace, population[-2:-1])
+    assert "could not be read" in log(workspace).warnings[0]
+    commit(workspace, population[-1:])
+    assert log(workspace).warnings == () and reindexed(workspace) == workspace.index.dump()
+
+
 def test_kinship_is_built_anew_where_other_tensors_tell(workspace: Workspace, write: Any, walk: Any) -> None:
     """A tensor that all points share tells nothing until one differs in it."""
     shapes = {"a": (12, 10), "b": (9, 9), "still": (6, 5)}
