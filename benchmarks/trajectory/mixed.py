@@ -2,15 +2,16 @@
 
     python -m benchmarks.trajectory.mixed --data mnist.npz
 
-All runs have the same architecture, and each its own initial weights. Each is cut to a random length of at least five
-checkpoints from a random start, so some begin untrained and some do not; ``sparse`` keeps only every third checkpoint
-of half of the runs. Prints a Markdown table: each optimiser's runs, all together, and all where every optimiser began
-from the same six initial weights, so that what begins untrained is a fork.
+All runs have the same architecture, and each its own initial weights: one run a seed, by another optimiser each, in
+every rotation. Each is cut to a random length of at least five checkpoints from a random start, so some begin untrained
+and some do not; ``sparse`` keeps only every third checkpoint of half of the runs. Last, all optimisers' runs at once,
+of which five each begin from the same initial weights: what begins untrained is a fork there, and what does not is not.
+Prints a Markdown table, six mixtures in each row, summed; the worst run's pairs are the worst of all six.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -18,41 +19,42 @@ import numpy.typing as npt
 from benchmarks.trajectory.populations import Trained, arguments, trained
 from mvc.papers.engine import judge
 from mvc.papers.outcome import EngineScores
-from mvc.papers.tables import ENGINE_COLUMNS, engine_row, table_head, table_row
+from mvc.papers.tables import table_head, table_row
 
 #: populations whose weights have the same names and shapes
 SHARED = ("relu-sgd", "relu-sgd-growing", "relu-adam", "relu-adamw-cosine", "tanh-sgd-restarts")
 SHORTEST = 5
-REPEATS = 3
+MIXTURES = 6
+
+Run = tuple[Trained, int]
 
 
 def main() -> None:
     asked = arguments(__doc__ or "")
-    own, alike = (
-        {name: trained(name, asked.data, asked.cache, first=first * i) for i, name in enumerate(SHARED)}
-        for first in (100, 0)
-    )
-    print("\n".join(table_head(("runs of", "cut", *ENGINE_COLUMNS))))
-    mixtures = {**{name: {name: one} for name, one in own.items()}, "all": own, "all, the same beginnings": alike}
-    for name, chosen in mixtures.items():
+    populations = [trained(name, asked.data, asked.cache) for name in SHARED]
+    seeds = range(len(populations[0].weights))
+    titles = ("runs", "cut", "points", "runs found / there", "count exact", "purity", "pairs: mean, worst")
+    print("\n".join(table_head((*titles, "direction right / stated"))))
+    for what in ("own beginnings", "the same beginnings"):
         for sparse in (False, True):
-            for repeat in range(REPEATS):
-                scores = mixture(chosen, np.random.default_rng(repeat), sparse=sparse)
-                cut = f"{'sparse' if sparse else 'dense'} {repeat}"
-                print(table_row((name, cut, *engine_row(scores))), flush=True)
+            found = []
+            for number in range(MIXTURES):
+                own = [(populations[(seed + number) % len(populations)], seed) for seed in seeds]
+                alike = [(population, seed) for population in populations for seed in seeds]
+                random = np.random.default_rng(number)
+                found.append(mixture(own if what == "own beginnings" else alike, random, sparse=sparse))
+            print(table_row((what, "sparse" if sparse else "dense", *_summed(found))), flush=True)
 
 
-def mixture(populations: Mapping[str, Trained], random: np.random.Generator, *, sparse: bool) -> EngineScores:
-    """Inference on all runs of these populations, each cut to some of its checkpoints, thrown together."""
+def mixture(runs: Sequence[Run], random: np.random.Generator, *, sparse: bool) -> EngineScores:
+    """Inference on these runs, each cut to some of its checkpoints, thrown together."""
     vectors: list[npt.NDArray[np.float32]] = []
     truth: list[npt.NDArray[np.intp]] = []
-    for population in populations.values():
-        for seed, run in enumerate(population.weights):
-            kept = _cut(len(run), random, every=3 if sparse and random.random() < 0.5 else 1)
-            vectors.append(population.vectors(seed)[kept])
-            truth.append(np.stack([np.full(len(kept), len(truth)), np.arange(len(kept))], axis=1))
-    blocks = next(iter(populations.values())).blocks()
-    return judge(np.concatenate(vectors), blocks, np.concatenate(truth), initial=True)
+    for number, (population, seed) in enumerate(runs):
+        kept = _cut(len(population.weights[seed]), random, every=3 if sparse and random.random() < 0.5 else 1)
+        vectors.append(population.vectors(seed)[kept])
+        truth.append(np.stack([np.full(len(kept), number), np.arange(len(kept))], axis=1))
+    return judge(np.concatenate(vectors), runs[0][0].blocks(), np.concatenate(truth), initial=True)
 
 
 def _cut(length: int, random: np.random.Generator, *, every: int) -> npt.NDArray[np.intp]:
@@ -61,6 +63,18 @@ def _cut(length: int, random: np.random.Generator, *, every: int) -> npt.NDArray
     first = 0 if random.random() < 0.5 else int(random.integers(0, length - span + 1))
     last = int(random.integers(first + span, length + 1))
     return np.arange(first, last, every)
+
+
+def _summed(found: Sequence[EngineScores]) -> tuple[str, ...]:
+    points = sum(one.points for one in found)
+    return (
+        f"{points:,}",
+        f"{sum(one.runs_found for one in found)} / {sum(one.runs for one in found)}",
+        f"{sum(one.runs_found == one.runs for one in found)} / {len(found)}",
+        f"{sum(one.purity * one.points for one in found) / points:.3f}",
+        f"{np.mean([one.pairs_mean for one in found]):.3f}, {min(one.pairs_worst for one in found):.2f}",
+        f"{sum(one.directions_right for one in found)} / {sum(one.directions_stated for one in found)}",
+    )
 
 
 if __name__ == "__main__":

@@ -75,21 +75,19 @@ class Trained:
         return signatures(self.weights[seed], list(self.card.architecture.shapes().values()))
 
 
-def trained(
-    name: str, data: Path, cache: Path, *, seeds: int | None = None, epochs: int | None = None, first: int = 0
-) -> Trained:
-    """The population of one card, from the cache or trained now. ``first`` is its first seed.
+def trained(name: str, data: Path, cache: Path, *, seeds: int | None = None, epochs: int | None = None) -> Trained:
+    """The population of one card, from the cache or trained now.
 
     A seed gives every card of one architecture and initialisation the same initial weights.
     """
     card = CARDS[name]
     card = replace(card, seeds=seeds or card.seeds, epochs=epochs or card.epochs)
-    file = cache / f"{name}-{f'from{first}-' if first else ''}{card.seeds}x{card.epochs}.npz"
+    file = cache / f"{name}-{card.seeds}x{card.epochs}.npz"
     if not file.exists():
         cache.mkdir(parents=True, exist_ok=True)
         torch.set_num_threads(1)
         start = time.monotonic()
-        population = train_population(Trainer(card, load(data), range(first, first + card.seeds)))
+        population = train_population(Trainer(card, load(data), range(card.seeds)))
         np.savez(file.with_suffix(".part.npz"), weights=population.weights.numpy())
         file.with_suffix(".part.npz").rename(file)
         accuracy = float(population.test_accuracy[:, -1].mean())
