@@ -180,7 +180,18 @@ def find_sources(
     if n < 2 or limit < 2:
         return None
     goal = target.astype(np.float64)
-    chosen = matching_pursuit(vectors, goal, limit)
+    found = _fitted(vectors, goal, matching_pursuit(vectors, goal, limit))
+    if n > limit and found.fit.residual > _SINGLE * float(np.linalg.norm(goal)):
+        # the nearest may have taken the room of a source; the sources found so far leave more of it
+        again = _fitted(vectors, goal, matching_pursuit(vectors, goal, limit, found.sources))
+        if again.fit.residual <= _SINGLE * float(np.linalg.norm(goal)):
+            return again
+    return found
+
+
+def _fitted(vectors: npt.NDArray[np.floating], goal: Floats, chosen: Ints) -> Found:
+    """The sources among the ``chosen`` candidates, at least two."""
+    k = vectors.shape[1]
     points = vectors[chosen].astype(np.float64)
     at = np.arange(len(chosen))
     fit = sum_to_one_least_squares(points, goal)
@@ -221,8 +232,9 @@ def _reach(points: Floats, gaps: Floats) -> tuple[float, float] | None:
     return float(middle), max(float(middle - low), _SPREAD)
 
 
-def matching_pursuit(vectors: npt.NDArray[np.floating], target: Floats, limit: int) -> Ints:
-    """Indices of at most ``limit`` candidates, ascending: the nearest, then those that the residual points along.
+def matching_pursuit(vectors: npt.NDArray[np.floating], target: Floats, limit: int, start: Ints | None = None) -> Ints:
+    """Indices of at most ``limit`` candidates, ascending: the nearest (or ``start``), then those that the residual
+    points along.
 
     Candidates are compared by what the chosen ones leave of them (orthogonal least squares: Chen, Billings, Luo 1989),
     for checkpoints of one run are alike but for their noise; several are taken a round (Donoho et al. 2012).
@@ -232,7 +244,8 @@ def matching_pursuit(vectors: npt.NDArray[np.floating], target: Floats, limit: i
         return np.arange(n)
     norms = np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64)
     away = norms - 2 * (vectors @ target.astype(vectors.dtype))
-    chosen = np.argsort(away, kind="stable")[: max(limit // 4, 1)].astype(np.intp)
+    nearest = np.argsort(away, kind="stable")[: max(limit // 4, 1)].astype(np.intp)
+    chosen = nearest if start is None else start
     origin = vectors[chosen[0]]
     centre = origin.astype(np.float64)
     lengths = np.maximum(norms - 2 * (vectors @ origin) + centre @ centre, 0.0)
