@@ -184,7 +184,8 @@ def measured(name: str, asked: argparse.Namespace) -> tuple[str, dict[tuple[str,
     with tempfile.TemporaryDirectory() as directory:
         repository = Asked(runs_of(name, asked.data, asked.cache), Path(directory))
         for steps in copies() if asked.trials else ():
-            if "rescaled" not in steps or homogeneous(name):
+            wanted = asked.copies in " + ".join(steps)
+            if wanted and ("rescaled" not in steps or homogeneous(name)):
                 shares[steps] = repository.copies(steps, asked.trials, rng)
                 print(f"{name}: {' + '.join(steps)}: {shares[steps][0]:.3f} {shares[steps][1]:.3f}", flush=True)
         false = repository.strangers(asked.strangers, rng)
@@ -201,6 +202,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=[*CARDS, *TINY], help="names of populations")
     parser.add_argument("--trials", type=int, default=30, help="copies of each kind")
     parser.add_argument("--strangers", type=int, default=40, help="strangers asked about")
+    parser.add_argument("--copies", default="", help="only copies whose name holds this")
     parser.add_argument("--workers", type=int, default=2, help="populations looked at side by side")
     asked = parser.parse_args()
     cells = {steps: Cell() for steps in copies()}
