@@ -53,11 +53,11 @@ def transform(x: Array, y: Array, *, fitted: np.dtype[Any] | None = None) -> Mad
     """How y was made of x, both of equal shape: cast to its dtype, rounded to a grid, some values zero. None: neither.
 
     ``fitted``: x was given y's scales by least squares (`fit_scales`), and this is the dtype that it had before.
-    Rounding then counts twice, for the value and for the scale.
+    Rounding then counts three times: for the value, for its unit's scale and for that of the units it reads.
     """
     flat = y.reshape(-1)
     guesses = _rounded(x, y) if fitted is None else _nearly_rounded(x, y, fitted)
-    for guess in (*guesses, *_quantised(x, y, (x.dtype, 1) if fitted is None else (fitted, 2))):
+    for guess in (*guesses, *_quantised(x, y, (x.dtype, 1) if fitted is None else (fitted, 3))):
         expected, tolerance = guess.values.reshape(-1), np.broadcast_to(guess.tolerance.reshape(-1), flat.shape)
         if tolerance.any():
             near = np.abs(expected.astype(np.float64) - flat.astype(np.float64)) <= tolerance
@@ -105,7 +105,7 @@ def _nearly_rounded(x: Array, y: Array, source: np.dtype[Any]) -> Iterator[_Gues
     for kind, bits, smallest in NARROW:
         if _passes(y, kind):
             names = _cast(source, y) if y.dtype.itemsize == 2 else frozenset({"cast"})
-            yield _Guess(names, x, _ulp(x, bits, smallest) + blur)
+            yield _Guess(names, x, 1.5 * _ulp(x, bits, smallest) + blur)
 
 
 def _quantised(x: Array, y: Array, source: tuple[np.dtype[Any], int]) -> Iterator[_Guess]:
