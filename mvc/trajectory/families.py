@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mvc.trajectory.direction import log_odds
+from mvc.trajectory.discriminant import discriminant_squares
 from mvc.trajectory.forks import Chain, branches, fork_point, shortest_paths
 from mvc.trajectory.inference import Block
 from mvc.trajectory.mst import Floats
@@ -73,7 +74,7 @@ def _ordered(found: Sequence[Chain], vectors: Floats, squares: Floats, blocks: S
     for chain in found:
         path = chain.members if chain.parent is None else [chain.parent, *chain.members]
         first = None if chain.parent is None else 0
-        order = order_epochs(squares[np.ix_(path, path)], start=np.arange(len(path)), first=first)
+        order = order_epochs(discriminant_squares(vectors[path], blocks), start=np.arange(len(path)), first=first)
         members = [path[i] for i in order]
         if chain.parent is None:
             odds = log_odds(vectors[members], blocks)

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from mvc.trajectory.mst import Floats, Ints
 
 #: principal coordinates kept before ordering one run
-COORDINATES = 10
+COORDINATES = 60
 #: lags that the banded anti-Robinson form looks at
 BAND = 8
 #: most elements permuted at once; longer orders are improved window by window
