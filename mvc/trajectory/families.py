@@ -9,16 +9,16 @@ import numpy as np
 
 from mvc.trajectory.direction import log_odds
 from mvc.trajectory.discriminant import discriminant_squares
-from mvc.trajectory.forks import Chain, branches, fork_point, shortest_paths
+from mvc.trajectory.forks import Chain, branches, fork_point, rooted_tree
 from mvc.trajectory.inference import Block
-from mvc.trajectory.mst import Floats
-from mvc.trajectory.ordering import denoised, order_epochs
+from mvc.trajectory.mst import Floats, minimum_spanning_tree
+from mvc.trajectory.ordering import order_epochs
 from mvc.trajectory.parallel import split_parallel
 
 #: principal coordinates kept before tracing a family: branches need more of them than one run does
 COORDINATES = 10
 #: roots that are tried
-_ROOTS = 6
+_ROOTS = 24
 
 
 @dataclass(frozen=True)
@@ -41,21 +41,21 @@ def trace_family(vectors: Floats, squares: Floats, blocks: Sequence[Block]) -> l
     if n == 1:
         return [Branch((0,), 0.0)]
     distances = np.sqrt(squares)
-    smooth = denoised(squares, COORDINATES)
-    candidates = _roots(distances, smooth)
+    candidates = _roots(distances)
     traced = [(_tree_odds(found, vectors, blocks), found) for found in candidates]
     _, best = max(enumerate(traced), key=lambda item: (item[1][0], -item[0]))
     return _ordered(best[1], vectors, squares, blocks)
 
 
-def _roots(distances: Floats, smooth: Floats) -> list[list[Chain]]:
+def _roots(distances: Floats) -> list[list[Chain]]:
     """The family's branches as seen from each of its ends."""
-    _, cost = shortest_paths(smooth, 0)
+    tree = minimum_spanning_tree(distances)
+    _, cost = rooted_tree(len(distances), *tree, 0)
     end = int(cost.argmax())
-    found = branches(distances, smooth, end)
+    found = branches(distances, tree, end)
     tips = sorted(found, key=lambda chain: -len(chain.members))[: _ROOTS - 1]
     others = dict.fromkeys(chain.members[-1] for chain in tips)
-    return [found, *(branches(distances, smooth, tip) for tip in others if tip != end)]
+    return [found, *(branches(distances, tree, tip) for tip in others if tip != end)]
 
 
 def _tree_odds(found: Sequence[Chain], vectors: Floats, blocks: Sequence[Block]) -> float:

@@ -35,32 +35,32 @@ class Chain:
     members: list[int]
 
 
-def shortest_paths(distances: Floats, root: int) -> tuple[Ints, Floats]:
-    """Dijkstra on the complete graph with squared distances as weights: predecessors [n], -1 at root, and costs [n]."""
-    n = len(distances)
-    weights = distances**2
-    cost = np.full(n, np.inf)
-    cost[root] = 0.0
+def rooted_tree(n: int, edges: Ints, weights: Floats, root: int) -> tuple[Ints, Floats]:
+    """A spanning tree hung up by ``root``: predecessors [n], -1 at root, and the length of the way from it [n]."""
+    beside: list[list[tuple[int, float]]] = [[] for _ in range(n)]
+    for (a, b), weight in zip(edges.tolist(), weights.tolist(), strict=True):
+        beside[a].append((b, weight))
+        beside[b].append((a, weight))
     before = np.full(n, -1, dtype=np.intp)
-    open_ = np.ones(n, dtype=bool)
-    for _ in range(n):
-        here = int(np.where(open_, cost, np.inf).argmin())
-        open_[here] = False
-        ways = cost[here] + weights[here]
-        better = open_ & (ways < cost)
-        cost[better] = ways[better]
-        before[better] = here
+    cost = np.zeros(n)
+    waiting = [root]
+    for point in waiting:
+        for other, weight in beside[point]:
+            if other != before[point]:
+                before[other] = point
+                cost[other] = cost[point] + weight
+                waiting.append(other)
     return before, cost
 
 
 def chains(before: Ints, cost: Floats, root: int) -> list[Chain]:
-    """Heavy-path decomposition of the tree: the first chain starts at the root, each continues in its largest child."""
+    """Long-path decomposition of the tree: the first chain starts at the root, each goes on in its deepest child."""
     n = len(before)
     size = np.ones(n, dtype=np.intp)
     children: list[list[int]] = [[] for _ in range(n)]
     for point in np.lexsort((np.arange(n), cost))[::-1]:
         if before[point] >= 0:
-            size[before[point]] += size[point]
+            size[before[point]] = max(size[before[point]], size[point] + 1)
             children[before[point]].append(int(point))
     found: list[Chain] = []
     waiting: list[tuple[int | None, int]] = [(None, root)]
@@ -75,12 +75,12 @@ def chains(before: Ints, cost: Floats, root: int) -> list[Chain]:
     return found
 
 
-def branches(distances: Floats, smooth: Floats, root: int) -> list[Chain]:
-    """Chains of the family that truly diverge, the root's first; ``distances`` raw, ``smooth`` denoised, both [n, n].
+def branches(distances: Floats, tree: tuple[Ints, Floats], root: int) -> list[Chain]:
+    """Chains of the family that truly diverge, the root's first, from its ``distances`` [n, n] and spanning tree.
 
     Points of absorbed chains stand in their host in order of their cost from the root.
     """
-    before, cost = shortest_paths(smooth, root)
+    before, cost = rooted_tree(len(distances), *tree, root)
     found = chains(before, cost, root)
     home = {member: index for index, chain in enumerate(found) for member in chain.members}
     for index in range(len(found) - 1, 0, -1):
