@@ -9,16 +9,20 @@ import numpy as np
 
 from mvc.trajectory.direction import log_odds
 from mvc.trajectory.discriminant import discriminant_squares
-from mvc.trajectory.forks import Chain, branches, fork_point, rooted_tree
+from mvc.trajectory.forks import Chain, absorb_noise, chains, fork_point, preorder, rehung, rooted
 from mvc.trajectory.inference import Block
-from mvc.trajectory.mst import Floats, minimum_spanning_tree
+from mvc.trajectory.metrics import trajectory_tree
+from mvc.trajectory.mst import Floats, Ints
 from mvc.trajectory.ordering import order_epochs
 from mvc.trajectory.parallel import split_parallel
 
 #: principal coordinates kept before tracing a family: branches need more of them than one run does
 COORDINATES = 10
 #: roots that are tried
-_ROOTS = 24
+_ROOTS = 64
+#: points that a subtree must have to be turned round, and by how much its log-odds must gain
+_TURNABLE = 4
+_TURNED = 2.2
 
 
 @dataclass(frozen=True)
@@ -40,22 +44,44 @@ def trace_family(vectors: Floats, squares: Floats, blocks: Sequence[Block]) -> l
     n = len(vectors)
     if n == 1:
         return [Branch((0,), 0.0)]
-    distances = np.sqrt(squares)
-    candidates = _roots(distances)
-    traced = [(_tree_odds(found, vectors, blocks), found) for found in candidates]
-    _, best = max(enumerate(traced), key=lambda item: (item[1][0], -item[0]))
-    return _ordered(best[1], vectors, squares, blocks)
+    tree = trajectory_tree(vectors, squares)
+    ends = np.flatnonzero(np.bincount(tree.edges.ravel(), minlength=n) == 1)
+    before = rooted(n, tree.edges, int(ends[0]))
+    root = _best_root(before, int(ends[0]), vectors, blocks)[0]
+    before = _turned(rooted(n, tree.edges, root), root, tree.distances, vectors, blocks)
+    found = absorb_noise(chains(before, root), tree.distances)
+    return _ordered(found, vectors, squares, blocks)
 
 
-def _roots(distances: Floats) -> list[list[Chain]]:
-    """The family's branches as seen from each of its ends."""
-    tree = minimum_spanning_tree(distances)
-    _, cost = rooted_tree(len(distances), *tree, 0)
-    end = int(cost.argmax())
-    found = branches(distances, tree, end)
-    tips = sorted(found, key=lambda chain: -len(chain.members))[: _ROOTS - 1]
-    others = dict.fromkeys(chain.members[-1] for chain in tips)
-    return [found, *(branches(distances, tree, tip) for tip in others if tip != end)]
+def _best_root(before: Ints, top: int, vectors: Floats, blocks: Sequence[Block]) -> tuple[int, float]:
+    """The end of the subtree below ``top`` from which its trajectories run forward most, and by what odds more."""
+    here = _tree_odds(chains(before, top), vectors, blocks)
+    best, odds = top, here
+    order, children = preorder(before, top)
+    for end in [point for point in order if not children[point]][:_ROOTS]:
+        there = _tree_odds(chains(rehung(before, top, end, int(before[top])), end), vectors, blocks)
+        if there > odds:
+            best, odds = end, there
+    return best, odds - here
+
+
+def _turned(before: Ints, root: int, distances: Floats, vectors: Floats, blocks: Sequence[Block]) -> Ints:
+    """The rooted tree with those subtrees turned round that hang the wrong way up.
+
+    A fork that begins with a leap may be nearer to its family with its end than with its beginning.
+    """
+    for chain in chains(before, root)[1:]:
+        top = chain.members[0]
+        below, _ = preorder(before, top)
+        if len(below) < _TURNABLE:
+            continue
+        end, gain = _best_root(before, top, vectors, blocks)
+        if end != top and gain > _TURNED:
+            outside = np.ones(len(before), dtype=bool)
+            outside[below] = False
+            nearest = int(np.where(outside, distances[end], np.inf).argmin())
+            before = rehung(before, top, end, nearest)
+    return before
 
 
 def _tree_odds(found: Sequence[Chain], vectors: Floats, blocks: Sequence[Block]) -> float:

@@ -35,66 +35,75 @@ class Chain:
     members: list[int]
 
 
-def rooted_tree(n: int, edges: Ints, weights: Floats, root: int) -> tuple[Ints, Floats]:
-    """A spanning tree hung up by ``root``: predecessors [n], -1 at root, and the length of the way from it [n]."""
-    beside: list[list[tuple[int, float]]] = [[] for _ in range(n)]
-    for (a, b), weight in zip(edges.tolist(), weights.tolist(), strict=True):
-        beside[a].append((b, weight))
-        beside[b].append((a, weight))
+def rooted(n: int, edges: Ints, root: int) -> Ints:
+    """A spanning tree hung up by ``root``: every point's predecessor [n], -1 at the root."""
+    beside: list[list[int]] = [[] for _ in range(n)]
+    for a, b in edges.tolist():
+        beside[a].append(b)
+        beside[b].append(a)
     before = np.full(n, -1, dtype=np.intp)
-    cost = np.zeros(n)
     waiting = [root]
     for point in waiting:
-        for other, weight in beside[point]:
+        for other in beside[point]:
             if other != before[point]:
                 before[other] = point
-                cost[other] = cost[point] + weight
                 waiting.append(other)
-    return before, cost
+    return before
 
 
-def chains(before: Ints, cost: Floats, root: int) -> list[Chain]:
-    """Long-path decomposition of the tree: the first chain starts at the root, each goes on in its deepest child."""
-    n = len(before)
-    size = np.ones(n, dtype=np.intp)
-    children: list[list[int]] = [[] for _ in range(n)]
-    for point in np.lexsort((np.arange(n), cost))[::-1]:
-        if before[point] >= 0:
-            size[before[point]] = max(size[before[point]], size[point] + 1)
-            children[before[point]].append(int(point))
+def rehung(before: Ints, top: int, root: int, parent: int) -> Ints:
+    """The rooted tree with its subtree below ``top`` hung up by its point ``root`` instead, from ``parent``."""
+    result = before.copy()
+    above, point = parent, root
+    while point != top:
+        result[point], above, point = above, point, int(before[point])
+    result[top] = above
+    return result
+
+
+def preorder(before: Ints, root: int) -> tuple[list[int], list[list[int]]]:
+    """The points of the subtree below ``root``, parents first, and every point's children."""
+    children: list[list[int]] = [[] for _ in before]
+    for point, parent in enumerate(before.tolist()):
+        if parent >= 0:
+            children[parent].append(point)
+    order = [root]
+    for point in order:
+        order += children[point]
+    return order, children
+
+
+def chains(before: Ints, root: int) -> list[Chain]:
+    """Long-path decomposition of the subtree below ``root``: each chain goes on in the child with most to follow."""
+    order, children = preorder(before, root)
+    height = np.ones(len(before), dtype=np.intp)
+    for point in reversed(order[1:]):
+        height[before[point]] = max(height[before[point]], height[point] + 1)
     found: list[Chain] = []
     waiting: list[tuple[int | None, int]] = [(None, root)]
-    while waiting:
-        parent, point = waiting.pop(0)
+    for parent, point in waiting:
         members = [point]
         while children[members[-1]]:
-            ranked = sorted(children[members[-1]], key=lambda c: (-int(size[c]), cost[c], c))
+            ranked = sorted(children[members[-1]], key=lambda child: (-int(height[child]), child))
             waiting += [(members[-1], other) for other in ranked[1:]]
             members.append(ranked[0])
         found.append(Chain(parent, members))
     return found
 
 
-def branches(distances: Floats, tree: tuple[Ints, Floats], root: int) -> list[Chain]:
-    """Chains of the family that truly diverge, the root's first, from its ``distances`` [n, n] and spanning tree.
-
-    Points of absorbed chains stand in their host in order of their cost from the root.
-    """
-    before, cost = rooted_tree(len(distances), *tree, root)
-    found = chains(before, cost, root)
+def absorb_noise(found: list[Chain], distances: Floats) -> list[Chain]:
+    """The chains that truly diverge; points of the others stand in their host behind the point they hung on."""
     home = {member: index for index, chain in enumerate(found) for member in chain.members}
     for index in range(len(found) - 1, 0, -1):
         chain = found[index]
         assert chain.parent is not None
         host = found[home[chain.parent]]
         if not _is_branch(distances, chain, host):
-            host.members += chain.members
+            at = host.members.index(chain.parent) + 1
+            host.members[at:at] = chain.members
             home |= dict.fromkeys(chain.members, home[chain.parent])
             chain.members = []
-    kept = [chain for chain in found if chain.members]
-    for chain in kept:
-        chain.members.sort(key=lambda point: (cost[point], point))
-    return kept
+    return [chain for chain in found if chain.members]
 
 
 def _is_branch(distances: Floats, chain: Chain, host: Chain) -> bool:
