@@ -9,20 +9,15 @@ import numpy as np
 
 from mvc.trajectory.direction import log_odds
 from mvc.trajectory.discriminant import discriminant_squares
-from mvc.trajectory.forks import Chain, absorb_noise, chains, fork_point, preorder, rehung, rooted
+from mvc.trajectory.forks import Chain, absorb_noise, chains, fork_point, rooted
 from mvc.trajectory.inference import Block
 from mvc.trajectory.metrics import trajectory_tree
 from mvc.trajectory.mst import Floats, Ints
 from mvc.trajectory.ordering import order_epochs
 from mvc.trajectory.parallel import split_parallel
 
-#: principal coordinates kept before tracing a family: branches need more of them than one run does
-COORDINATES = 10
 #: roots that are tried
-_ROOTS = 64
-#: points that a subtree must have to be turned round, and by how much its log-odds must gain
-_TURNABLE = 4
-_TURNED = 2.2
+_ROOTS = 32
 
 
 @dataclass(frozen=True)
@@ -45,43 +40,21 @@ def trace_family(vectors: Floats, squares: Floats, blocks: Sequence[Block]) -> l
     if n == 1:
         return [Branch((0,), 0.0)]
     tree = trajectory_tree(vectors, squares)
-    ends = np.flatnonzero(np.bincount(tree.edges.ravel(), minlength=n) == 1)
-    before = rooted(n, tree.edges, int(ends[0]))
-    root = _best_root(before, int(ends[0]), vectors, blocks)[0]
-    before = _turned(rooted(n, tree.edges, root), root, tree.distances, vectors, blocks)
-    found = absorb_noise(chains(before, root), tree.distances)
-    return _ordered(found, vectors, squares, blocks)
+    return _ordered(_best_rooting(tree.edges, np.sqrt(squares), vectors, blocks), vectors, blocks)
 
 
-def _best_root(before: Ints, top: int, vectors: Floats, blocks: Sequence[Block]) -> tuple[int, float]:
-    """The end of the subtree below ``top`` from which its trajectories run forward most, and by what odds more."""
-    here = _tree_odds(chains(before, top), vectors, blocks)
-    best, odds = top, here
-    order, children = preorder(before, top)
-    for end in [point for point in order if not children[point]][:_ROOTS]:
-        there = _tree_odds(chains(rehung(before, top, end, int(before[top])), end), vectors, blocks)
-        if there > odds:
-            best, odds = end, there
-    return best, odds - here
+def _best_rooting(edges: Ints, distances: Floats, vectors: Floats, blocks: Sequence[Block]) -> list[Chain]:
+    """The tree's branches, hung up by that of their ends from which most of them run forward in time."""
 
+    def hung_up(root: int) -> list[Chain]:
+        return absorb_noise(chains(rooted(len(vectors), edges, root), root), distances)
 
-def _turned(before: Ints, root: int, distances: Floats, vectors: Floats, blocks: Sequence[Block]) -> Ints:
-    """The rooted tree with those subtrees turned round that hang the wrong way up.
-
-    A fork that begins with a leap may be nearer to its family with its end than with its beginning.
-    """
-    for chain in chains(before, root)[1:]:
-        top = chain.members[0]
-        below, _ = preorder(before, top)
-        if len(below) < _TURNABLE:
-            continue
-        end, gain = _best_root(before, top, vectors, blocks)
-        if end != top and gain > _TURNED:
-            outside = np.ones(len(before), dtype=bool)
-            outside[below] = False
-            nearest = int(np.where(outside, distances[end], np.inf).argmin())
-            before = rehung(before, top, end, nearest)
-    return before
+    any_end = chains(rooted(len(vectors), edges, 0), 0)[0].members[-1]
+    found = hung_up(any_end)
+    tips = [chain.members[-1] for chain in sorted(found, key=lambda chain: -len(chain.members))[:_ROOTS]]
+    rootings = [found, *(hung_up(tip) for tip in tips if tip != any_end)]
+    odds = [_tree_odds(rooting, vectors, blocks) for rooting in rootings]
+    return rootings[int(np.argmax(odds))]
 
 
 def _tree_odds(found: Sequence[Chain], vectors: Floats, blocks: Sequence[Block]) -> float:
@@ -94,7 +67,7 @@ def _tree_odds(found: Sequence[Chain], vectors: Floats, blocks: Sequence[Block])
     return total / max(steps, 1)
 
 
-def _ordered(found: Sequence[Chain], vectors: Floats, squares: Floats, blocks: Sequence[Block]) -> list[Branch]:
+def _ordered(found: Sequence[Chain], vectors: Floats, blocks: Sequence[Block]) -> list[Branch]:
     result: list[Branch] = []
     home: dict[int, int] = {}
     for chain in found:
@@ -102,9 +75,8 @@ def _ordered(found: Sequence[Chain], vectors: Floats, squares: Floats, blocks: S
         first = None if chain.parent is None else 0
         order = order_epochs(discriminant_squares(vectors[path], blocks), start=np.arange(len(path)), first=first)
         members = [path[i] for i in order]
-        if chain.parent is None:
-            odds = log_odds(vectors[members], blocks)
-            members = members[::-1] if odds < 0 else members
+        if len(found) == 1 and log_odds(vectors[members], blocks) < 0:
+            members = members[::-1]
         parts = split_parallel(vectors[members])
         host, beside = members, []
         if parts is not None and (chain.parent is None or parts[0][0] == 0):

@@ -51,18 +51,8 @@ def rooted(n: int, edges: Ints, root: int) -> Ints:
     return before
 
 
-def rehung(before: Ints, top: int, root: int, parent: int) -> Ints:
-    """The rooted tree with its subtree below ``top`` hung up by its point ``root`` instead, from ``parent``."""
-    result = before.copy()
-    above, point = parent, root
-    while point != top:
-        result[point], above, point = above, point, int(before[point])
-    result[top] = above
-    return result
-
-
-def preorder(before: Ints, root: int) -> tuple[list[int], list[list[int]]]:
-    """The points of the subtree below ``root``, parents first, and every point's children."""
+def chains(before: Ints, root: int) -> list[Chain]:
+    """Long-path decomposition of the rooted tree: each chain goes on in the child with most to follow."""
     children: list[list[int]] = [[] for _ in before]
     for point, parent in enumerate(before.tolist()):
         if parent >= 0:
@@ -70,12 +60,6 @@ def preorder(before: Ints, root: int) -> tuple[list[int], list[list[int]]]:
     order = [root]
     for point in order:
         order += children[point]
-    return order, children
-
-
-def chains(before: Ints, root: int) -> list[Chain]:
-    """Long-path decomposition of the subtree below ``root``: each chain goes on in the child with most to follow."""
-    order, children = preorder(before, root)
     height = np.ones(len(before), dtype=np.intp)
     for point in reversed(order[1:]):
         height[before[point]] = max(height[before[point]], height[point] + 1)
@@ -92,18 +76,29 @@ def chains(before: Ints, root: int) -> list[Chain]:
 
 
 def absorb_noise(found: list[Chain], distances: Floats) -> list[Chain]:
-    """The chains that truly diverge; points of the others stand in their host behind the point they hung on."""
+    """The chains that truly diverge; points of the others stand in their host, by their way from the root."""
+    way = _ways(found, distances)
     home = {member: index for index, chain in enumerate(found) for member in chain.members}
     for index in range(len(found) - 1, 0, -1):
         chain = found[index]
         assert chain.parent is not None
         host = found[home[chain.parent]]
         if not _is_branch(distances, chain, host):
-            at = host.members.index(chain.parent) + 1
-            host.members[at:at] = chain.members
+            host.members += chain.members
+            host.members.sort(key=lambda point: (way[point], point))
             home |= dict.fromkeys(chain.members, home[chain.parent])
             chain.members = []
     return [chain for chain in found if chain.members]
+
+
+def _ways(found: list[Chain], distances: Floats) -> dict[int, float]:
+    """Length of the way from the root to every point."""
+    way = {found[0].members[0]: 0.0}
+    for chain in found:
+        path = chain.members if chain.parent is None else [chain.parent, *chain.members]
+        for before, point in pairwise(path):
+            way[point] = way[before] + float(distances[before, point])
+    return way
 
 
 def _is_branch(distances: Floats, chain: Chain, host: Chain) -> bool:
