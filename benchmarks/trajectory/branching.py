@@ -17,7 +17,7 @@ import numpy.typing as npt
 import torch
 
 from benchmarks.trajectory.populations import Trained
-from mvc.trajectory import Declared, Population, lay_out
+from mvc.trajectory import Block, Declared, Population, lay_out
 from mvc.trajectory.mst import Ints
 from mvc.zoo import shifts
 from mvc.zoo.cards import Card
@@ -81,6 +81,9 @@ class Forest:
         """The run's points in order."""
         return np.flatnonzero(self.run == run)
 
+    def blocks(self) -> tuple[Block, ...]:
+        return lay_out(self.card.architecture.shapes().items())
+
     def vectors(self, points: Ints) -> npt.NDArray[np.float32]:
         """Signatures [points, k], which is what inference sees of the weights."""
         return Trained(self.card, self.weights[None, points]).vectors(0)
@@ -89,8 +92,7 @@ class Forest:
         """These points (all unless given) thrown together, nothing said of any; and which point each one is."""
         order = np.random.default_rng(seed).permutation(np.arange(len(self.weights)) if points is None else points)
         keys = tuple(f"{i:06d}" for i in range(len(order)))
-        blocks = lay_out(self.card.architecture.shapes().items())
-        return Population(keys, self.vectors(order), blocks, (Declared(),) * len(keys)), order
+        return Population(keys, self.vectors(order), self.blocks(), (Declared(),) * len(keys)), order
 
 
 def spaced(card: Card, spacing: str) -> Card:

@@ -17,7 +17,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from benchmarks.trajectory.branching import Forest
 from mvc.trajectory import Inference
-from mvc.trajectory.forks import fork_point
+from mvc.trajectory.departures import fork_point
 from mvc.trajectory.mst import Ints
 
 BINS = (0.0, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
@@ -189,7 +189,7 @@ def told(forest: Forest, number: int) -> tuple[int, float]:
     run = forest.runs[number]
     assert run.parent is not None
     host, branch = (forest.vectors(forest.path(one)).astype(np.float64) for one in (run.parent, number))
-    at, stated, _ = fork_point(host, branch)
+    at, stated, _ = fork_point(host, branch, forest.blocks())
     return at, stated
 
 

@@ -11,8 +11,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from mvc.trajectory.departures import fork_point
 from mvc.trajectory.direction import DECIDED, confidence, log_odds
-from mvc.trajectory.forks import fork_point
 from mvc.trajectory.inference import Declared, Direction, Fork, Lineage, Population
 from mvc.trajectory.mst import Floats, Ints
 from mvc.trajectory.ordering import order_epochs
@@ -61,7 +61,7 @@ def declared_runs(population: Population, vectors: Floats, squares: Floats, foun
         hosts = [other for other in result if other.members[0] != ordered[0]]
         if hosts:
             host = min(hosts, key=lambda other: float(squares[ordered[0], list(other.members)].min()))
-            at, certain, second = fork_point(vectors[list(host.members)], vectors[ordered])
+            at, certain, second = fork_point(vectors[list(host.members)], vectors[ordered], population.blocks)
             fork = Fork(host.members[at], certain, host.members[second])
         result.append(Lineage(tuple(ordered), Direction(sure, "weights" if sure >= DECIDED else "undecided"), fork))
     return result

@@ -36,6 +36,24 @@ DIRECTIONS, SCATTER = 150, 0.05
 _LEAST = 1e-100
 
 
+#: confidence in the nearest checkpoint where there is nothing to extrapolate from
+LONE = 0.5
+
+
+def fork_point(host: Floats, branch: Floats, blocks: Sequence[Block] = ()) -> tuple[int, float, int]:
+    """Index into ``host`` [m, k] of the checkpoint that ``branch`` [b, k] left from, confidence, and the runner-up.
+
+    The nearest checkpoint where either is a single one.
+    """
+    if len(host) < 2 or len(branch) < 2:
+        ranked = np.argsort(((host - branch[0]) ** 2).sum(axis=1), kind="stable")
+        return int(ranked[0]), LONE, int(ranked[min(1, len(ranked) - 1)])
+    odds = departure_odds(host, branch, blocks)
+    ranked = np.argsort(-odds, kind="stable")
+    sure = 1.0 / float(np.exp(odds - odds.max()).sum())
+    return int(ranked[0]), sure, int(ranked[1])
+
+
 def departure_odds(host: Floats, branch: Floats, blocks: Sequence[Block] = ()) -> Floats:
     """Log-odds [m] up to a constant that ``branch`` [b ≥ 2, k] left each checkpoint of ``host`` [m ≥ 2, k]."""
     found = evidence(host, branch, blocks)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from mvc.trajectory.departures import fork_point
 from mvc.trajectory.direction import log_odds
 from mvc.trajectory.discriminant import discriminant_squares
-from mvc.trajectory.forks import Chain, absorb_noise, chains, fork_point, rooted
+from mvc.trajectory.forks import Chain, absorb_noise, chains, rooted
 from mvc.trajectory.inference import Block
 from mvc.trajectory.metrics import trajectory_tree
 from mvc.trajectory.mst import Floats, Ints
@@ -18,6 +19,8 @@ from mvc.trajectory.parallel import split_parallel
 
 #: roots that are tried
 _ROOTS = 32
+#: checkpoints before the host's own first that a branch may have left from
+_FURTHER = 4
 
 
 @dataclass(frozen=True)
@@ -84,14 +87,26 @@ def _ordered(found: Sequence[Chain], vectors: Floats, blocks: Sequence[Block]) -
         if chain.parent is None:
             result.append(Branch(tuple(host), abs(log_odds(vectors[host], blocks))))
         else:
-            result.append(_attached(host[1:], result[home[chain.parent]], result[0].odds, vectors))
-        home |= dict.fromkeys(host, len(result) - 1)
+            result.append(_attached(host[1:], home[chain.parent], result, home, vectors, blocks))
+        home |= dict.fromkeys(result[-1].members, len(result) - 1)
         if beside:
-            result.append(_attached(beside, result[-1], result[0].odds, vectors))
+            result.append(_attached(beside, len(result) - 1, result, home, vectors, blocks))
             home |= dict.fromkeys(beside, len(result) - 1)
     return result
 
 
-def _attached(members: Sequence[int], host: Branch, odds: float, vectors: Floats) -> Branch:
-    at, sure, second = fork_point(vectors[list(host.members)], vectors[list(members)])
-    return Branch(tuple(members), odds, host.members[at], sure, host.members[second])
+def _attached(
+    members: Sequence[int],
+    host: int,
+    traced: Sequence[Branch],
+    home: Mapping[int, int],
+    vectors: Floats,
+    blocks: Sequence[Block],
+) -> Branch:
+    """The branch with its fork point on the ``host``, or before that on what the host itself forked from."""
+    way, above = list(traced[host].members), traced[host].parent
+    if above is not None:
+        before = traced[home[above]].members
+        way = [*before[: before.index(above) + 1][-_FURTHER:], *way]
+    at, sure, second = fork_point(vectors[way], vectors[list(members)], blocks)
+    return Branch(tuple(members), traced[0].odds, way[at], sure, way[second])

@@ -128,37 +128,3 @@ def divergence(distances: Floats, chain: Chain, host: Chain) -> float:
     if unit <= 0:
         return np.inf if apart > 0 else 0.0
     return apart / unit
-
-
-def position(path: Floats, point: Floats) -> float:
-    """Where along the polyline ``path`` [m, k] the nearest place to ``point`` [k] is, in units of its checkpoints.
-
-    Beyond the last checkpoint the last segment goes on for three more.
-    """
-    if len(path) < 2:
-        return 0.0
-    best, place = np.inf, 0.0
-    for index in range(len(path) - 1):
-        segment = path[index + 1] - path[index]
-        square = float(segment @ segment)
-        reach = 1.0 if index < len(path) - 2 else 4.0
-        part = min(max(float((point - path[index]) @ segment) / square, 0.0), reach) if square > 0 else 0.0
-        away = point - path[index] - part * segment
-        if float(away @ away) < best:
-            best, place = float(away @ away), index + part
-    return place
-
-
-def fork_point(host: Floats, branch: Floats) -> tuple[int, float, int]:
-    """Index into ``host`` [m, k] of the checkpoint that ``branch`` [b, k] left from, confidence, and the runner-up."""
-    nearest = int(((host - branch[0]) ** 2).sum(axis=1).argmin())
-    first = position(host, branch[0])
-    origin = 2 * first - position(host, branch[1]) if len(branch) > 1 else float(nearest)
-    best = min(max(round(origin), 0), len(host) - 1)
-    offset = origin - best
-    second = min(max(best + (1 if offset > 0 else -1), 0), len(host) - 1)
-    # measured on forked runs: exact in .90 overall; near the boundary between two checkpoints it is a coin's toss
-    sure = 0.95 - 0.9 * min(abs(offset), 0.5)
-    if len(branch) == 1:
-        sure = min(sure, 0.6)
-    return best, sure, (second if second != best else nearest)

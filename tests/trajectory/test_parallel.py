@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mvc.testing.trajectories import Walk, synthetic_run
-from mvc.trajectory.forks import fork_point
+from mvc.trajectory.departures import fork_point
 from mvc.trajectory.ordering import order_epochs, squared_distances
 from mvc.trajectory.parallel import SMALLEST, split_parallel
 
