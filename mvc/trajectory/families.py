@@ -50,12 +50,17 @@ def _best_rooting(edges: Ints, distances: Floats, vectors: Floats, blocks: Seque
     """The tree's branches, hung up by that of their ends from which most of them run forward in time."""
 
     def hung_up(root: int) -> list[Chain]:
-        return absorb_noise(chains(rooted(len(vectors), edges, root), root), distances)
+        return chains(rooted(len(vectors), edges, root), root, distances)
 
-    any_end = chains(rooted(len(vectors), edges, 0), 0)[0].members[-1]
-    found = hung_up(any_end)
-    tips = [chain.members[-1] for chain in sorted(found, key=lambda chain: -len(chain.members))[:_ROOTS]]
-    rootings = [found, *(hung_up(tip) for tip in tips if tip != any_end)]
+    one = hung_up(0)[0].members[-1]
+    other = hung_up(one)[0].members[-1]
+    branches = {end: absorb_noise(hung_up(end), distances) for end in (one, other)}
+    for found in list(branches.values()):
+        for chain in sorted(found, key=lambda chain: -len(chain.members))[:_ROOTS]:
+            tip = chain.members[-1]
+            if tip not in branches:
+                branches[tip] = absorb_noise(hung_up(tip), distances)
+    rootings = list(branches.values())
     odds = [_tree_odds(rooting, vectors, blocks) for rooting in rootings]
     return rootings[int(np.argmax(odds))]
 

@@ -51,8 +51,11 @@ def rooted(n: int, edges: Ints, root: int) -> Ints:
     return before
 
 
-def chains(before: Ints, root: int) -> list[Chain]:
-    """Long-path decomposition of the rooted tree: each chain goes on in the child with most to follow."""
+def chains(before: Ints, root: int, distances: Floats) -> list[Chain]:
+    """Long-path decomposition of the rooted tree: each chain goes on in the child with most checkpoints to follow.
+
+    Of equal ones in that with the longest way to go.
+    """
     children: list[list[int]] = [[] for _ in before]
     for point, parent in enumerate(before.tolist()):
         if parent >= 0:
@@ -60,15 +63,17 @@ def chains(before: Ints, root: int) -> list[Chain]:
     order = [root]
     for point in order:
         order += children[point]
-    height = np.ones(len(before), dtype=np.intp)
+    height = [(1, 0.0)] * len(before)
     for point in reversed(order[1:]):
-        height[before[point]] = max(height[before[point]], height[point] + 1)
+        parent = int(before[point])
+        below, way = height[point]
+        height[parent] = max(height[parent], (below + 1, way + float(distances[parent, point])))
     found: list[Chain] = []
     waiting: list[tuple[int | None, int]] = [(None, root)]
     for parent, point in waiting:
         members = [point]
         while children[members[-1]]:
-            ranked = sorted(children[members[-1]], key=lambda child: (-int(height[child]), child))
+            ranked = sorted(children[members[-1]], key=lambda child: (height[child], -child), reverse=True)
             waiting += [(members[-1], other) for other in ranked[1:]]
             members.append(ranked[0])
         found.append(Chain(parent, members))
