@@ -81,17 +81,20 @@ def anti_robinson_cost(distances: Floats, orders: Ints, band: int) -> Floats:
 
 
 def swap_margins(squares: Floats, band: int = BAND) -> Floats:
-    """How much the form grows when neighbours i and i+1 of the given order change places, [n-1]."""
+    """How much the form grows when neighbours i and i+1 of the given order change places, [n-1]. O(n band)."""
     n = len(squares)
-    distances = np.sqrt(squares)
+    distances, band = np.sqrt(squares), min(band, n - 1)
+
+    def weight(lag: int) -> int:
+        return max(band + 1 - lag, 0)
+
     margins = np.zeros(n - 1)
-    for i in range(n - 1):
-        lo, hi = max(0, i - band), min(n, i + 2 + band)
-        window = np.arange(lo, hi)
-        swapped = window.copy()
-        swapped[[i - lo, i + 1 - lo]] = swapped[[i + 1 - lo, i - lo]]
-        both = anti_robinson_cost(distances, np.stack([window, swapped]), min(band, len(window) - 1))
-        margins[i] = both[1] - both[0]
+    for away in range(-band, band + 2):  # what is at i + away comes nearer to one of the two, farther from the other
+        first, last = max(0, -away), min(n - 1, n - away)
+        if away not in (0, 1) and first < last:
+            i = np.arange(first, last)
+            gained = weight(abs(away - 1)) - weight(abs(away))
+            margins[i] += gained * (distances[i, i + away] - distances[i + 1, i + away])
     return margins
 
 

@@ -5,7 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mvc.trajectory.ordering import _changes, anti_robinson_cost, order_epochs, squared_distances
+from mvc.trajectory.ordering import (
+    _changes,
+    anti_robinson_cost,
+    order_epochs,
+    squared_distances,
+    swap_margins,
+)
 
 
 @pytest.mark.parametrize(
@@ -28,3 +34,13 @@ def test_a_walk_is_put_in_order_wherever_its_points_stand(length: int) -> None:
     shuffled = random.permutation(length)
     places = shuffled[order_epochs(squared_distances(walk[shuffled]))]
     assert places.tolist() in (list(range(length)), list(range(length))[::-1])
+
+
+@pytest.mark.parametrize(("n", "band"), [(2, 8), (3, 1), (5, 8), (9, 8), (10, 3), (30, 8)])
+def test_a_swap_costs_what_the_form_grows_by(n: int, band: int) -> None:
+    squares = squared_distances(np.random.default_rng(n).normal(size=(n, 7)).cumsum(axis=0))
+    orders = np.tile(np.arange(n), (n, 1))
+    for i in range(n - 1):
+        orders[i + 1, [i, i + 1]] = i + 1, i
+    cost = anti_robinson_cost(np.sqrt(squares), orders, min(band, n - 1))
+    assert np.allclose(swap_margins(squares, band), cost[1:] - cost[0])
