@@ -85,5 +85,5 @@ def test_the_command_prints_the_table_and_the_json(tmp_path: Path) -> None:
         "cnn",
         "cnn-collapsing",
     ]
-    wrong = mvc("paper", "run", PAPER, "--seeds", "4", "--epochs", "3", "-o", "out", cwd=tmp_path)
+    wrong = mvc("paper", "run", PAPER, "--seeds", "3", "--epochs", "4", "-o", "out", cwd=tmp_path)
     assert wrong.returncode == 2 and "another training" in wrong.stderr and "Traceback" not in wrong.stderr
