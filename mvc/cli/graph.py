@@ -19,6 +19,7 @@ from mvc.cli.lineages import (
     full_bar,
     gap_words,
     heading,
+    overlap_lines,
     shown,
 )
 from mvc.cli.messages import paint
@@ -52,10 +53,11 @@ def draw(lineages: Sequence[LogLineage], columns: int, newest: int | None = None
     if newest is None:
         newest = total if total <= BUDGET else max(2, BUDGET // max(1, min(FULL, len(lineages))))
     held = {commit.id for lineage in lineages for commit in lineage.commits}
+    circular = _circular(lineages)
     forks: dict[str, list[LogLineage]] = {}
     roots = []
     for lineage in lineages:
-        if lineage.forked_from is not None and lineage.forked_from.commit in held:
+        if lineage.forked_from is not None and lineage.forked_from.commit in held and lineage.id not in circular:
             forks.setdefault(lineage.forked_from.commit, []).append(lineage)
         else:
             roots.append(lineage)
@@ -73,6 +75,20 @@ def draw(lineages: Sequence[LogLineage], columns: int, newest: int | None = None
     if brief:
         yield ""
     yield from _brief(drawing, brief, (), BRIEF_ROOTS)
+
+
+def _circular(lineages: Sequence[LogLineage]) -> set[str]:
+    """Lineages that come from themselves, as declared parents can have it: they are drawn side by side."""
+    home = {commit.id: lineage for lineage in lineages for commit in lineage.commits}
+    found = set()
+    for lineage in lineages:
+        seen, at = {lineage.id}, lineage.forked_from and home.get(lineage.forked_from.commit)
+        while at and at.id not in seen:
+            seen.add(at.id)
+            at = at.forked_from and home.get(at.forked_from.commit)
+        if at and at.id == lineage.id:
+            found.add(lineage.id)
+    return found
 
 
 def _full(lineages: Sequence[LogLineage]) -> set[str]:
@@ -120,6 +136,8 @@ def _lineage(drawing: _Drawing, lineage: LogLineage, lanes: tuple[str, ...]) -> 
     room = drawing.columns - 2 * len(lanes)
     name = fit(name, max(8, room - 20), keep="both")
     yield _row(lanes, f"{paint(name, 'name')}  {paint(fit(facts, room - width(name) - 2, keep='start'), 'dim')}")
+    for line in overlap_lines(lineage.overlaps, lineage.adapter, drawing.places):
+        yield _row(lanes, paint(fit(line, room, keep="start"), "dim"))
     edge = " "
     largest = full_bar(lineage.commits)
     above = " "

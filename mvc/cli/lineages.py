@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from mvc.cli.messages import paint
 from mvc.cli.text import count, escape, fit, number, percent, short, width
-from mvc.porcelain.results import DirectionResult, ForkedFrom, LogCommit, LogLineage
+from mvc.porcelain.results import DirectionResult, ForkedFrom, LogCommit, LogLineage, OverlapResult
 
 
 def architecture_words(lineage: LogLineage) -> str:
@@ -30,6 +30,39 @@ def fork_words(fork: ForkedFrom, commits: Sequence[LogCommit] = ()) -> str:
     averaged = any(commit.mixture and commit.position == 0 for commit in commits)
     how = "an average, first of all of" if averaged else "forked from"
     return f"{how} {escape(fork.lineage)} at {short(fork.commit)} ({percent(fork.confidence)} sure)"
+
+
+def overlap_words(overlap: OverlapResult, places: Mapping[str, tuple[str, int]]) -> str:
+    """What a lineage has to do with a model of another architecture, and how much of both that is about."""
+    name, place = places.get(overlap.commit, (overlap.lineage, None))
+    there = f"{escape(name)} at {short(overlap.commit)}" if place is None else f"{escape(name)}@{place}"
+    if overlap.kind == "adapter":
+        return f"adapter of {there}: changes {count(overlap.tensors, 'tensor')}, {percent(overlap.coverage)} of it"
+    if not overlap.shared:
+        return f"no tensor in common with {there}, its declared parent"
+    facts = [count(overlap.tensors, "tensor")]
+    if overlap.identical:
+        facts.append(
+            "equal" if overlap.identical == overlap.shared else f"{percent(overlap.identical / overlap.shared)} equal"
+        )
+    facts.append(f"cosine {number(overlap.cosine)}")
+    if overlap.order == "undecided":
+        facts.append("which came first is undecided")
+    elif overlap.order == "before":
+        facts.append(f"came before it, {percent(overlap.confidence)} sure")
+    return f"{percent(overlap.coverage)} shared with {there}: {', '.join(facts)}"
+
+
+def overlap_lines(
+    overlaps: Sequence[OverlapResult], adapter: bool, places: Mapping[str, tuple[str, int]], most: int = 2
+) -> list[str]:
+    """Lines on other architectures, the first ones in words; an adapter without a base says what it lacks."""
+    lines = [overlap_words(overlap, places) for overlap in overlaps[:most]]
+    if len(overlaps) > most:
+        lines.append(f"… shares tensors with {count(len(overlaps) - most, 'more architecture')}")
+    if adapter and not any(overlap.source == "declared" for overlap in overlaps):
+        lines.append("adapter: needs its base declared (mvc commit --parent BASE)")
+    return lines
 
 
 def heading(lineage: LogLineage, *, fork: bool = True) -> tuple[str, str]:

@@ -266,3 +266,24 @@ class MixtureRow(Row):
     commit: ObjectId
     source: ObjectId
     weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class OverlapRow(Row):
+    TABLE = tables.OVERLAPS
+
+    lineage: ObjectId
+    architecture: str
+    own: ObjectId
+    commit: ObjectId
+    source: str
+    kind: str
+    order: str
+    confidence: float | None
+    tensors: int
+    shared: int
+    coverage: float
+    identical: int
+    cosine: float | None
+    sigmas: float | None
+    runner_up: ObjectId | None

@@ -229,3 +229,25 @@ MIXTURES = Table(
     Column("source", ForeignKey("commits.id"), primary_key=True),
     Column("weight", Float, nullable=False),
 )
+
+#: a lineage that starts on its own beside another architecture: its commit ``own`` and the ``commit`` there, on what
+#: both share. ``shared`` and ``identical`` count values, ``coverage`` is the former's share of the smaller model
+OVERLAPS = Table(
+    "overlaps",
+    METADATA,
+    Column("lineage", ForeignKey("lineages.id"), primary_key=True),
+    Column("architecture", ForeignKey("architectures.id"), primary_key=True),
+    Column("own", String(64), nullable=False),
+    Column("commit", String(64), nullable=False),
+    Column("source", String(16), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("order", String(16), nullable=False),
+    Column("confidence", Float),
+    Column("tensors", Integer, nullable=False),
+    Column("shared", BigInteger, nullable=False),
+    Column("coverage", Float, nullable=False),
+    Column("identical", BigInteger, nullable=False),
+    Column("cosine", Float),
+    Column("sigmas", Float),
+    Column("runner_up", String(64)),
+)

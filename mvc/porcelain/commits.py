@@ -20,6 +20,7 @@ from mvc.formats import find_checkpoints, open_checkpoint
 from mvc.index import CommitRow, FileRow, LineageRow, PlacementRow, TagRow, chunked
 from mvc.objects import Commit, ObjectId
 from mvc.porcelain.intake import Content, Intake, Taken
+from mvc.porcelain.origins import overlaps_of, placed
 from mvc.porcelain.progress import Report, silent
 from mvc.porcelain.results import CommitResult, Committed, Relation
 from mvc.porcelain.revisions import resolve
@@ -204,8 +205,10 @@ def _tell(
             if place.commit in before:
                 last_old[place.lineage] = max(last_old[place.lineage], place.position)
     told = []
+    overlaps = overlaps_of(connection, names)
     for item, commit_id in zip(taken, ids, strict=True):
         row, place = rows[commit_id], places[commit_id]
+        place = placed(place, overlaps[place.lineage])
         relation: Relation = place.relation  # type: ignore[assignment]
         if item.manifest is None:
             relation = "duplicate"
@@ -225,6 +228,7 @@ def _tell(
                 bytes=row.bytes,
                 stored_bytes=sizes.get(commit_id, 0) if item.manifest is not None else 0,
                 evidence=place.evidence,
+                overlaps=tuple(one for one in overlaps[place.lineage] if one.own == commit_id),
             )
         )
     return tuple(told)

@@ -5,7 +5,7 @@ Reads two tensors at a time and none that both sides share: equal ids mean equal
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -33,6 +33,7 @@ def diff(workspace: Workspace, a: str, b: str, *, tensor: str | None = None, dir
         known = _known(workspace, left.checkpoint, right.checkpoint)
         rows, overall = compare(left.checkpoint, right.checkpoint, pattern=tensor, known=known)
         commits = (right.commit, left.commit)
+        weights = min(weights_of(side.checkpoint.specs) for side in (left, right))
     if tensor is not None and not rows:
         raise InputError(f"no tensor of either side matches {tensor!r}", hint=f"list them with: mvc show {a}")
     steps = _in_steps(workspace, commits, overall.distance) if tensor is None and overall.numel else None
@@ -45,7 +46,14 @@ def diff(workspace: Workspace, a: str, b: str, *, tensor: str | None = None, dir
         tensors=rows,
         steps=steps,
         verdict=_verdict(rows, overall, steps),
+        compared=overall.numel,
+        coverage=overall.numel / weights if weights else 0.0,
     )
+
+
+def weights_of(specs: Mapping[str, TensorSpec]) -> int:
+    """How many trainable values a checkpoint has."""
+    return sum(spec.numel for spec in trainable(specs).values())
 
 
 def _known(workspace: Workspace, a: Checkpoint, b: Checkpoint) -> KnownNorm:

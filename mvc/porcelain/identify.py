@@ -3,7 +3,8 @@
 Same bytes of every weight: "same". Else the values are held against the likeliest commits': a cast or pruned copy is
 one by its values. Else it may be a weighted average of commits, or a copy whose hidden units were permuted or rescaled,
 again by its values. Else the file is placed among the commits as if it were one, and its neighbour there is the answer.
-Else it may have been trained on from a permuted copy, or it comes from none.
+Else it may have been trained on from a permuted copy, or share tensors with a commit of another architecture, or it
+comes from none.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from mvc.porcelain.mixtures import mixture_of
 from mvc.porcelain.permuted import UnitSearch, symmetry
 from mvc.porcelain.reading import History, Model, read_model
 from mvc.porcelain.results import Identified, IdentifyResult, LogLineage, Match
+from mvc.porcelain.strangers import overlapping
 from mvc.porcelain.workspace import Workspace
 
 
@@ -36,7 +38,8 @@ def _identify(workspace: Workspace, history: History, path: Path) -> Identified:
         alike = list(history.alike(model))
         commits = sorted(commit.id for row in alike for commit in row.commits)
         if not commits:
-            return Identified(str(path), None, None, None, "no committed model has this architecture")
+            found = overlapping(history, str(path), model)
+            return found or Identified(str(path), None, None, None, "no committed model has this architecture")
         history.models(commits)
         matches = list(copied(history, opened, model, commits))
         # averages of commits are no sources: theirs say as much
@@ -47,7 +50,7 @@ def _identify(workspace: Workspace, history: History, path: Path) -> Identified:
         if not matches:
             matches = list(_changed(history, opened, model, alike))
     if not matches:
-        return Identified(str(path), None, None, None, _reason(model))
+        return overlapping(history, str(path), model) or Identified(str(path), None, None, None, _reason(model))
     others = (match for match in matches[1:] if match.commit != matches[0].commit)
     return Identified(str(path), matches[0], next(others, None), None)
 

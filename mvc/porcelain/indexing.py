@@ -24,6 +24,7 @@ from mvc.index import (
     InferenceRow,
     LineageRow,
     MixtureRow,
+    OverlapRow,
     PlacementRow,
     PointRow,
     Row,
@@ -49,6 +50,7 @@ from mvc.repository.state import replay
 _ALL: tuple[type[Row], ...] = (
     FlagRow,
     MixtureRow,
+    OverlapRow,
     WalkRow,
     PlacementRow,
     LineageRow,

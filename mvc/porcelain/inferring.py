@@ -20,6 +20,7 @@ from mvc.index import (
     InferenceRow,
     LineageRow,
     MixtureRow,
+    OverlapRow,
     PlacementRow,
     SettingRow,
     WalkRow,
@@ -31,6 +32,7 @@ from mvc.porcelain.declarations import names_of, pins_of
 from mvc.porcelain.flags import NOT_FINITE, judge_walks, root_contents
 from mvc.porcelain.kin import bring_kin, forget_kin, read_tensors
 from mvc.porcelain.naming import Unnamed, choose_names
+from mvc.porcelain.overlaps import infer_overlaps
 from mvc.porcelain.pins import anchored
 from mvc.porcelain.progress import Report
 from mvc.porcelain.signatures import read_signatures
@@ -53,6 +55,7 @@ def infer_lineages(
     for architecture in ArchitectureRow.select(connection):
         if touched is None or architecture.id in again:
             _infer_architecture(connection, repository, architecture, pins, report)
+    infer_overlaps(connection, None if touched is None else again)
 
 
 def _infer_architecture(
@@ -155,6 +158,7 @@ def _forget(connection: Connection, gone: Sequence[str], changed: Sequence[Famil
         FlagRow.clear(connection, FlagRow.TABLE.c.commit.in_(commits))
         MixtureRow.clear(connection, MixtureRow.TABLE.c.commit.in_(commits))
         PlacementRow.clear(connection, PlacementRow.TABLE.c.lineage.in_(lineages))
+        OverlapRow.clear(connection, OverlapRow.TABLE.c.lineage.in_(lineages))
         WalkRow.clear(connection, WalkRow.TABLE.c.lineage.in_(lineages))
         LineageRow.clear(connection, LineageRow.TABLE.c.family.in_(piece))
         InferenceRow.clear(connection, InferenceRow.TABLE.c.family.in_(piece))

@@ -98,6 +98,33 @@ def _without_unit(connection: Connection, architecture: ArchitectureRow) -> list
     return sorted(key for (key,) in connection.execute(select(point.content).select_from(joined).where(*where)))
 
 
+def read_patterns(
+    connection: Connection, architecture: ArchitectureRow, contents: Sequence[str], names: Sequence[str]
+) -> npt.NDArray[np.float32]:
+    """Signatures [n, k] of these points and tensors, each tensor's up to its offset and scale, as kinship has them.
+
+    Units hold the tensors that tell; one that does not is equal in all points of the architecture.
+    """
+    blocks = lay_out([(name, shape) for name, shape in architecture.names])
+    row = ForestRow.select(connection, ForestRow.TABLE.c.architecture == architecture.id)[0]
+    told = [blocks[i] for i in _telling(set(row.varying), blocks)]
+    units = _read_units(connection, architecture, contents, Yardstick.of(told))
+    columns, start = {}, 0
+    for block in Yardstick.of(told).blocks:
+        columns[block.name] = slice(start, start := start + block.stop - block.start - 1)
+    place = {block.name: i for i, block in enumerate(blocks)}
+    constant = {name: place[name] for name in names if name not in columns}
+    tensors = read_tensors(connection, contents[:1])[contents[0]]
+    known = read_signatures(connection, {tensors[i] for i in constant.values()})
+    parts = [
+        np.tile(known[tensors[constant[name]]].values, (len(contents), 1))
+        if name in constant
+        else np.pad(units[:, columns[name]], ((0, 0), (1, 0)))
+        for name in names
+    ]
+    return np.concatenate(parts, axis=1).astype(np.float32)
+
+
 def _telling(moving: Collection[int], blocks: Sequence[Block]) -> tuple[int, ...]:
     return tuple(telling(blocks, [i in moving for i in range(len(blocks))]))
 
@@ -134,7 +161,9 @@ def _read_units(
     """Units [n, k] in order of the keys."""
     column = UnitRow.TABLE.c
     query = select(column.content, column.unit).where(column.architecture == architecture.id)
-    units = dict(map(tuple, connection.execute(query)))
+    units: dict[str, bytes] = {}
+    for piece in chunked(map(ObjectId, keys)):
+        units |= map(tuple, connection.execute(query.where(column.content.in_(piece))))
     return np.frombuffer(b"".join(units[key] for key in keys), "<i2").reshape(len(keys), yardstick.columns)
 
 

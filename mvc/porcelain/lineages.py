@@ -15,6 +15,7 @@ from mvc.index import CommitRow, LineageRow, PlacementRow, SettingRow, TagRow
 from mvc.objects import ObjectId
 from mvc.porcelain.declarations import NAME, PIN, pins_of
 from mvc.porcelain.log import direction, forked_from, natural
+from mvc.porcelain.origins import origin, overlaps_of
 from mvc.porcelain.results import LineageResult
 from mvc.porcelain.results import LineageRow as ListedLineage
 from mvc.porcelain.revisions import find_commit, find_lineage
@@ -72,6 +73,7 @@ def _list(connection: Connection) -> LineageResult:
     for place in PlacementRow.select(connection, order=(order.lineage, order.position)):
         members[place.lineage].append(place.commit)
     homes = {commit: lineage for lineage, commits in members.items() for commit in commits}
+    overlaps = overlaps_of(connection, {row.id: row.name for row in lineages.values()})
     rows = [
         ListedLineage(
             id=row.id,
@@ -80,7 +82,7 @@ def _list(connection: Connection) -> LineageResult:
             architecture=row.architecture,
             commits=len(members[row.id]),
             tip=members[row.id][-1],
-            forked_from=forked_from(row, homes, lineages),
+            forked_from=forked_from(row, homes, lineages) or origin(overlaps[row.id]),
             direction=direction(row),
         )
         for row in lineages.values()

@@ -8,9 +8,27 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection
 
-from mvc.index import ArchitectureRow, CommitRow, FlagRow, InferenceRow, LineageRow, MixtureRow, PlacementRow, TagRow
+from mvc.geometry.adapters import is_adapter
+from mvc.index import (
+    ArchitectureRow,
+    CommitRow,
+    FlagRow,
+    InferenceRow,
+    LineageRow,
+    MixtureRow,
+    PlacementRow,
+    TagRow,
+)
 from mvc.objects import ObjectId
-from mvc.porcelain.results import DirectionResult, ForkedFrom, LogCommit, LogLineage, LogResult, MixtureWeight
+from mvc.porcelain.origins import origin, overlaps_of, placed
+from mvc.porcelain.results import (
+    DirectionResult,
+    ForkedFrom,
+    LogCommit,
+    LogLineage,
+    LogResult,
+    MixtureWeight,
+)
 from mvc.porcelain.revisions import find_lineage
 from mvc.porcelain.workspace import Workspace
 
@@ -41,10 +59,13 @@ def _read(connection: Connection, revisions: Sequence[str], limit: int | None) -
     mixtures: dict[ObjectId, list[MixtureWeight]] = defaultdict(list)
     for part in sorted(MixtureRow.select(connection), key=lambda row: (-abs(row.weight), row.source)):
         mixtures[part.commit].append(MixtureWeight(part.source, part.weight))
+    overlaps = overlaps_of(connection, {row.id: row.name for row in lineages.values()})
+    adapters = {row.id for row in architectures.values() if is_adapter(name for name, _ in row.names)}
     members: dict[ObjectId, list[LogCommit]] = defaultdict(list)
     for place in places:
         if not revisions or place.lineage in chosen:
             at = place.commit
+            place = placed(place, overlaps[place.lineage])
             made = _commit(commits[at], place, tuple(tags[at]), tuple(flags[at]), tuple(mixtures[at]))
             members[place.lineage].append(made)
     found = [
@@ -52,12 +73,14 @@ def _read(connection: Connection, revisions: Sequence[str], limit: int | None) -
             id=row.id,
             name=row.name,
             architecture=row.architecture,
-            forked_from=forked_from(row, homes, lineages),
+            forked_from=forked_from(row, homes, lineages) or origin(overlaps[row.id]),
             direction=direction(row),
             commits=tuple(rows if limit is None else rows[max(0, len(rows) - limit) :]),
             name_source=row.name_source,  # type: ignore[arg-type]
             tensors=architectures[row.architecture].tensors,
             weights=architectures[row.architecture].weights,
+            overlaps=tuple(overlaps[row.id]),
+            adapter=row.architecture in adapters,
         )
         for row, rows in ((lineages[lineage], rows) for lineage, rows in members.items())
     ]

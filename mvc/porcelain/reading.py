@@ -132,7 +132,7 @@ class History:
             seen.add(at)
             row, index = self._places[at]
             path.extend(reversed(row.commits[: index + 1]))
-            at = None if row.forked_from is None else row.forked_from.commit
+            at = self._origin(row)
         return tuple(reversed(path))
 
     def own_past(self, commit_id: str) -> tuple[LogCommit, ...]:
@@ -143,8 +143,9 @@ class History:
         if commit_id not in self._places:
             return ()
         row, index = self._places[commit_id]
-        origin = None if row.forked_from is None else self.placed(row.forked_from.commit)
-        return (*(() if origin is None else (origin,)), *row.commits[: index + 1])
+        origin = self._origin(row)
+        placed = None if origin is None else self.placed(origin)
+        return (*(() if placed is None else (placed,)), *row.commits[: index + 1])
 
     def median_step(self, commit_id: str) -> float | None:
         """Median distance between neighbours of the commit's lineage; of the parent's where it is too short."""
@@ -153,8 +154,16 @@ class History:
             steps = [c.distance for i, c in enumerate(row.commits) if i and c.distance is not None]
             if steps:
                 return statistics.median(steps)
-            row = None if row.forked_from is None else self.lineage(row.forked_from.commit)
+            origin = self._origin(row)
+            row = None if origin is None else self.lineage(origin)
         return None
+
+    def _origin(self, row: LogLineage) -> str | None:
+        """Where a lineage forked from; not where that has another architecture: distances are none between those."""
+        if row.forked_from is None:
+            return None
+        host = self.lineage(row.forked_from.commit)
+        return row.forked_from.commit if host is not None and host.architecture == row.architecture else None
 
     def model(self, commit_id: str) -> Model:
         """The model of a commit, from its manifest and the index."""

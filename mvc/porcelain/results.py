@@ -33,6 +33,7 @@ class Committed:
     """One path of `commit`. For "duplicate" ``id`` is the commit that already holds this content.
 
     ``evidence`` says in numbers why it stands where it stands; ``runner_up`` names the next best lineage, if any.
+    ``overlaps`` are those of its lineage that rest on this very commit.
     """
 
     id: str
@@ -47,6 +48,7 @@ class Committed:
     bytes: int
     stored_bytes: int
     evidence: Mapping[str, Any] = field(default_factory=dict)
+    overlaps: tuple[OverlapResult, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,33 @@ class ForkedFrom:
 
 
 @dataclass(frozen=True)
+class OverlapResult:
+    """A lineage beside another architecture, on what both share. ``order``: which of the two it came after or before,
+    with ``confidence``, or "undecided".
+
+    ``own`` is the commit of the lineage that is nearest, or was declared, ``commit`` the one of ``lineage`` there.
+    ``kind`` "shared": ``tensors`` of equal name and shape with ``shared`` values, ``coverage`` of the smaller model,
+    were compared, ``identical`` of the values lie in equal tensors. ``kind`` "adapter": ``own`` changes so many tensors
+    and values of ``commit``, a ``coverage`` of it. ``source`` "declared": ``commit`` is the declared parent.
+    """
+
+    lineage: str
+    commit: str
+    own: str
+    kind: Literal["shared", "adapter"]
+    source: Literal["weights", "declared"]
+    order: Literal["after", "before", "undecided"]
+    confidence: float | None
+    tensors: int
+    shared: int
+    coverage: float
+    identical: int
+    cosine: float | None
+    sigmas: float | None
+    runner_up: str | None
+
+
+@dataclass(frozen=True)
 class DirectionResult:
     confidence: float
     source: Literal["weights", "declared", "undecided"]
@@ -102,7 +131,8 @@ class DirectionResult:
 @dataclass(frozen=True)
 class LogLineage:
     """``id`` is stable while the lineage's root is: it is the root commit's. ``name_source``: "given" by mvc,
-    "declared" by --run, "renamed" by the user. ``tensors`` and ``weights`` count the trainable ones.
+    "declared" by --run, "renamed" by the user. ``tensors`` and ``weights`` count the trainable ones. ``overlaps``:
+    where it came from first, then by how much both have in common. ``adapter``: its tensors change another model's.
     """
 
     id: str
@@ -114,6 +144,8 @@ class LogLineage:
     name_source: Literal["given", "declared", "renamed"] = "given"
     tensors: int = 0
     weights: int = 0
+    overlaps: tuple[OverlapResult, ...] = ()
+    adapter: bool = False
 
 
 @dataclass(frozen=True)
@@ -165,6 +197,7 @@ class TensorDiff:
 class DiffResult:
     """``relative_distance`` is distance / rms of the two norms (independent models ≈ 1.41). ``steps`` is the distance
     in units of the lineage's median step where both sides stand in lineages, else None; ``verdict`` says it in words.
+    ``compared`` counts the trainable values that all this is about, ``coverage`` is their share of the smaller model.
     """
 
     a: str
@@ -175,6 +208,8 @@ class DiffResult:
     tensors: tuple[TensorDiff, ...]
     steps: float | None = None
     verdict: str = ""
+    compared: int = 0
+    coverage: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -235,9 +270,26 @@ class CheckResult:
 class Match:
     commit: str
     lineage: str
-    relation: Literal["same", "copy", "descends", "precedes", "mixes"]
+    relation: Literal["same", "copy", "descends", "precedes", "mixes", "overlaps"]
     transform: str | None
     confidence: float
+
+
+@dataclass(frozen=True)
+class FileOverlap:
+    """What was compared of a file and a commit of another architecture; see `OverlapResult`. Names of tensors that only
+    the file has (``added``), that only the commit has (``removed``), and that have another shape (``reshaped``).
+    """
+
+    tensors: int
+    shared: int
+    coverage: float
+    identical: int
+    cosine: float
+    sigmas: float
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+    reshaped: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -247,6 +299,7 @@ class Identified:
     runner_up: Match | None
     mixture: tuple[MixtureWeight, ...] | None
     reason: str = ""
+    overlap: FileOverlap | None = None
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,8 @@ def _inference(workspace: Workspace, commit_id: str) -> dict[str, Any]:
         "architecture": row.architecture,
         "direction": to_json(row.direction),
         "forked_from": to_json(row.forked_from),
+        "overlaps": to_json(row.overlaps),
+        "adapter": row.adapter,
         "mixture": [_source(history, part) for part in placed.mixture] or None,
         "runner_up": evidence.pop("runner_up", None),
         "evidence": evidence,

@@ -175,7 +175,7 @@ def grow(forest: Forest, yardstick: Yardstick, units: Units, new: Ints) -> Fores
         rows = new[start : start + size]
         columns = np.union1d(there, rows)
         # the nearer kin the lighter, in whole numbers
-        lengths = np.clip(square - _products(units, rows, columns), 0.0, 2.0 * square)
+        lengths = np.clip(square - products(units[rows], units, columns), 0.0, 2.0 * square)
         present = np.isin(columns, there)
         for row, length in zip(rows, lengths, strict=True):
             at = int(np.searchsorted(columns, row))
@@ -218,13 +218,17 @@ def strongest_links(forest: Forest, families: Ints) -> Floats:
     return np.maximum(found, 0.0)
 
 
-def _products(units: Units, rows: Ints, columns: Ints) -> Floats:
-    """Inner products [rows, columns]: exact, so the same in whatever portions they are computed."""
-    left = units[rows].astype(np.float32)
-    found = np.empty((len(rows), len(columns)))
-    step = max(1, _VALUES // max(units.shape[1], 1))
+def products(a: Units, b: Units, columns: Ints | None = None) -> Floats:
+    """Inner products [n, m] of units [n, k] with [m, k], or with those of them at ``columns``.
+
+    They are exact, so the same in whatever portions they are computed.
+    """
+    left = a.astype(np.float32)
+    columns = np.arange(len(b)) if columns is None else columns
+    found = np.empty((len(a), len(columns)))
+    step = max(1, _VALUES // max(b.shape[1], 1))
     for start in range(0, len(columns), step):
-        found[:, start : start + step] = left @ units[columns[start : start + step]].astype(np.float32).T
+        found[:, start : start + step] = left @ b[columns[start : start + step]].astype(np.float32).T
     return found
 
 

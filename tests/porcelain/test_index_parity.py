@@ -210,6 +210,8 @@ def busy_workspace(workspace: Workspace, population: list[Path], write: Any, wal
     large = walk(9, 4, shapes={"w": (80, 70), "b": (80,)})
     commit(workspace, [write(f"large/{n}.safetensors", point) for n, point in enumerate(large)])
     commit(workspace, [write("other/ints.safetensors", {"n": np.arange(4)})])
+    head = {"head.weight": np.ones((3, 5), np.float32)}
+    commit(workspace, [write("other/head.safetensors", walk(1, 3)[2] | head)])
     create_tag(workspace, "gone")
     delete_tag(workspace, "gone")
     first, second, *_ = log(workspace).lineages

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import click
 
 from mvc.cli import completing, output
+from mvc.cli.lineages import overlap_words
 from mvc.cli.messages import hint, paint, warn
 from mvc.cli.opening import open_workspace
 from mvc.cli.options import Session, json_option, pass_session
@@ -59,6 +60,8 @@ def _rows(result: CommitResult, columns: int) -> Iterator[str]:
             f"{paint(short(item.id), 'id')}  {pad(_WORDS[item.relation], 10)} {paint(pad(place, widest), 'name')}"
             f"  {paint(pad(sure, 22), 'dim')}  {path}"
         ).rstrip()
+        for overlap in item.overlaps[:1]:
+            yield paint(f"          {fit(overlap_words(overlap, {}), columns - 10, keep='start')}", "dim")
 
 
 def _by_lineage(result: CommitResult, columns: int) -> Iterator[str]:

@@ -34,6 +34,9 @@ def render(result: DiffResult, columns: int, rows: int | None = ROWS) -> Iterato
     if changed:
         yield ""
     yield _counts(result)
+    if result.coverage < 1:
+        values = count(result.compared, "value")
+        yield f"compared on what both share: {values}, {percent(result.coverage)} of the smaller model"
     yield (
         f"distance {paint(number(result.distance), 'head')}"
         f" · relative {number(result.relative_distance)} · cosine {number(result.cosine, 4)}"

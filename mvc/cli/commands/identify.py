@@ -10,16 +10,19 @@ from mvc.cli import output
 from mvc.cli.messages import paint
 from mvc.cli.opening import open_workspace
 from mvc.cli.options import Session, json_option, pass_session
-from mvc.cli.text import escape, percent, short
+from mvc.cli.text import count, escape, number, percent, short
 from mvc.porcelain.identify import identify
-from mvc.porcelain.results import IdentifyResult, Match
+from mvc.porcelain.results import FileOverlap, IdentifyResult, Match
 
+#: names of tensors that are listed before the rest is counted
+LISTED = 4
 _WORDS = {
     "same": "is",
     "copy": "is a copy of",
     "descends": "descends from",
     "precedes": "comes before",
     "mixes": "is a mixture with most of",
+    "overlaps": "shares tensors with",
 }
 
 
@@ -35,8 +38,25 @@ def render(result: IdentifyResult) -> Iterator[str]:
             yield f"    = {parts}"
             if item.reason:
                 yield paint(f"    {escape(item.reason)}", "warn")
+        if item.overlap is not None:
+            yield from (paint(f"    {line}", "dim") for line in _overlap(item.overlap))
         if item.runner_up is not None:
             yield paint(f"    next best: {_plain(item.runner_up)}", "dim")
+
+
+def _overlap(overlap: FileOverlap) -> Iterator[str]:
+    """How much of the two was compared, and what was not."""
+    equal = f", {percent(overlap.identical / overlap.shared)} of that equal" if overlap.identical else ""
+    size = f"{count(overlap.tensors, 'tensor')}, {percent(overlap.coverage)} of the smaller model"
+    yield f"compared: {size}{equal}, cosine {number(overlap.cosine)}; which came first is not known"
+    for words, names in (
+        ("only here", overlap.added),
+        ("only there", overlap.removed),
+        ("of another shape", overlap.reshaped),
+    ):
+        if names:
+            more = f" and {len(names) - LISTED:,} more" if len(names) > LISTED else ""
+            yield f"{words}: {', '.join(map(escape, names[:LISTED]))}{more}"
 
 
 def _plain(match: Match) -> str:

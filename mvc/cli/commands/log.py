@@ -9,7 +9,16 @@ import click
 
 from mvc.cli import completing, output
 from mvc.cli.graph import draw
-from mvc.cli.lineages import architecture_words, commit_row, fork_words, full_bar, gap_words, heading, shown
+from mvc.cli.lineages import (
+    architecture_words,
+    commit_row,
+    fork_words,
+    full_bar,
+    gap_words,
+    heading,
+    overlap_lines,
+    shown,
+)
 from mvc.cli.messages import hint, paint, warn
 from mvc.cli.mixtures import mixture_words, positions
 from mvc.cli.opening import open_workspace
@@ -42,6 +51,8 @@ def _block(
     if lineage.forked_from is not None:
         words = fork_words(lineage.forked_from, lineage.commits)
         yield paint(fit(words, columns, keep="start"), "dim")
+    for line in overlap_lines(lineage.overlaps, lineage.adapter, places):
+        yield paint(fit(line, columns, keep="start"), "dim")
     largest = full_bar(lineage.commits)
     previous: int | None = None
     for position in shown(lineage, LONG if newest is None else newest, strict=newest is not None):

@@ -8,12 +8,13 @@ from typing import Any
 import click
 
 from mvc.cli import completing, output
+from mvc.cli.lineages import overlap_lines
 from mvc.cli.messages import paint
 from mvc.cli.mixtures import Source, mixture_lines
 from mvc.cli.opening import open_workspace
 from mvc.cli.options import Session, json_option, pass_session
 from mvc.cli.text import columns, count, escape, fit, number, percent, short, size
-from mvc.porcelain.results import ShowResult
+from mvc.porcelain.results import OverlapResult, ShowResult
 from mvc.porcelain.show import show
 
 #: tensors listed before the rest is counted
@@ -58,6 +59,9 @@ def _inference(inference: Mapping[str, Any], room: int) -> Iterator[str]:
         angle = inference.get("turning_angle")
         turn = "" if angle is None else f", turning {angle:.0f}°"
         yield f"    {number(inference.get('distance'))} from {paint(short(inference['parent']), 'id')}{turn}"
+    overlaps = [OverlapResult(**row) for row in inference.get("overlaps") or ()]
+    for line in overlap_lines(overlaps, bool(inference.get("adapter")), {}, most=len(overlaps)):
+        yield f"    {line}"
     if inference.get("runner_up"):
         yield f"    next best: {_value(inference['runner_up'])}"
     for key, value in (inference.get("evidence") or {}).items():
