@@ -10,7 +10,7 @@ import numpy as np
 from mvc.trajectory.departures import fork_point
 from mvc.trajectory.direction import log_odds
 from mvc.trajectory.discriminant import discriminant_squares
-from mvc.trajectory.forks import Chain, absorb_noise, chains, rooted
+from mvc.trajectory.forks import Chain, absorb_noise, chains, continue_hosts, rooted
 from mvc.trajectory.inference import Block
 from mvc.trajectory.metrics import trajectory_tree
 from mvc.trajectory.mst import Floats, Ints
@@ -62,7 +62,7 @@ def _best_rooting(edges: Ints, distances: Floats, vectors: Floats, blocks: Seque
                 branches[tip] = absorb_noise(hung_up(tip), distances)
     rootings = list(branches.values())
     odds = [_tree_odds(rooting, vectors, blocks) for rooting in rootings]
-    return rootings[int(np.argmax(odds))]
+    return continue_hosts(rootings[int(np.argmax(odds))], vectors)
 
 
 def _tree_odds(found: Sequence[Chain], vectors: Floats, blocks: Sequence[Block]) -> float:

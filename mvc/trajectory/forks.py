@@ -96,6 +96,36 @@ def absorb_noise(found: list[Chain], distances: Floats) -> list[Chain]:
     return [chain for chain in found if chain.members]
 
 
+def continue_hosts(found: list[Chain], vectors: Floats) -> list[Chain]:
+    """The same branches, with every host going on where its own step does; the other way off a fork is the branch.
+
+    A run goes on at its pace; a branch begins with another, because something was changed.
+    """
+    paths = [Chain(chain.parent, list(chain.members)) for chain in found]
+    home = {member: index for index, chain in enumerate(paths) for member in chain.members}
+    for chain in paths[1:]:
+        assert chain.parent is not None
+        host = paths[home[chain.parent]]
+        at = host.members.index(chain.parent)
+        if not 0 < at < len(host.members) - 1:
+            continue
+        last, here, on = (vectors[host.members[at + i]] for i in (-1, 0, 1))
+        if continuity(here - last, vectors[chain.members[0]] - here) > continuity(here - last, on - here):
+            chain.members, host.members[at + 1 :] = host.members[at + 1 :], chain.members
+            for index, one in enumerate(paths):
+                if one is host or one is chain:
+                    home |= dict.fromkeys(one.members, index)
+    return paths
+
+
+def continuity(step: Floats, following: Floats) -> float:
+    """How much ``following`` looks like the next step after ``step``: by length, and half as much by direction."""
+    lengths = float(np.linalg.norm(step)), float(np.linalg.norm(following))
+    if min(lengths) <= 0:
+        return -np.inf
+    return float(step @ following) / (2 * lengths[0] * lengths[1]) - abs(float(np.log(lengths[1] / lengths[0])))
+
+
 def _ways(found: list[Chain], distances: Floats) -> dict[int, float]:
     """Length of the way from the root to every point."""
     way = {found[0].members[0]: 0.0}

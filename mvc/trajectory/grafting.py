@@ -31,7 +31,11 @@ def graft(family: Population, rest: Sequence[int], traced: Inference, merges: Se
             roots.setdefault(home, []).append(merge)
     chosen = {home: min(found, key=lambda merge: _distance(vectors, merge.point, lineages[home].members[0]))
               for home, found in roots.items()}  # fmt: skip
-    for home, merge in chosen.items():
+    standing = set[int]()
+    for home, merge in sorted(chosen.items()):
+        if _descends(lineages, merge.sources[0], home):
+            continue  # made of what was trained on from it: one of the two is no average, and a tree has no circle
+        standing.add(merge.point)
         first, *_ = lineages[home].members
         lineages[home] = replace(lineages[home], members=(merge.point, *lineages[home].members), fork=_fork(merge))
         placements[first] = replace(
@@ -41,7 +45,6 @@ def graft(family: Population, rest: Sequence[int], traced: Inference, merges: Se
             distance=_distance(vectors, merge.point, first),
             turning_angle=None,
         )
-    standing = {merge.point for merge in chosen.values()}
     lineages += [
         Lineage((merge.point,), Direction(0.5, "undecided"), _fork(merge))
         for merge in merges
@@ -79,6 +82,17 @@ def _continued(vectors: Floats, lineages: Sequence[Lineage], merge: Merge) -> in
         if float(step @ way) > _ONWARD * float(way @ way) > 0:
             found[number] = _distance(vectors, merge.point, lineage.members[0])
     return min(found, key=lambda number: (found[number], number)) if found else None
+
+
+def _descends(lineages: Sequence[Lineage], point: int, ancestor: int) -> bool:
+    """Whether the point is in lineage ``ancestor`` or in one that comes from it."""
+    home = {member: number for number, lineage in enumerate(lineages) for member in lineage.members}
+    while point in home and home[point] != ancestor:
+        fork = lineages[home[point]].fork
+        if fork is None:
+            return False
+        point = fork.parent
+    return point in home
 
 
 def _fork(merge: Merge) -> Fork:
