@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from mvc.trajectory.metrics import trajectory_tree
 from mvc.trajectory.mst import Floats, Ints
 from mvc.trajectory.ordering import order_epochs
 from mvc.trajectory.parallel import split_parallel
+from mvc.trajectory.rivalry import fork_confidence, rivalry
 
 #: roots that are tried
 _ROOTS = 32
@@ -43,7 +44,8 @@ def trace_family(vectors: Floats, squares: Floats, blocks: Sequence[Block]) -> l
     if n == 1:
         return [Branch((0,), 0.0)]
     tree = trajectory_tree(vectors, squares)
-    return _ordered(_best_rooting(tree.edges, np.sqrt(squares), vectors, blocks), vectors, blocks)
+    found = _best_rooting(tree.edges, np.sqrt(squares), vectors, blocks)
+    return _doubted(_ordered(found, vectors, blocks), squares)
 
 
 def _best_rooting(edges: Ints, distances: Floats, vectors: Floats, blocks: Sequence[Block]) -> list[Chain]:
@@ -115,3 +117,19 @@ def _attached(
         way = [*before[: before.index(above) + 1][-_FURTHER:], *way]
     at, sure, second = fork_point(vectors[way], vectors[list(members)], blocks)
     return Branch(tuple(members), traced[0].odds, way[at], sure, way[second])
+
+
+def _doubted(traced: Sequence[Branch], squares: Floats) -> list[Branch]:
+    """The same branches with confidences that count in how sure their points are."""
+    home = np.empty(len(squares), dtype=np.intp)
+    for number, branch in enumerate(traced):
+        home[list(branch.members)] = number
+
+    def doubted(branch: Branch) -> Branch:
+        if branch.parent is None:
+            return branch
+        host = traced[home[branch.parent]].members
+        rivalled = rivalry(squares, home, branch.members, host, branch.parent)
+        return replace(branch, confidence=fork_confidence(branch.confidence, rivalled))
+
+    return [doubted(branch) for branch in traced]
