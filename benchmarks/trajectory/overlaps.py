@@ -151,9 +151,8 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as directory:
             found = judge(read(population(KINDS[name], data), Path(directory)))
         counts = " | ".join(str(found[key]) for key in ("exact", "beside", "after", "wrong"))
-        print(
-            f"| {name} | {found['base']} of {found['tuned']} | {counts} | {found['strangers kin']} of {found['strangers']} |"
-        )
+        strangers = f"{found['strangers kin']} of {found['strangers']}"
+        print(f"| {name} | {found['base']} of {found['tuned']} | {counts} | {strangers} |", flush=True)
 
 
 if __name__ == "__main__":
