@@ -19,7 +19,16 @@ from itertools import combinations
 from sqlalchemy import Connection, or_, select
 
 from mvc.geometry.adapters import adapted, is_adapter
-from mvc.index import ArchitectureRow, CommitRow, ForestRow, LineageRow, OverlapRow, PlacementRow, insert_rows
+from mvc.index import (
+    ArchitectureRow,
+    CommitRow,
+    ForestRow,
+    InferenceRow,
+    LineageRow,
+    OverlapRow,
+    PlacementRow,
+    insert_rows,
+)
 from mvc.objects import ObjectId
 from mvc.porcelain.kin import read_patterns, read_tensors
 from mvc.porcelain.overlapping import Common, Overlap, Side, shared
@@ -63,7 +72,7 @@ def shapes_of(architecture: ArchitectureRow) -> Shapes:
 def infer_overlaps(connection: Connection, touched: Set[str] | None) -> None:
     """Infers overlaps anew where an architecture was ``touched``, None where it can be any."""
     rows = [row for row in ArchitectureRow.select(connection) if row.names]
-    grown = {name for (name,) in connection.execute(select(ForestRow.TABLE.c.architecture))}
+    grown = _understood(connection)
     shapes = {row.id: shapes_of(row) for row in rows if row.id in grown}
     column = OverlapRow.TABLE.c
     if touched is None:
@@ -86,11 +95,17 @@ def infer_overlaps(connection: Connection, touched: Set[str] | None) -> None:
 
 def find_sides(connection: Connection, shapes: Shapes) -> Iterator[tuple[Side, Mapping[str, ObjectId]]]:
     """Committed architectures that share a tensor with ``shapes``: their sides, and the commit of each content."""
-    grown = {name for (name,) in connection.execute(select(ForestRow.TABLE.c.architecture))}
+    grown = _understood(connection)
     for row in ArchitectureRow.select(connection):
         if row.id in grown and shared(shapes_of(row), shapes):
             found = _find(connection, row)
             yield found.side, found.commits
+
+
+def _understood(connection: Connection) -> set[str]:
+    """Architectures whose points have units, and whose inference did not fail: of others nothing is said."""
+    failed = {row.architecture for row in InferenceRow.select(connection, InferenceRow.TABLE.c.basis == "")}
+    return {name for (name,) in connection.execute(select(ForestRow.TABLE.c.architecture))} - failed
 
 
 def _find(connection: Connection, architecture: ArchitectureRow) -> _Found:

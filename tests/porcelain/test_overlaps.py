@@ -274,3 +274,17 @@ def test_another_dtype_and_shards_are_the_same_architecture(
     assert (one.relation, one.parent) == ("copies", other.id) or (other.relation, other.parent) == ("copies", one.id)
     assert abs(place["half.safetensors"].position - place["3.safetensors"].position) == 1
     assert identify(workspace, [write("again.safetensors", half)]).results[0].match is not None
+
+
+def test_an_architecture_that_cannot_be_inferred_has_no_overlaps(
+    workspace: Workspace, runs: Any, write: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keeping does not depend on it; with the next operation the overlap is there."""
+    paths = _files({run: runs[run] for run in ("base", "head")}, write)
+    commit(workspace, paths[:8])
+    with monkeypatch.context() as patch:
+        patch.setattr("mvc.porcelain.inferring.bring_kin", lambda *_: 1 / 0)
+        commit(workspace, paths[8:-1])
+    assert all(row.overlaps == () for row in log(workspace).lineages) and log(workspace).warnings
+    commit(workspace, paths[-1:])
+    assert _lineage(workspace, "head").forked_from is not None and not log(workspace).warnings
