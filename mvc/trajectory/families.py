@@ -17,6 +17,7 @@ from mvc.trajectory.mst import Floats, Ints
 from mvc.trajectory.ordering import order_epochs
 from mvc.trajectory.parallel import split_parallel
 from mvc.trajectory.rivalry import fork_confidence, rivalry
+from mvc.trajectory.rooting import forward_odds
 
 #: roots that are tried
 _ROOTS = 32
@@ -72,7 +73,7 @@ def _tree_odds(found: Sequence[Chain], vectors: Floats, blocks: Sequence[Block])
     total, steps = 0.0, 0
     for chain in found:
         path = chain.members if chain.parent is None else [chain.parent, *chain.members]
-        total += (len(path) - 1) * log_odds(vectors[path], blocks, forked=len(found) > 1)
+        total += (len(path) - 1) * forward_odds(vectors[path], blocks)
         steps += len(path) - 1
     return total / max(steps, 1)
 
@@ -92,7 +93,7 @@ def _ordered(found: Sequence[Chain], vectors: Floats, blocks: Sequence[Block]) -
         if parts is not None and (chain.parent is None or parts[0][0] == 0):
             host, beside = ([members[i] for i in part] for part in parts)
         if chain.parent is None:
-            result.append(Branch(tuple(host), abs(log_odds(vectors[host], blocks, forked=len(found) > 1))))
+            result.append(Branch(tuple(host), max(0.0, log_odds(vectors[host], blocks, forked=len(found) > 1))))
         else:
             result.append(_attached(host[1:], home[chain.parent], result, home, vectors, blocks))
         home |= dict.fromkeys(result[-1].members, len(result) - 1)
