@@ -45,6 +45,9 @@ _HIDDEN = 2.0
 _SINGLE = 1e-6
 #: weight above which a model hidden by rounding may be a trained one beside its neighbour
 _DOMINANT = 0.7
+#: sources from which on weights of both signs are an interpolation: a smooth path (a dead network that only decays) is
+#: made of many of its own points like that, and nobody averages so many with negative weights
+_INTERPOLATED = 12
 _JITTER = 1e-13
 #: share of a candidate's squared length below which it lies in the span of others
 _SPANNED = 1e-5
@@ -112,6 +115,8 @@ def judge_sources(
     """The mixture that sources make of the target, None where it leaves what a trained model would leave."""
     sources, fit = found.sources, found.fit
     if len(sources) < 2 or 4 * (len(sources) - 1) > _moved(vectors[sources], target):
+        return None
+    if len(sources) >= _INTERPOLATED and fit.weights.min() < -_SMALLEST:
         return None
     own = float(fit.gaps.min())
     # what independent noises of the sources would have left in their average
