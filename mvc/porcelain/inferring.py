@@ -30,13 +30,14 @@ from mvc.index import (
 from mvc.objects import ObjectId, as_array
 from mvc.porcelain.declarations import names_of, pins_of
 from mvc.porcelain.flags import NOT_FINITE, judge_walks, root_contents
+from mvc.porcelain.inferred import Family, Told, Understood
 from mvc.porcelain.kin import bring_kin, forget_kin, read_tensors
 from mvc.porcelain.naming import Unnamed, choose_names
 from mvc.porcelain.overlaps import infer_overlaps
 from mvc.porcelain.pins import anchored
 from mvc.porcelain.progress import Report
 from mvc.porcelain.signatures import read_signatures
-from mvc.porcelain.understand import PLACELESS, Family, Told, Understood, declared_of, not_understood, understand
+from mvc.porcelain.understand import PLACELESS, declared_of, not_understood, understand
 from mvc.repository import Repository
 from mvc.trajectory.kinship import strongest_links
 from mvc.trajectory.lineages import families_of

@@ -293,7 +293,7 @@ def test_another_engine_infers_again(
     busy_workspace: Workspace, reopened: Reopened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = busy_workspace.index.dump()
-    for module in ("engine", "indexing", "understand"):
+    for module in ("engine", "indexing", "inferred"):
         monkeypatch.setattr(f"mvc.porcelain.{module}.ENGINE", "other")
     log(reopened(busy_workspace))
     after = busy_workspace.index.dump()
