@@ -1,14 +1,8 @@
-"""Branches of one family and the points where they leave. Owns the family's tree and the fork rule.
+"""Branches of one family and the points where they leave. Owns how a rooted tree falls into them.
 
-A family is traced by shortest paths from its root, edges weighted by *squared* denoised distance: along a trajectory
-squared distances at least add up, so the cheapest way to a checkpoint leads through its own predecessors, and a way
-over a sibling's branch pays for the crossing. Chains follow the heavier child. A chain that leaves its host by clearly
-more than one step is a branch; one that does not is noise and belongs into the host.
-
-Where a branch left its host is read from intrinsic time: project the branch's first checkpoints onto the host's
-polyline; the branch stood at its fork point one checkpoint before its first, so extrapolate the position back by
-one. This finds p where the nearest checkpoint is p+1 (a fork on the same data), p (other data) or p+3 (a larger
-learning rate) alike.
+A family hangs on its spanning tree (`mvc.trajectory.metrics`). Chains follow the child with most checkpoints to come. A
+chain that leaves its host by clearly more than one step is a branch; one that does not is noise and belongs into the
+host. Of the ways off a fork, the host's is the one that goes on at its pace.
 """
 
 from __future__ import annotations

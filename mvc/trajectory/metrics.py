@@ -44,11 +44,12 @@ class SpanningTree:
 
 def trajectory_tree(vectors: Floats, squares: Floats) -> SpanningTree:
     """Spanning tree of n points [n, k], with these squared distances [n, n], in the metric that suits them best."""
-    trees = [SpanningTree(*minimum_spanning_tree(distances), distances) for distances in _candidates(vectors, squares)]
+    trees = [SpanningTree(*minimum_spanning_tree(distances), distances) for distances in candidates(vectors, squares)]
     return min(trees, key=lambda tree: tree.leaves)  # the first of equals, which is the plainest
 
 
-def _candidates(vectors: Floats, squares: Floats) -> Iterator[Floats]:
+def candidates(vectors: Floats, squares: Floats) -> Iterator[Floats]:
+    """Distances [n, n] in every candidate metric, the plainest first; that one alone where points are few."""
     yield np.sqrt(squares)
     if len(vectors) < NEIGHBOURS + 1:
         return

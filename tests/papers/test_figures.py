@@ -13,8 +13,6 @@ from mvc.papers.figures import _link_colours, draw, require_figures
 from mvc.papers.protocol import single_linkage
 from mvc.porcelain.reproduction import reproduce
 
-INSTALLED = all(importlib.util.find_spec(name) for name in ("matplotlib", "umap"))
-
 
 def test_without_the_extra_nothing_is_trained_and_the_command_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -26,7 +24,6 @@ def test_without_the_extra_nothing_is_trained_and_the_command_is_named(
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.skipif(not INSTALLED, reason="needs the extra: papers")
 def test_links_within_a_run_have_its_colour() -> None:
     merges = single_linkage(np.array([[0.0], [1.0], [10.0], [11.5]]))
     colour = _link_colours(merges, np.array([0, 0, 1, 1]), ["red", "blue"], "black")
@@ -34,7 +31,6 @@ def test_links_within_a_run_have_its_colour() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not INSTALLED, reason="needs the extra: papers")
 def test_a_figure_is_a_png_and_the_same_every_time() -> None:
     require_figures()
     weights = np.random.default_rng(0).normal(size=(3, 12, 40)).cumsum(axis=1).astype(np.float32)
