@@ -124,7 +124,7 @@ def parser(about: str) -> argparse.ArgumentParser:
     return reader
 
 
-def arguments(about: str, *, seeds: bool = False) -> argparse.Namespace:
+def arguments(about: str) -> argparse.Namespace:
     return parser(about).parse_args()
 
 
