@@ -14,6 +14,8 @@ from mvc.trajectory.ordering import squared_distances, swap_margins
 
 #: disjoint parts of the weights that are asked whether they agree with the order
 _PARTS = 8
+#: what is read from weights is never quite sure
+_SUREST = 0.9999
 
 
 def placements_of(
@@ -55,7 +57,7 @@ def placements_of(
                 parent=parent,
                 distance=None if parent is None else _distance(family, squares, parent, point),
                 turning_angle=_turning_angle(vectors, before, point),
-                confidence=round(max(0.0, min(1.0, sure)), 4),
+                confidence=round(max(0.0, min(_SUREST, sure)), 4),
                 evidence=evidence,
             )
     return tuple(placements[i] for i in range(len(vectors)))
