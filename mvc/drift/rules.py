@@ -1,4 +1,4 @@
-"""The rules of `mvc check`: what each looks at and when it speaks. Owns the judgement of one step.
+"""Whether a step is normal. Owns the judgement of one step by those before it.
 
 Severities are the policy's. A limit is a probability under normal training; there are no other thresholds.
 """
@@ -14,17 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from mvc.drift.baseline import combined_probability, normal_scale, pooled, prediction_errors, tail_probability
+from mvc.drift.catalogue import LIMIT
 from mvc.drift.steps import Floats, Steps, drift_steps
 
-#: rule → one line on what it catches
-RULES = {
-    "MVC001": "a weight is NaN or infinite",
-    "MVC002": "a step is of another length than the lineage's steps lead one to expect",
-    "MVC003": "a step turns otherwise than the lineage's steps lead one to expect",
-    "MVC004": "length and direction of a step together are abnormal",
-}
-#: probability under normal training below which a single feature, or all of them together, is a finding
-LIMIT = 1e-4
 #: points that must come before the one that is judged
 HISTORY = 5
 #: prediction errors below these are never abnormal: 5 % of a length, .05 of a turn (Fisher's z)

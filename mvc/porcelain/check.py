@@ -8,11 +8,10 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
-from mvc.drift import RULES, Normal, RuleFinding, judge
+from mvc.drift import RULES, Normal, RuleFinding, Severity, judge
 from mvc.errors import InputError, NotFoundError
 from mvc.formats import open_checkpoint
 from mvc.objects import ObjectId
@@ -21,10 +20,8 @@ from mvc.porcelain.reading import History, Model, find_side, read_model
 from mvc.porcelain.results import CheckedCommit, CheckResult, Finding, LogLineage, VerdictName
 from mvc.porcelain.workspace import Workspace
 
-Severity = Literal["warn", "fail", "off"]
-
 #: severities that a policy need not name
-_DEFAULTS: Mapping[str, Severity] = {rule: "fail" if rule == NOT_FINITE else "warn" for rule in RULES}
+_DEFAULTS: Mapping[str, Severity] = {rule.id: rule.severity for rule in RULES.values()}
 
 
 def check(
