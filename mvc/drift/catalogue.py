@@ -6,10 +6,13 @@ Ids are stable for ever: scripts, policies and reports name them. A rule that go
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
+
+from mvc.errors import InputError
 
 Severity = Literal["fail", "warn", "off"]
 #: integrity: of the weights as they lie; step: of how they got here; regime: of how they are trained; provenance: of
@@ -18,6 +21,8 @@ Group = Literal["integrity", "step", "regime", "provenance"]
 
 #: probability under normal training below which a rule speaks
 LIMIT = 1e-4
+#: the unit of limits that are such probabilities
+PROBABILITY = "probability under normal training"
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,7 @@ class Rule:
     misses: str
     remedy: str
     limit: float | None = LIMIT
-    unit: str = "probability under normal training"
+    unit: str = PROBABILITY
 
 
 _RULES = (
@@ -75,7 +80,7 @@ _RULES = (
         "MVC004",
         "abnormal-step",
         "step",
-        "warn",
+        "fail",
         "all features of a step together are abnormal",
         catches="What no feature shows alone.",
         misses="Changes that are as small as the noise of this lineage's steps.",
@@ -85,3 +90,13 @@ _RULES = (
 
 #: id → rule, in order of ids
 RULES: Mapping[str, Rule] = MappingProxyType({rule.id: rule for rule in _RULES})
+
+
+def find_rule(name: str) -> Rule:
+    """The rule of this id or name, in capitals or not. Raises InputError (code "no-such-rule")."""
+    known = {key.casefold(): (key, rule) for rule in RULES.values() for key in (rule.id, rule.name)}
+    if name.casefold() in known:
+        return known[name.casefold()][1]
+    close = [known[key][0] for key in difflib.get_close_matches(name.casefold(), known, n=2, cutoff=0.6)]
+    hint = f"did you mean: {', '.join(close)}" if close else "list the rules with: mvc explain"
+    raise InputError(f"there is no rule {name!r}", hint=hint, code="no-such-rule")

@@ -6,9 +6,10 @@ Severities are the policy's. A limit is a probability under normal training; the
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,8 @@ from mvc.drift.steps import Floats, Steps, drift_steps
 HISTORY = 5
 #: prediction errors below these are never abnormal: 5 % of a length, .05 of a turn (Fisher's z)
 _FLOORS = (0.05, 0.05)
+#: no rule has another limit than the default one
+DEFAULT_LIMITS: Mapping[str, float] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -74,28 +77,39 @@ class Normal:
         return pooled(self.lengths), pooled(self.turns)
 
 
-def judge(path: npt.NDArray[np.floating], *, siblings: Normal | None = None) -> Judgement:
-    """Judges the last point of a trajectory of signatures [m, k], oldest first, by those before it."""
-    return judge_all(path, siblings=siblings, start=len(path) - 1)[0]
+def judge(
+    path: npt.NDArray[np.floating], *, siblings: Normal | None = None, limits: Mapping[str, float] = DEFAULT_LIMITS
+) -> Judgement:
+    """Judges the last point of a trajectory of signatures [m, k], oldest first, by those before it.
+
+    ``limits``: rule → the probability from which it speaks, where that is not LIMIT. They change no score.
+    """
+    return judge_all(path, siblings=siblings, start=len(path) - 1, limits=limits)[0]
 
 
 def judge_all(
-    path: npt.NDArray[np.floating], *, siblings: Normal | None = None, start: int = 0
+    path: npt.NDArray[np.floating],
+    *,
+    siblings: Normal | None = None,
+    start: int = 0,
+    limits: Mapping[str, float] = DEFAULT_LIMITS,
 ) -> tuple[Judgement, ...]:
     """Judges each point of a trajectory [m, k] from ``start`` on, each by those before it alone.
 
     ``siblings`` help while the trajectory is short.
     """
-    return judge_steps(drift_steps(path), siblings=siblings, start=start)
+    return judge_steps(drift_steps(path), siblings=siblings, start=start, limits=limits)
 
 
-def judge_steps(steps: Steps, *, siblings: Normal | None = None, start: int = 0) -> tuple[Judgement, ...]:
+def judge_steps(
+    steps: Steps, *, siblings: Normal | None = None, start: int = 0, limits: Mapping[str, float] = DEFAULT_LIMITS
+) -> tuple[Judgement, ...]:
     """As `judge_all`, given the features of the trajectory's steps."""
     normal = siblings or Normal()
-    return tuple(_judge_point(steps, point, normal) for point in range(start, len(steps.log_lengths) + 1))
+    return tuple(_judge_point(steps, point, normal, limits) for point in range(start, len(steps.log_lengths) + 1))
 
 
-def _judge_point(steps: Steps, point: int, normal: Normal) -> Judgement:
+def _judge_point(steps: Steps, point: int, normal: Normal, limits: Mapping[str, float]) -> Judgement:
     if point < HISTORY:
         before = "no checkpoint" if point == 0 else "1 checkpoint" if point == 1 else f"{point} checkpoints"
         return Judgement(None, (), f"{before} before it; {HISTORY} are needed")
@@ -113,14 +127,15 @@ def _judge_point(steps: Steps, point: int, normal: Normal) -> Judgement:
         error = float(errors[-1])
         probability = tail_probability(error, scale)
         probabilities.append(probability)
-        if probability < LIMIT:
+        if probability < limits.get(rule, LIMIT):
             findings.append(_finding(rule, values, error, probability))
     if not probabilities:
         return Judgement(None, (), "too few steps of this architecture to know what is normal")
     combined = combined_probability(probabilities)
-    if combined < LIMIT:
+    limit = limits.get("MVC004", LIMIT)
+    if combined < limit:
         message = f"this step is abnormal: {combined:.1g} of healthy steps are as unlikely as this one"
-        findings.append(RuleFinding("MVC004", message, combined, LIMIT, combined))
+        findings.append(RuleFinding("MVC004", message, combined, limit, combined))
     return Judgement(-math.log10(max(combined, 1e-300)), tuple(findings))
 
 

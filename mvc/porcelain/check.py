@@ -1,180 +1,92 @@
-"""Judges commits and files by their lineage's own past. Owns what is judged against what, severities and the verdict.
+"""Judges commits and files by their lineage's own past. Owns the verdict.
 
-The judgement itself is `mvc.drift`'s; how bad a finding is, the policy's.
+What is judged is chosen by `ranges`, what speaks against it gathered by `evidence`, how bad that is the policy's.
 """
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime
 from pathlib import Path
 
-import numpy as np
-
-from mvc.drift import RULES, Normal, RuleFinding, Severity, judge
-from mvc.errors import InputError, NotFoundError
-from mvc.formats import open_checkpoint
-from mvc.objects import ObjectId
-from mvc.porcelain.flags import NOT_FINITE, ring_of, root_contents, siblings_of
-from mvc.porcelain.reading import History, Model, find_side, read_model
-from mvc.porcelain.results import CheckedCommit, CheckResult, Finding, LogLineage, VerdictName
+from mvc.drift import RULES, About, Ruling
+from mvc.porcelain.case import Case, open_case
+from mvc.porcelain.evidence import Evidence, gather
+from mvc.porcelain.policy import read_policy
+from mvc.porcelain.ranges import chosen
+from mvc.porcelain.reading import History
+from mvc.porcelain.results import CheckedCommit, CheckResult, Finding, IgnoredFor, VerdictName
+from mvc.porcelain.siblings import Siblings
 from mvc.porcelain.workspace import Workspace
 
-#: severities that a policy need not name
-_DEFAULTS: Mapping[str, Severity] = {rule.id: rule.severity for rule in RULES.values()}
+#: from the worst on: what the whole is called after
+_ORDER: tuple[VerdictName, ...] = ("fail", "warn", "pass", "skip")
 
 
 def check(
-    workspace: Workspace, revisions: Sequence[str] = ("HEAD",), *, policy: Path | None = None, directory: Path = Path()
+    workspace: Workspace,
+    revisions: Sequence[str] = ("HEAD",),
+    *,
+    policy: Path | None = None,
+    directory: Path = Path(),
+    since: str | None = None,
+    today: date | None = None,
 ) -> CheckResult:
-    """Judges revisions, ranges ``A..B`` (B's trajectory without A's) and files, each against what came before it.
+    """Judges revisions, ranges ``A..B`` and files, each against what came before it; nothing is written.
 
-    A file is judged where its weights are committed, else as if it went on from the nearest lineage tip. ``policy`` is
-    a TOML file; the repository's unless given. Raises InputError for a policy that cannot be used.
+    ``since``: what is newer than that revision, see `ranges.chosen`. A file is judged where its weights are committed,
+    else as if it went on from the nearest lineage tip. ``policy`` is a TOML file; the repository's unless given.
+    ``today`` decides which ignores have expired; it is today unless given. Raises InputError for a policy that cannot
+    be used.
     """
-    severities = read_policy(
-        workspace.repository.layout.policy if policy is None else policy, required=policy is not None
-    )
+    rules, source = read_policy(workspace.repository.layout, policy)
+    day = today or datetime.now(UTC).date()
     history = History(workspace)
-    siblings = _Siblings(history)
+    siblings = Siblings(history)
+    targets = chosen(workspace, history, revisions, directory=directory, since=since)
+    history.models(dict.fromkeys(c.id for t in targets if isinstance(t, str) for c in history.own_past(t)))
     findings: list[Finding] = []
-    commits: dict[str, CheckedCommit] = {}
-    targets = _targets(workspace, history, revisions, directory)
-    history.models(dict.fromkeys(c.id for t in targets if isinstance(t, str) for c in history.trajectory(t)))
+    ignored: list[Finding] = []
+    commits: list[CheckedCommit] = []
     for target in targets:
-        key = str(target)
-        if key not in commits:
-            checked, found = _check_one(history, target, severities, siblings)
-            commits[key] = checked
-            findings.extend(found)
-    verdicts = {commit.verdict for commit in commits.values()}
-    order: tuple[VerdictName, ...] = ("fail", "warn", "pass", "skip")
-    verdict: VerdictName = next((name for name in order if name in verdicts), "skip")
-    return CheckResult(verdict, len(commits), tuple(findings), tuple(commits.values()))
-
-
-def read_policy(path: Path, *, required: bool) -> Mapping[str, Severity]:
-    """Rule → severity. Raises InputError for unknown rules or severities, NotFoundError for a missing file."""
-    try:
-        table = tomllib.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        if required:
-            raise NotFoundError(f"there is no policy {str(path)!r}", hint="name another file with --policy") from None
-        return _DEFAULTS
-    except (OSError, ValueError) as error:
-        raise InputError(f"{str(path)!r} is no policy: {error}", hint="correct the file", code="bad-policy") from None
-    rules = table.get("rules", {})
-    bad = sorted(set(table) - {"rules"}) or (sorted(set(rules) - set(RULES)) if isinstance(rules, dict) else ["rules"])
-    if bad:
-        hint = f"[rules] may name: {', '.join(RULES)}"
-        raise InputError(f"{str(path)!r}: unknown or unusable key {bad[0]!r}", hint=hint, code="bad-policy")
-    for rule, severity in rules.items():
-        if severity not in ("warn", "fail", "off"):
-            message = f"{str(path)!r}: {rule} cannot be {severity!r}"
-            raise InputError(message, hint='use "fail", "warn" or "off"', code="bad-policy")
-    return {**_DEFAULTS, **rules}
-
-
-def _targets(workspace: Workspace, history: History, revisions: Sequence[str], directory: Path) -> list[str | Path]:
-    """Commits' ids and paths, in the order asked for."""
-    found: list[str | Path] = []
-    for text in revisions:
-        before, dots, after = text.partition("..")
-        if not dots or text.startswith((".", "/")) or (directory / text).exists():
-            found.append(find_side(workspace, text, directory))
-            continue
-        last = find_side(workspace, after or "HEAD", directory)
-        first = find_side(workspace, before, directory)
-        if isinstance(last, Path) or isinstance(first, Path):
-            raise InputError(f"{text!r} is a range of commits, not of files", hint="name files one by one")
-        known = {commit.id for commit in history.trajectory(first)}
-        found.extend(commit.id for commit in history.trajectory(last) if commit.id not in known)
-    return found
-
-
-def _check_one(
-    history: History, target: str | Path, severities: Mapping[str, Severity], siblings: _Siblings
-) -> tuple[CheckedCommit, list[Finding]]:
-    commit_id: str | None = None
-    path: str | None
-    if isinstance(target, Path):
-        with open_checkpoint(target) as opened:
-            model = read_model(opened)
-        same = history.same(model)
-        tip = history.nearest_tip(model)
-        place = same or (None if tip is None else tip.id)
-        before = () if place is None else history.own_past(place)[: None if same is None else -1]
-        path = str(target)
-        lineage = None if place is None else history.lineage(place)
-    else:
-        model = history.model(target)
-        before = history.own_past(target)[:-1]
-        placed = history.placed(target)
-        commit_id, path = target, None if placed is None else placed.path
-        lineage = history.lineage(target)
-    vectors = [known.vector for known in history.models(commit.id for commit in before)]
-    broken = _not_finite(model)
-    score, reason = None, "its trajectory has another architecture"
-    if all(vector.size == model.vector.size for vector in vectors):
-        judgement = judge(np.stack([*vectors, model.vector]), siblings=siblings.of(model, lineage))
-        score, reason = judgement.score, judgement.reason
-        broken += judgement.findings
-    findings = [
-        Finding(
-            rule=item.rule,
-            severity=severity,
-            commit=commit_id,
-            path=path if commit_id is None else None,
-            tensor=item.tensor,
-            value=item.value,
-            limit=item.limit,
-            probability=item.probability,
-            message=item.message,
+        with open_case(history, target, rules.limits) as case:
+            evidence = gather(case, siblings)
+        about = About(case.commit or "", "" if case.lineage is None else case.lineage.name, case.path or "")
+        rulings = [ruling for item in evidence.findings if (ruling := rules.apply(item, about, day)) is not None]
+        counted = [ruling for ruling in rulings if not ruling.ignored]
+        findings.extend(_finding(case, ruling) for ruling in counted)
+        ignored.extend(_finding(case, ruling) for ruling in rulings if ruling.ignored)
+        commits.append(
+            CheckedCommit(case.commit, case.path, _verdict(counted, evidence), evidence.score, evidence.reason)
         )
-        for item in broken
-        if (severity := severities.get(item.rule, "warn")) != "off"
-    ]
-    bad = {item.severity for item in findings}
-    verdict: VerdictName = "fail" if "fail" in bad else "warn" if "warn" in bad else "skip" if score is None else "pass"
-    return CheckedCommit(commit_id, path, verdict, score, reason), findings
-
-
-def _not_finite(model: Model) -> tuple[RuleFinding, ...]:
-    return tuple(
-        RuleFinding(
-            NOT_FINITE,
-            f"{signature.nonfinite:,} of {signature.numel:,} values are NaN or infinite",
-            float(signature.nonfinite),
-            0.0,
-            tensor=name,
-        )
-        for name, signature in model.signatures.items()
-        if signature.nonfinite
+    verdict = _worst(commit.verdict for commit in commits)
+    return CheckResult(
+        verdict, len(commits), tuple(findings), tuple(commits), tuple(ignored), None if source is None else str(source)
     )
 
 
-class _Siblings:
-    """What other lineages of an architecture teach of normal steps; each is read once."""
+def _verdict(counted: Sequence[Ruling], evidence: Evidence) -> VerdictName:
+    return _worst([*(ruling.severity for ruling in counted), "skip" if evidence.score is None else "pass"])
 
-    def __init__(self, history: History) -> None:
-        self._history = history
-        self._roots = history.workspace.read(root_contents)
-        self._normal: dict[str, Normal] = {}
 
-    def of(self, model: Model, own: LogLineage | None) -> Normal:
-        """Lineages beside ``own``, the same as the log's flags are judged by."""
-        alike = {self._roots[ObjectId(row.id)]: row for row in self._history.alike(model)}
-        root = None if own is None else self._roots[ObjectId(own.id)]
-        chosen = siblings_of(root, ring_of({key: len(row.commits) for key, row in alike.items()}))
-        others = [self._one(alike[key]) for key in chosen]
-        return Normal(
-            tuple(errors for other in others for errors in other.lengths),
-            tuple(errors for other in others for errors in other.turns),
-        )
+def _worst(verdicts: Iterable[str]) -> VerdictName:
+    present = set(verdicts)
+    return next((name for name in _ORDER if name in present), "skip")
 
-    def _one(self, row: LogLineage) -> Normal:
-        if row.id not in self._normal:
-            path = [known.vector for known in self._history.models(commit.id for commit in row.commits)]
-            alike = len({vector.size for vector in path}) == 1
-            self._normal[row.id] = Normal.of([np.stack(path)]) if alike else Normal()
-        return self._normal[row.id]
+
+def _finding(case: Case, ruling: Ruling) -> Finding:
+    found, ignore = ruling.finding, ruling.ignore
+    expires = None if ignore is None or ignore.expires is None else ignore.expires.isoformat()
+    return Finding(
+        rule=found.rule,
+        severity="fail" if ruling.severity == "fail" else "warn",
+        commit=case.commit,
+        path=case.path if case.commit is None else None,
+        tensor=found.tensor,
+        value=found.value,
+        limit=found.limit,
+        probability=found.probability,
+        message=found.message,
+        name=RULES[found.rule].name,
+        ignore=None if ignore is None else IgnoredFor(ignore.reason, expires),
+    )

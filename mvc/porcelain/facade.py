@@ -103,8 +103,9 @@ class Repository:
     def blame(self, revision: str = "HEAD", *, tensor: str | None = None) -> results.BlameResult:
         return blame(self._workspace, revision, tensor=tensor)
 
-    def check(self, *revisions: str, policy: PathLike | None = None) -> results.CheckResult:
-        return check(self._workspace, revisions or ("HEAD",), policy=None if policy is None else Path(policy))
+    def check(self, *revisions: str, policy: PathLike | None = None, since: str | None = None) -> results.CheckResult:
+        chosen = revisions if revisions or since else ("HEAD",)
+        return check(self._workspace, chosen, policy=None if policy is None else Path(policy), since=since)
 
     def identify(self, *paths: PathLike) -> results.IdentifyResult:
         return identify(self._workspace, [Path(path) for path in paths])

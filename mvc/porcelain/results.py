@@ -235,7 +235,17 @@ class BlameResult:
 
 
 @dataclass(frozen=True)
+class IgnoredFor:
+    """Why a policy ignores a finding, and the last day (ISO 8601) on which it does; None: for ever."""
+
+    reason: str
+    expires: str | None
+
+
+@dataclass(frozen=True)
 class Finding:
+    """``ignore``: what the policy says of it. Among the ignored findings it holds, among the others it has expired."""
+
     rule: str
     severity: Literal["warn", "fail"]
     commit: str | None
@@ -245,6 +255,8 @@ class Finding:
     limit: float | None
     probability: float | None
     message: str
+    name: str = ""
+    ignore: IgnoredFor | None = None
 
 
 @dataclass(frozen=True)
@@ -260,10 +272,14 @@ class CheckedCommit:
 
 @dataclass(frozen=True)
 class CheckResult:
+    """``ignored`` findings count for no verdict. ``policy`` is the file that says so, None for the defaults."""
+
     verdict: VerdictName
     checked: int
     findings: tuple[Finding, ...]
     commits: tuple[CheckedCommit, ...]
+    ignored: tuple[Finding, ...] = ()
+    policy: str | None = None
 
 
 @dataclass(frozen=True)

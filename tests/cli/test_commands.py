@@ -251,7 +251,7 @@ def test_check_finds_what_is_not_finite_in_a_file(repo: Path, invoke: Invoke) ->
     assert {"rule", "severity", "tensor", "value", "limit", "probability", "message"} <= finding.keys()
     assert invoke("check", "./broken.safetensors", "--exit-zero")[0] == 0
     assert json.loads(invoke("check", "./broken.safetensors", "--format", "json")[1])["schema"] == "mvc.check/v1"
-    Path("off.toml").write_text('[rules]\nMVC001 = "off"\n')
+    Path("off.toml").write_text('[rules]\nMVC001 = "off"\nstep = "warn"\n')
     rules = {row["rule"] for row in read(invoke, "check", "./broken.safetensors", "--policy", "off.toml")["findings"]}
     assert "MVC001" not in rules
 

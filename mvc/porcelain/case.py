@@ -1,0 +1,68 @@
+"""One checkpoint that is to be judged, with all that its judges may ask. Owns the view; judges nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from mvc.formats import open_checkpoint
+from mvc.objects import Checkpoint
+from mvc.porcelain.reading import History, Model, read_model
+from mvc.porcelain.results import LogCommit, LogLineage
+
+
+@dataclass(frozen=True)
+class Case:
+    """``commit`` is None for a file that nobody committed, whose place is what it would go on from.
+
+    ``checkpoint``: its weights, each read when it is asked for. ``past``: what it is judged by, oldest first, itself
+    not among them. ``lineage`` is the one that it stands in, or would. ``limits``: rule → limit, where the policy says
+    another one than the catalogue.
+    """
+
+    history: History
+    commit: str | None
+    path: str | None
+    checkpoint: Checkpoint
+    model: Model
+    past: tuple[LogCommit, ...]
+    lineage: LogLineage | None
+    limits: Mapping[str, float]
+
+    @cached_property
+    def placed(self) -> LogCommit | None:
+        """What the log says of it; None for a file."""
+        return None if self.commit is None else self.history.placed(self.commit)
+
+    @cached_property
+    def past_models(self) -> list[Model]:
+        return self.history.models(commit.id for commit in self.past)
+
+
+@contextmanager
+def open_case(history: History, target: str | Path, limits: Mapping[str, float]) -> Iterator[Case]:
+    """A commit by its id, or a file: judged where its weights are committed, else after the nearest lineage's tip."""
+    if isinstance(target, Path):
+        with open_checkpoint(target) as opened:
+            model = read_model(opened)
+            same = history.same(model)
+            tip = history.nearest_tip(model) if same is None else None
+            place = same or (None if tip is None else tip.id)
+            past = () if place is None else history.own_past(place)[: None if same is None else -1]
+            lineage = None if place is None else history.lineage(place)
+            yield Case(history, None, str(target), opened, model, past, lineage, limits)
+    else:
+        placed = history.placed(target)
+        yield Case(
+            history,
+            target,
+            None if placed is None else placed.path,
+            history.checkpoint(target),
+            history.model(target),
+            history.own_past(target)[:-1],
+            history.lineage(target),
+            limits,
+        )
