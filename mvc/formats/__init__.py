@@ -6,11 +6,23 @@ from mvc.formats.finding import Found, find_checkpoints
 from mvc.formats.names import canonical_names
 from mvc.formats.reading import open_file, open_opaque
 from mvc.formats.restore import assemble, digest_of, skeleton_of
-from mvc.formats.sniff import LFS_MAGIC, MVC_POINTER_MAGIC, Kind, LfsPointer, parse_lfs_pointer, sniff_path
+from mvc.formats.sniff import (
+    LFS_MAGIC,
+    MVC_POINTER_MAGIC,
+    POINTER_SUFFIX,
+    READABLE,
+    Kind,
+    LfsPointer,
+    parse_lfs_pointer,
+    sniff_path,
+)
+from mvc.formats.source import printable
 
 __all__ = [
     "LFS_MAGIC",
     "MVC_POINTER_MAGIC",
+    "POINTER_SUFFIX",
+    "READABLE",
     "CheckpointFile",
     "CheckpointKind",
     "Found",
@@ -26,6 +38,7 @@ __all__ = [
     "open_file",
     "open_opaque",
     "parse_lfs_pointer",
+    "printable",
     "skeleton_of",
     "sniff_path",
 ]

@@ -14,11 +14,11 @@ from typing import Literal
 
 from mvc.errors import FormatError, IncompleteError, MvcError
 from mvc.formats.sharded import INDEX_SUFFIX, check_present, find_index, read_index
-from mvc.formats.sniff import READABLE, sniff_path
+from mvc.formats.sniff import POINTER_SUFFIX, READABLE, sniff_path
 from mvc.formats.source import printable
 from mvc.formats.trainer import NESTED, index_of, is_trainer, weight_names
 
-FoundState = Literal["complete", "incomplete", "blocked", "bad"]
+FoundState = Literal["complete", "incomplete", "blocked", "bad", "pointer"]
 
 #: names under which weights are usually kept: such a file is reported even where it cannot be read
 _USUAL = (".safetensors", ".pt", ".pth", ".ckpt", ".bin", ".npz", ".pth.tar")
@@ -28,8 +28,8 @@ _USUAL = (".safetensors", ".pt", ".pth", ".ckpt", ".bin", ".npz", ".pth.tar")
 class Found:
     """One checkpoint's path; ``reason`` says in one line why it is not complete.
 
-    complete: all files are there. incomplete: a shard is missing. blocked: a pointer stands for its weights. bad: it
-    is named as weights are, and cannot be read.
+    complete: all files are there. incomplete: a shard is missing. blocked: a pointer stands where its weights should
+    be. bad: it is named as weights are, and cannot be read. pointer: an mvc pointer, beside where its weights belong.
     """
 
     path: Path
@@ -117,11 +117,15 @@ def _look_at_file(path: Path, usual: bool) -> Found | None:
     try:
         kind = sniff_path(path)
     except MvcError as error:
-        return Found(path, "bad", error.message) if usual else None
+        return Found(path, "bad", error.message) if usual or path.name.endswith(POINTER_SUFFIX) else None
     if kind in READABLE:
         return Found(path, "complete")
     if kind == "lfs-pointer" and usual:
         return Found(path, "blocked", f"{printable(path.name)} is a Git LFS pointer; the weights were not fetched")
+    if path.name.endswith(POINTER_SUFFIX):
+        return Found(path, "pointer")  # also a damaged one: whoever reads it says what is wrong
+    if kind == "mvc-pointer" and usual:
+        return Found(path, "blocked", f"{printable(path.name)} is an mvc pointer; the weights were not fetched")
     if kind == "empty" and usual:
         return Found(path, "bad", f"{printable(path.name)} is empty")
     return None

@@ -25,6 +25,8 @@ READABLE: frozenset[Kind] = frozenset({"safetensors", "torch-zip", "torch-legacy
 LFS_MAGIC = b"version https://git-lfs.github.com/spec/v1\n"
 #: first line of the small file that stands in a working tree for a committed checkpoint
 MVC_POINTER_MAGIC = b"version https://modelvc.dev/spec/v1\n"
+#: what its name ends with, after that of the checkpoint
+POINTER_SUFFIX = ".mvc"
 
 #: torch's 0x1950a86a20f9469cfc6c as any pickle protocol from 2 on writes it
 _LEGACY_MAGIC = b"\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"

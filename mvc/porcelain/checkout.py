@@ -18,8 +18,10 @@ import blake3
 from mvc.errors import ExistsError, InputError, IntegrityError
 from mvc.formats import assemble
 from mvc.objects import DTYPES, FileEntry, Manifest, TensorEntry
+from mvc.porcelain.pointers import target_path
 from mvc.porcelain.results import CheckoutResult
-from mvc.porcelain.revisions import resolve
+from mvc.porcelain.revisions import locate
+from mvc.porcelain.standing import complete, missing_files
 from mvc.porcelain.targets import base_name, check_recorded_set, check_target
 from mvc.porcelain.workspace import Workspace
 from mvc.repository import Repository
@@ -38,20 +40,29 @@ def checkout(
     force: bool = False,
 ) -> CheckoutResult:
     """Writes ``revision`` to ``target``, seen from ``directory`` (its recorded name unless given); with ``tensor``,
-    a shell pattern, a safetensors file of the weights whose names match.
+    a shell pattern, a safetensors file of the weights whose names match. The file of a pointer goes beside it; where
+    the same content is there already, nothing is written.
 
     Raises InputError for a place where it will not write, ExistsError where something stands there and ``force`` is not
     set, IntegrityError where what is stored is damaged; then nothing has appeared.
     """
     repository = workspace.repository
-    commit_id = resolve(workspace, revision)
+    commit_id, pointer = locate(workspace, revision, directory)
     commit = repository.commit(commit_id)
     manifest = repository.manifest(commit.manifest)
-    if target is None:
+    if pointer is not None and target is None and tensor is None:
+        # from a pointer that is named with "..", the place is named whole: only a target given must not go up
+        target = target_path(Path(os.path.abspath(pointer)) if ".." in Path(revision).parts else Path(revision))
+    elif target is None:
         name = base_name(commit.path)
         target = Path(name if tensor is None else f"{PurePosixPath(name).stem}.part.safetensors")
     place = check_target(target, directory)
     many = tensor is None and [file.path for file in manifest.files] != [""]
+    if pointer is not None and tensor is None and exists(repository.fs, place):
+        missing = missing_files(place, manifest, force=force)
+        if missing is not None:
+            written = complete(repository.fs, place, missing, lambda file: file_bytes(repository, file))
+            return CheckoutResult(commit_id, tuple(map(str, written)), sum(file.size for file in missing))
     if exists(repository.fs, place) and not force:
         raise ExistsError(
             f"{str(target)!r} is already there", hint="overwrite it with --force, or name another with -o"

@@ -10,6 +10,7 @@ import math
 import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,8 +20,10 @@ from mvc.errors import ExistsError, FormatError, InputError
 from mvc.formats import find_checkpoints, open_checkpoint
 from mvc.index import CommitRow, FileRow, LineageRow, PlacementRow, TagRow, chunked
 from mvc.objects import Commit, ObjectId
-from mvc.porcelain.intake import Content, Intake, Taken
+from mvc.porcelain.intake import Intake, Taken
 from mvc.porcelain.origins import overlaps_of, placed
+from mvc.porcelain.pointers import Content, Pointer
+from mvc.porcelain.pointing import find_place, hidden_files, write_pointer
 from mvc.porcelain.progress import Report, silent
 from mvc.porcelain.results import CommitResult, Committed, Relation
 from mvc.porcelain.revisions import resolve
@@ -43,16 +46,19 @@ def commit(
     tag: str | None = None,
     extra: Mapping[str, str] | None = None,
     time: datetime | None = None,
+    pointer: bool = False,
     progress: Report | None = None,
 ) -> CommitResult:
     """Commits every checkpoint at or below ``paths``. ``parent`` is a revision; ``step`` and ``tag`` are for one only.
+    With ``pointer``, a pointer is written beside each one, committed before or not.
 
     Raises FormatError for what is no sound checkpoint, InputError, ExistsError, BusyError, StorageError: then nothing
-    was committed.
+    was committed, unless it is a pointer that the disk refuses.
     """
     report = progress or silent
     _check_declared(message, step, run, metrics, tag)
     found, warnings = _find(paths)
+    places = [find_place(workspace.repository, path) for path in found] if pointer else []
     if len(found) > 1 and (step is not None or tag is not None):
         option = "step" if step is not None else "tag"
         raise InputError(
@@ -100,6 +106,9 @@ def commit(
             repository.append(command="commit", author=workspace.author, commits=new, tags=tags, time=moment)
         report(len(found), len(found), "reading lineages from weights")
         workspace.refresh(intake.signatures)
+        for place, item, commit_id in zip(places, taken, ids, strict=False):  # no places: no pointers
+            write_pointer(repository.fs, place, Pointer.of(commit_id, item.content))
+            warnings += _warn_hidden(item)
     if len(new) < len(taken) and (step, run, parent) != (None, None, None):
         warnings.append("what was declared is not recorded for content that was committed already")
     sizes = {
@@ -108,7 +117,19 @@ def commit(
         if taken_item.manifest is not None
     }
     committed = workspace.read(lambda connection: _tell(connection, taken, ids, before, sizes))
+    if places:
+        written = zip(committed, places, strict=True)
+        committed = tuple(replace(row, pointer=str(place.pointer)) for row, place in written)
     return CommitResult(committed, (*warnings, *workspace.warnings))
+
+
+def _warn_hidden(item: Taken) -> list[str]:
+    """What git no longer sees for the sake of a pointer, though mvc does not keep it."""
+    if not item.path.is_dir() or not (hidden := hidden_files(item.path, (name for name, _, _ in item.content))):
+        return []
+    more = f" and {len(hidden) - 1} more" if len(hidden) > 1 else ""
+    what = f"{hidden[0]!r}{more} in {str(item.path)!r}"
+    return [f"{what}: no part of the checkpoint, and git no longer sees it; keep it with: git add -f"]
 
 
 def _check_declared(
@@ -147,7 +168,7 @@ def _find(paths: Sequence[Path | str]) -> tuple[list[Path], list[str]]:
                 found.setdefault(os.path.abspath(path), path)
             else:
                 warnings.append(f"left out {str(path)!r}: it holds no weights; name it to commit it all the same")
-        named = (item for item in below if item.state != "complete")
+        named = (item for item in below if item.state not in ("complete", "pointer"))
         warnings += [f"left out {str(item.path)!r}: {item.reason}" for item in named]
     if not found:
         raise InputError("no checkpoint was named", hint="run: mvc commit PATH")

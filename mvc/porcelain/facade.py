@@ -66,6 +66,7 @@ class Repository:
         tag: str | None = None,
         extra: Mapping[str, str] | None = None,
         time: datetime | None = None,
+        pointer: bool = False,
         progress: Report | None = None,
     ) -> results.CommitResult:
         return commit(
@@ -79,6 +80,7 @@ class Repository:
             tag=tag,
             extra=extra,
             time=time,
+            pointer=pointer,
             progress=progress,
         )
 
@@ -89,7 +91,7 @@ class Repository:
         return load(self._workspace, revision, torch=torch)
 
     def resolve(self, revision: str) -> str:
-        return resolve(self._workspace, revision)
+        return resolve(self._workspace, revision, Path())
 
     def show(self, revision: str = "HEAD") -> results.ShowResult:
         return show(self._workspace, revision)

@@ -15,12 +15,11 @@ from pathlib import Path
 import numpy as np
 
 from mvc import trajectory
-from mvc.formats import open_checkpoint
 from mvc.objects import Checkpoint
 from mvc.porcelain.copies import copied
 from mvc.porcelain.mixtures import mixture_of
 from mvc.porcelain.permuted import UnitSearch, symmetry
-from mvc.porcelain.reading import History, Model, read_model
+from mvc.porcelain.reading import History, Model, open_found, read_model
 from mvc.porcelain.results import Identified, IdentifyResult, LogLineage, Match
 from mvc.porcelain.strangers import overlapping
 from mvc.porcelain.workspace import Workspace
@@ -33,7 +32,8 @@ def identify(workspace: Workspace, paths: Sequence[Path]) -> IdentifyResult:
 
 
 def _identify(workspace: Workspace, history: History, path: Path) -> Identified:
-    with open_checkpoint(path) as opened:
+    with open_found(workspace, path) as side:
+        opened = side.checkpoint
         model = read_model(opened)
         alike = list(history.alike(model))
         commits = sorted(commit.id for row in alike for commit in row.commits)

@@ -19,10 +19,8 @@ from mvc.formats import CheckpointFile, assemble, digest_of, open_checkpoint, sk
 from mvc.geometry import Signature, sign_tensor
 from mvc.objects import FileEntry, Manifest, ObjectId, Skeleton, TensorEntry, as_array, tensor_id
 from mvc.porcelain.facts import points_of
+from mvc.porcelain.pointers import Content
 from mvc.repository import Repository
-
-#: path in the checkpoint, size and digest of every file
-Content = tuple[tuple[str, int, str], ...]
 
 #: bytes of signatures that are kept for the index; those beyond are computed again from what is stored
 _MEMORY = 1 << 28

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from mvc.errors import NotFoundError
@@ -69,8 +70,9 @@ class Weights(Mapping[str, Any]):
 
 
 def load(workspace: Workspace, revision: str, *, torch: bool = False) -> Weights:
-    """Weights of a commit. Raises NotFoundError; reading one raises IntegrityError where it is damaged."""
-    commit = resolve(workspace, revision)
+    """Weights of a commit, or of the one that a pointer names. Raises NotFoundError; reading one raises IntegrityError
+    where it is damaged."""
+    commit = resolve(workspace, revision, Path())
     return Weights(commit, workspace.repository.checkpoint(commit), torch=torch)
 
 

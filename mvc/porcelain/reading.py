@@ -21,8 +21,9 @@ from mvc.formats import open_checkpoint
 from mvc.geometry import Signature, architecture_of, sign_tensor, trainable
 from mvc.objects import Checkpoint, ObjectId, TensorSpec, read_array
 from mvc.porcelain.log import log
+from mvc.porcelain.pointers import is_pointer, resolve_pointer
 from mvc.porcelain.results import LogCommit, LogLineage
-from mvc.porcelain.revisions import resolve
+from mvc.porcelain.revisions import is_path, resolve
 from mvc.porcelain.workspace import Workspace
 from mvc.trajectory import Block, lay_out
 
@@ -39,7 +40,15 @@ class Side:
 @contextmanager
 def open_side(workspace: Workspace, text: str, directory: Path) -> Iterator[Side]:
     """A revision or, if it is none, a checkpoint under a path seen from ``directory``. Raises NotFoundError."""
-    found = find_side(workspace, text, directory)
+    with open_found(workspace, find_side(workspace, text, directory)) as side:
+        yield side
+
+
+@contextmanager
+def open_found(workspace: Workspace, found: ObjectId | Path) -> Iterator[Side]:
+    """A commit, or the checkpoint under a path; under that of a pointer, the commit that it names."""
+    if isinstance(found, Path) and is_pointer(found):
+        found = resolve_pointer(workspace, found)
     if isinstance(found, Path):
         with open_checkpoint(found) as opened:
             yield Side(opened, None, found)
@@ -48,15 +57,18 @@ def open_side(workspace: Workspace, text: str, directory: Path) -> Iterator[Side
 
 
 def find_side(workspace: Workspace, text: str, directory: Path) -> ObjectId | Path:
-    """A commit's id or an existing path. Revisions win; ``./NAME`` is always a path. Raises NotFoundError."""
+    """A commit's id (of a pointer, the one it names) or an existing path. Revisions win; ``./NAME`` is always a path.
+
+    Raises NotFoundError, and FormatError for a pointer that cannot be used.
+    """
     path = directory / text
-    if text.startswith(("./", "../", "/")) and path.exists():
+    if is_path(text) and path.exists() and not is_pointer(path):
         return path
     try:
-        commit: ObjectId = resolve(workspace, text)
+        commit: ObjectId = resolve(workspace, text, directory)
         return commit
     except NotFoundError:
-        if path.exists():
+        if path.exists() and not is_pointer(path):
             return path
         raise
 

@@ -49,6 +49,7 @@ class Committed:
     stored_bytes: int
     evidence: Mapping[str, Any] = field(default_factory=dict)
     overlaps: tuple[OverlapResult, ...] = ()
+    pointer: str | None = None
 
 
 @dataclass(frozen=True)
@@ -340,8 +341,12 @@ class FsckResult:
 
 @dataclass(frozen=True)
 class StatusEntry:
+    """A pointer is present, missing or differs as the file that it stands for does, and blocked where this repository
+    does not have its commit; ``commit`` is the one that it names.
+    """
+
     path: str
-    state: Literal["new", "committed", "incomplete", "blocked", "changed", "bad"]
+    state: Literal["new", "committed", "incomplete", "blocked", "changed", "bad", "present", "missing", "differs"]
     reason: str = ""
     commit: str | None = None
 

@@ -1,7 +1,8 @@
 """Revisions: what names a commit. Owns their syntax and resolution; answers from the index alone.
 
 HEAD · tag · unique id prefix (≥ 4) · LINEAGE (its tip) · LINEAGE@N and LINEAGE@-N (in inferred order) · REV~N (back
-along the trajectory, across forks). A revision that could mean two commits is refused, never guessed.
+along the trajectory, across forks) · FILE.mvc, a pointer (its commit). A revision that could mean two commits is
+refused, never guessed.
 """
 
 from __future__ import annotations
@@ -9,12 +10,15 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 from sqlalchemy import Connection, func, select
 
 from mvc.errors import InputError, NotFoundError
+from mvc.formats import printable
 from mvc.index import CommitRow, LineageRow, PlacementRow, TagRow
 from mvc.objects import ObjectId
+from mvc.porcelain.pointers import is_pointer, pointer_path, resolve_pointer
 from mvc.porcelain.workspace import Workspace
 
 _PREFIX = re.compile(r"[0-9a-f]{4,64}")
@@ -22,9 +26,44 @@ _BACK = re.compile(r"(.+)~(\d{0,9})", re.DOTALL)
 _AT = re.compile(r"(.+)@(-?\d{1,9})", re.DOTALL)
 
 
-def resolve(workspace: Workspace, revision: str) -> ObjectId:
-    """The commit that ``revision`` names. Raises NotFoundError, and InputError (code "ambiguous")."""
+def resolve(workspace: Workspace, revision: str, directory: Path | None = None) -> ObjectId:
+    """The commit that ``revision`` names; with ``directory`` also that of a pointer file, seen from there.
+
+    Raises NotFoundError, InputError (code "ambiguous"), and for a pointer as `resolve_pointer`.
+    """
+    if directory is not None:
+        return locate(workspace, revision, directory)[0]
     return workspace.read(lambda connection: find_commit(connection, revision))
+
+
+def locate(workspace: Workspace, revision: str, directory: Path) -> tuple[ObjectId, Path | None]:
+    """As `resolve`, with the path of the pointer where one named the commit.
+
+    Other revisions win over pointers; ``./NAME`` is always a path.
+    """
+    path = directory / revision
+    if is_path(revision) and is_pointer(path):
+        return resolve_pointer(workspace, path), path
+    try:
+        return resolve(workspace, revision), None
+    except NotFoundError:
+        if is_pointer(path):
+            return resolve_pointer(workspace, path), path
+        _check_pointed(path)
+        raise
+
+
+def is_path(text: str) -> bool:
+    """Whether a revision is spelled so that it can only be meant as a path."""
+    return text.startswith(("./", "../", "/"))
+
+
+def _check_pointed(path: Path) -> None:
+    """Raises NotFoundError for a path that is not there while its pointer is."""
+    if path.name not in ("", "..") and not path.exists() and is_pointer(pointer_path(path)):
+        pointer = printable(pointer_path(path))
+        message = f"{printable(path)} is not here; its pointer {pointer} is"
+        raise NotFoundError(message, hint=f"bring it back with: mvc checkout {pointer}", code="not-fetched")
 
 
 def resolve_lineage(workspace: Workspace, name: str) -> LineageRow:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from mvc.porcelain.reading import History
@@ -11,10 +12,10 @@ from mvc.porcelain.revisions import resolve
 from mvc.porcelain.workspace import Workspace
 
 
-def show(workspace: Workspace, revision: str) -> ShowResult:
-    """Raises NotFoundError, IntegrityError."""
+def show(workspace: Workspace, revision: str, *, directory: Path = Path()) -> ShowResult:
+    """``revision`` may be a pointer, seen from ``directory``. Raises NotFoundError, IntegrityError."""
     repository = workspace.repository
-    commit_id = resolve(workspace, revision)
+    commit_id = resolve(workspace, revision, directory)
     commit = repository.commit(commit_id)
     manifest = repository.manifest(commit.manifest)
     sizes = {object_id: repository.odb.stored_size(object_id) for object_id in manifest.objects()}

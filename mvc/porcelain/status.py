@@ -1,7 +1,8 @@
 """Which checkpoints lie in a directory, and which of them are committed. Owns the comparison with what is recorded.
 
-A checkpoint is committed if a commit has the same files, by size and digest, wherever they lay. Files are hashed only
-where their size occurs in the repository, and once: their digests are remembered by size, time of change and inode.
+A checkpoint is committed if a commit has the same files, by size and digest, wherever they lay. A pointer is an entry
+of its own, beside that of its file, which may be missing or another one. Files are hashed only where their size occurs
+in the repository, and once: their digests are remembered by size, time of change and inode.
 """
 
 from __future__ import annotations
@@ -15,16 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from mvc.errors import MvcError, NotFoundError
-from mvc.formats import Found, digest_of, find_checkpoints, open_checkpoint
+from mvc.formats import Found, digest_of, find_checkpoints, open_checkpoint, printable
 from mvc.index import CommitRow, FileRow
 from mvc.objects import ObjectId
+from mvc.porcelain.pointers import Content, content_of, read_pointer, target_path
 from mvc.porcelain.results import StatusEntry, StatusResult
 from mvc.porcelain.workspace import Workspace
 from mvc.repository import Repository
 from mvc.storage import atomic_write, exists
-
-#: path in the checkpoint, size, digest, of every file
-Content = tuple[tuple[str, int, str], ...]
 
 
 def status(workspace: Workspace, paths: Sequence[Path] = (), *, directory: Path = Path()) -> StatusResult:
@@ -47,6 +46,8 @@ def status(workspace: Workspace, paths: Sequence[Path] = (), *, directory: Path 
 
 def _entry(repository: Repository, found: Found, known: _Known, digests: _Digests) -> StatusEntry:
     path = str(found.path)
+    if found.state == "pointer":
+        return _pointed(found.path, known, digests)
     if found.state != "complete":
         return StatusEntry(path, found.state, found.reason)
     try:
@@ -59,6 +60,29 @@ def _entry(repository: Repository, found: Found, known: _Known, digests: _Digest
     if before is not None:
         return StatusEntry(path, "changed", commit=before)
     return StatusEntry(path, "new")
+
+
+def _pointed(path: Path, known: _Known, digests: _Digests) -> StatusEntry:
+    """How the file stands that a pointer stands for."""
+    try:
+        pointer = read_pointer(path)
+        target = target_path(path)
+    except MvcError as error:
+        return StatusEntry(str(path), "bad", error.message)
+    commit, held = pointer.commit, known.held.get(pointer.commit)
+    if held is None:
+        return StatusEntry(str(path), "blocked", f"commit {commit[:12]} is not in this repository", commit)
+    if not pointer.matches(held):
+        return StatusEntry(str(path), "bad", f"its size or hash is not that of commit {commit[:12]}", commit)
+    if not os.path.lexists(target):
+        return StatusEntry(str(path), "missing", f"{printable(target.name)} is not here", commit)
+    try:
+        content = _content(target, known.sizes, digests)
+    except MvcError as error:
+        return StatusEntry(str(path), "differs", error.message, commit)
+    if content is not None and pointer.matches(content):
+        return StatusEntry(str(path), "present", commit=commit)
+    return StatusEntry(str(path), "differs", f"{printable(target.name)} is not what commit {commit[:12]} holds", commit)
 
 
 def _recorded(repository: Repository, path: Path) -> str:
@@ -78,17 +102,16 @@ def _content(path: Path, sizes: frozenset[int], digests: _Digests) -> Content | 
 
 
 class _Known:
-    """Everything committed: content → newest commit, recorded path → newest commit, sizes of files."""
+    """Everything committed: commit → content, content and recorded path → newest commit, sizes of files."""
 
     def __init__(self, workspace: Workspace) -> None:
         order = (CommitRow.TABLE.c.arrival,)
         commits, files = workspace.read(lambda at: (CommitRow.select(at, order=order), FileRow.select(at)))
-        contents: dict[ObjectId, list[tuple[str, int, str]]] = {}
+        rows: dict[ObjectId, list[FileRow]] = {}
         for row in files:
-            contents.setdefault(row.manifest, []).append((row.path, row.size, row.digest))
-        self.contents: dict[Content, ObjectId] = {
-            tuple(sorted(contents.get(commit.manifest, ()))): commit.id for commit in commits
-        }
+            rows.setdefault(row.manifest, []).append(row)
+        self.held = {commit.id: content_of(rows.get(commit.manifest, ())) for commit in commits}
+        self.contents = {content: commit for commit, content in self.held.items()}
         self.paths: dict[str, ObjectId] = {commit.path: commit.id for commit in commits}
         self.sizes = frozenset(row.size for row in files)
 

@@ -15,9 +15,13 @@ from mvc.porcelain.checkout import checkout
 
 
 @click.command()
-@click.argument("revision", metavar="REV", shell_complete=completing.revisions)
+@click.argument("revision", metavar="REV|FILE.mvc", shell_complete=completing.revisions)
 @click.option(
-    "-o", "--output", "target", metavar="PATH", help="Where to; the committed file's name here, unless given."
+    "-o",
+    "--output",
+    "target",
+    metavar="PATH",
+    help="Where to; unless given, the committed file's name here, or beside its pointer.",
 )
 @tensor_option
 @click.option("--force", is_flag=True, help="Overwrite what is there.")
@@ -27,6 +31,8 @@ def command(
     session: Session, revision: str, target: str | None, tensor: str | None, force: bool, as_json: bool
 ) -> None:
     """Restore REV's file (or directory) exactly as it was committed, whole or not at all.
+
+    FILE.mvc is a pointer, and its file goes beside it; where that is there already, nothing is written.
 
     With --tensor only the tensors that match are written, as a safetensors file.
     """
@@ -40,6 +46,9 @@ def command(
     )
     if as_json:
         output.emit_json(result, "checkout")
+        return
+    if not result.paths:
+        output.emit_lines([f"{paint(short(result.commit), 'id')} is there already: nothing to do"])
         return
     how = "" if tensor is not None else ", verified byte for byte"
     lines = [escape(path) for path in result.paths]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 
@@ -105,6 +107,7 @@ def _metric(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...
     "--metric", "metrics", multiple=True, metavar="K=V", callback=_metric, help="Record a number; repeatable."
 )
 @click.option("--tag", metavar="NAME", help="Name the new commit.")
+@click.option("--pointer", is_flag=True, help="Write PATH.mvc, for git to carry instead of PATH.")
 @json_option
 @pass_session
 def command(
@@ -116,6 +119,7 @@ def command(
     parent: str | None,
     metrics: dict[str, float],
     tag: str | None,
+    pointer: bool,
     as_json: bool,
 ) -> None:
     """Record checkpoints: files, sharded directories, Trainer directories, or all that a directory holds. Many paths
@@ -130,6 +134,7 @@ def command(
             parent=parent,
             metrics=metrics,
             tag=tag,
+            pointer=pointer,
             progress=report,
         )
     if as_json:
@@ -137,5 +142,10 @@ def command(
         return
     warn(result.warnings)
     output.emit_lines(render(result, output.text_width()))
-    if len(result.commits) > 1:
+    pointers = [item.pointer for item in result.commits if item.pointer]
+    if pointers:
+        output.emit_lines([f"{count(len(pointers), 'pointer')} for git, whose files are in .gitignore now"])
+        ignores = {str(Path(path).with_name(".gitignore")) for path in pointers}
+        hint(f"let git carry them with: git add {' '.join(map(shlex.quote, [*pointers[:3], *sorted(ignores)[:3]]))}")
+    elif len(result.commits) > 1:
         hint("see the trajectories with: mvc log --graph")

@@ -114,7 +114,7 @@ def _tensors(result: ShowResult, room: int, rows: int | None) -> Iterator[str]:
 def command(session: Session, revision: str, everything: bool, as_json: bool) -> None:
     """Show one commit (HEAD unless given): what was recorded, what was inferred from its weights and how sure that is,
     and its tensors."""
-    result = show(open_workspace(session), revision)
+    result = show(open_workspace(session), revision, directory=session.directory)
     if as_json:
         output.emit_json(result, "show")
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 import click
@@ -17,10 +18,14 @@ from mvc.porcelain.status import status
 _SECTIONS = (
     ("new", "Not committed", "good", 'record them with "mvc commit PATH..."'),
     ("changed", "Changed since they were committed", "warn", 'record them with "mvc commit PATH..."'),
+    ("missing", "Pointers whose files are not here", "warn", 'bring them back with "mvc checkout FILE.mvc"'),
+    ("differs", "Pointers beside another file", "warn", 'keep the file with "mvc commit --pointer FILE"'),
     ("incomplete", "Incomplete", "bad", "a shard is missing"),
     ("blocked", "Not fetched", "bad", "a pointer stands where weights should be"),
     ("bad", "Not readable", "bad", ""),
 )
+#: states of a pointer that can be used
+POINTED = ("present", "missing", "differs")
 
 
 def render(result: StatusResult, columns: int) -> Iterator[str]:
@@ -31,13 +36,16 @@ def render(result: StatusResult, columns: int) -> Iterator[str]:
             yield f"{paint(title, 'head')} ({len(entries):,})" + (paint(f"  {advice}", "dim") if advice else "")
             yield from (_line(entry, style, columns) for entry in entries)
             yield ""
-    committed = sum(entry.state == "committed" for entry in result.entries)
-    if not result.entries:
-        yield "No checkpoints here."
-    elif committed == len(result.entries):
-        yield f"Nothing to commit: {count(committed, 'checkpoint')} here, all committed."
+    states: Counter[str] = Counter(entry.state for entry in result.entries)
+    pointers = sum(states[state] for state in POINTED)
+    committed, others = states["committed"], len(result.entries) - states["committed"] - pointers
+    said = f"; {count(pointers, 'pointer')} ({states['present']:,} with the file here)" if pointers else ""
+    if committed + others == 0:
+        yield f"No checkpoints here{said}."
+    elif not others:
+        yield f"Nothing to commit: {count(committed, 'checkpoint')} here, all committed{said}."
     else:
-        yield f"{committed:,} committed, {len(result.entries) - committed:,} not."
+        yield f"{committed:,} committed, {others:,} not{said}."
 
 
 def _line(entry: StatusEntry, style: str, columns: int) -> str:

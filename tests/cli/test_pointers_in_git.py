@@ -1,0 +1,68 @@
+"""Pointers as a user meets them: real git carries the text, mvc the weights."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def git(tmp_path: Path) -> Callable[..., str]:
+    names = {f"GIT_{who}_{what}": "tester@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+
+    def run(*args: str, cwd: Path) -> str:
+        env = {**clean, **names, "HOME": str(tmp_path), "GIT_CONFIG_NOSYSTEM": "1"}
+        return subprocess.run(["git", *args], cwd=cwd, env=env, check=True, capture_output=True, text=True).stdout
+
+    return run
+
+
+def test_git_carries_the_pointer_and_mvc_the_weights(tmp_path: Path, mvc: Run, git: Callable[..., str]) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    git("init", "-q", cwd=work)
+    contents = []
+    assert mvc("init", cwd=work).returncode == 0
+    for epoch in range(2):
+        save_file({"w": np.full((8, 8), float(epoch), np.float32)}, work / "model.safetensors")
+        contents.append((work / "model.safetensors").read_bytes())
+        done = mvc("commit", "--pointer", "model.safetensors", "-m", f"epoch {epoch}", cwd=work)
+        assert done.returncode == 0 and "1 pointer" in done.stdout, done.stderr
+        git("add", "-A", cwd=work)
+        git("commit", "-qm", f"epoch {epoch}", cwd=work)
+    assert git("ls-files", cwd=work).split() == [".gitignore", "model.safetensors.mvc"]
+
+    git("checkout", "-q", "HEAD~1", cwd=work)
+    refused = mvc("checkout", "model.safetensors.mvc", cwd=work)
+    assert refused.returncode == 2 and "--force" in refused.stderr
+    assert mvc("checkout", "model.safetensors.mvc", "--force", cwd=work).returncode == 0
+    assert (work / "model.safetensors").read_bytes() == contents[0]
+    assert git("status", "--short", cwd=work) == ""
+
+    clone = tmp_path / "clone"
+    git("clone", "-q", str(work), str(clone), cwd=tmp_path)
+    assert mvc("checkout", "model.safetensors.mvc", cwd=clone).returncode == 2  # no repository of mvc's
+    mvc("init", cwd=clone)
+    for command in ("checkout", "show", "check", "diff HEAD", "blame", "identify"):
+        done = mvc(*command.split(), "model.safetensors.mvc", "--json", cwd=clone)
+        error = json.loads(done.stderr.splitlines()[-1])
+        assert done.returncode == 2, command
+        assert error["code"] == ("no-commits" if "HEAD" in command else "unknown-commit"), command
+    assert json.loads(mvc("status", "--json", cwd=clone).stdout)["entries"][0]["state"] == "blocked"
+    shutil.rmtree(clone / ".mvc")
+    shutil.copytree(work / ".mvc", clone / ".mvc")
+    assert mvc("status", cwd=clone).stdout.startswith("Pointers whose files are not here (1)")
+    value = json.loads(mvc("-C", str(clone), "checkout", "model.safetensors.mvc", "--json").stdout)
+    assert value["paths"] == [str(clone / "model.safetensors")]
+    assert (clone / "model.safetensors").read_bytes() == contents[0]
