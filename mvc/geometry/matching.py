@@ -111,6 +111,20 @@ def choose_heads(a: Mapping[str, Floats], b: Mapping[str, Floats], shapes: Shape
     return chosen
 
 
+def orders(spec: PermutationSpec, matching: Matching) -> tuple[Ints, ...]:
+    """For each group, which unit goes to each place: its steps as one."""
+    found = [np.arange(units.size) for units in spec.units]
+    for group, order in matching.steps:
+        found[group] = found[group][order]
+    return tuple(found)
+
+
+def beyond_strangers(a: Mapping[str, Floats], b: Mapping[str, Floats], spec: PermutationSpec, cosine: float) -> float:
+    """How far of the way from matched strangers (0) to an equal model (1) this ``cosine`` after matching is."""
+    mean, _ = matched_null(a, b, spec)
+    return (cosine - mean) / (1 - mean) if mean < 1 else 0.0
+
+
 def matched_null(a: Mapping[str, Floats], b: Mapping[str, Floats], spec: PermutationSpec) -> tuple[float, float]:
     """Mean and standard deviation of the cosine that a stranger like b reaches with a after matching.
 

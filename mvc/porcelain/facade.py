@@ -99,8 +99,8 @@ class Repository:
     def status(self, *paths: PathLike) -> results.StatusResult:
         return status(self._workspace, [Path(path) for path in paths])
 
-    def diff(self, a: str, b: str, *, tensor: str | None = None) -> results.DiffResult:
-        return diff(self._workspace, a, b, tensor=tensor)
+    def diff(self, a: str, b: str, *, tensor: str | None = None, spectra: bool = False) -> results.DiffResult:
+        return diff(self._workspace, a, b, tensor=tensor, spectra=spectra)
 
     def blame(self, revision: str = "HEAD", *, tensor: str | None = None) -> results.BlameResult:
         return blame(self._workspace, revision, tensor=tensor)

@@ -19,7 +19,15 @@ import numpy.typing as npt
 
 from mvc.geometry import Made, PermutationSpec, derive, fit_scales, head_sizes
 from mvc.geometry.explaining import explain
-from mvc.geometry.matching import Matching, apply, choose_heads, match_balanced, match_scaled, match_units, matched_null
+from mvc.geometry.matching import (
+    Matching,
+    apply,
+    beyond_strangers,
+    choose_heads,
+    match_balanced,
+    match_scaled,
+    match_units,
+)
 from mvc.geometry.permutations import Floats
 from mvc.objects import Checkpoint, TensorSpec, read_array
 from mvc.porcelain.copies import CHECKED, compare, joined, likely, lineage_of, needed
@@ -155,8 +163,7 @@ class UnitSearch:
         cosine, commit = max((self.matching(one, False).cosine, one) for one in near)
         if cosine < BEYOND:  # nothing can be beyond then
             return None
-        mean, _ = matched_null(self.doubles(commit), self.file, self.spec(commit))
-        beyond = (cosine - mean) / (1 - mean)
+        beyond = beyond_strangers(self.doubles(commit), self.file, self.spec(commit), cosine)
         if beyond < BEYOND:
             return None
         return Match(commit, lineage_of(self.history, commit), "descends", "permuted", min(beyond, 0.99))

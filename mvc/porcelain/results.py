@@ -180,8 +180,27 @@ class ShowResult:
 
 
 @dataclass(frozen=True)
+class SpectrumResult:
+    """Of a matrix [rows, all else]: the largest singular value, and the squared norm in units of its square."""
+
+    spectral_norm: float
+    stable_rank: float | None
+
+
+@dataclass(frozen=True)
+class SpectraResult:
+    before: SpectrumResult
+    after: SpectrumResult
+    change: SpectrumResult
+
+
+@dataclass(frozen=True)
 class TensorDiff:
-    """``cosine`` is None where one side is zero; distances are None where shapes differ or a side is missing."""
+    """``cosine`` is None where one side is zero; distances are None where shapes differ or a side is missing.
+
+    ``changed`` counts values that differ; ``rank`` is that of the change where it is low, else None. ``matched``: the
+    distance after the units of b were put into a's order, where units moved in this tensor. ``layer``: its module.
+    """
 
     name: str
     status: TensorStatus
@@ -192,12 +211,70 @@ class TensorDiff:
     max_abs: float | None
     share: float | None = None
     nonfinite: int = 0
+    changed: int | None = None
+    rank: int | None = None
+    matched: float | None = None
+    spectra: SpectraResult | None = None
+    layer: str = ""
+
+
+@dataclass(frozen=True)
+class LayerDiff:
+    """Figures of one module's tensors that were compared, as of one long vector. ``tensors`` counts all of them."""
+
+    name: str
+    tensors: int
+    identical: int
+    numel: int
+    distance: float
+    relative_distance: float | None
+    cosine: float | None
+    max_abs: float
+    share: float | None
+    changed: int
+
+
+@dataclass(frozen=True)
+class MovedUnits:
+    """``moved`` of ``units`` hidden units of b stand elsewhere in a. Distances are those with all of them put back."""
+
+    moved: int
+    units: int
+    distance: float
+    relative_distance: float | None
+    cosine: float | None
+
+
+@dataclass(frozen=True)
+class UsualDistance:
+    """Distances of ``pairs`` other pairs of commits that stand as many steps apart, near by on the same trajectory."""
+
+    median: float
+    low: float
+    high: float
+    pairs: int
+
+
+@dataclass(frozen=True)
+class CourseResult:
+    """How a difference stands to a lineage's steps. ``apart``: how many steps lie between two commits of one
+    trajectory, of ``path`` together; distance / path is 1 on a straight line and 1/√apart on a random walk. ``usual``:
+    of pairs as far ``apart``, of neighbours where ``apart`` is None. ``like``: as far as commits so many steps apart
+    near by, None where it is beyond the ``farthest`` of these.
+    """
+
+    lineage: str
+    apart: int | None
+    path: float | None
+    usual: UsualDistance | None
+    like: float | None
+    farthest: float | None
 
 
 @dataclass(frozen=True)
 class DiffResult:
     """``relative_distance`` is distance / rms of the two norms (independent models ≈ 1.41). ``steps`` is the distance
-    in units of the lineage's median step where both sides stand in lineages, else None; ``verdict`` says it in words.
+    in units of the lineage's median step where a side stands in a lineage, else None; ``verdict`` says it in words.
     ``compared`` counts the trainable values that all this is about, ``coverage`` is their share of the smaller model.
     """
 
@@ -211,6 +288,9 @@ class DiffResult:
     verdict: str = ""
     compared: int = 0
     coverage: float = 1.0
+    layers: tuple[LayerDiff, ...] = ()
+    moved: MovedUnits | None = None
+    course: CourseResult | None = None
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
-"""`mvc diff`: how far two models are apart, and in which tensors."""
+"""`mvc diff`: how far two models are apart, and in which tensors or layers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import click
 
@@ -10,38 +10,119 @@ from mvc.cli import completing, output
 from mvc.cli.messages import paint
 from mvc.cli.opening import open_workspace
 from mvc.cli.options import Session, json_option, pass_session, tensor_option
-from mvc.cli.text import bar, count, escape, fit, number, pad, percent, width
+from mvc.cli.text import bar, columns, count, escape, fit, number, pad, percent, width
 from mvc.porcelain.diff import diff
-from mvc.porcelain.results import DiffResult, TensorDiff
+from mvc.porcelain.results import CourseResult, DiffResult, LayerDiff, TensorDiff
 
 #: rows shown before the rest is summed up
 ROWS = 40
+#: a tensor in which at most this share of the values changed is said to have changed in few
+FEW = 0.1
 _STYLE = {"added": "good", "removed": "bad", "reshaped": "warn", "recast": "warn", "changed": "bar", "identical": "dim"}
 
 
-def render(result: DiffResult, columns: int, rows: int | None = ROWS) -> Iterator[str]:
-    """Tensors by share of the squared distance, then the whole, as `git diff --stat` ends."""
+def render(result: DiffResult, room: int, *, by: str | None = None, rows: int | None = ROWS) -> Iterator[str]:
+    """Tensors or layers by share of the squared distance, then the whole, as `git diff --stat` ends.
+
+    ``by`` "tensor" or "layer"; None: layers where there are more tensors than ``rows``, unless all are asked for.
+    """
     changed = [row for row in result.tensors if row.status != "identical"]
-    shown = changed if rows is None else changed[:rows]
-    names = [fit(escape(row.name), max(16, columns - 46), keep="both") for row in shown]
-    widest = max((width(name) for name in names), default=0)
-    largest = max((row.share or 0.0 for row in shown), default=0.0)
-    for name, row in zip(names, shown, strict=True):
-        yield f" {pad(name, widest)}  {_figures(row, largest)}".rstrip()
-    if len(changed) > len(shown):
-        rest = sum(row.share or 0.0 for row in changed[len(shown) :])
-        yield paint(f" … {len(changed) - len(shown):,} more, {percent(rest)} of the change (--all shows them)", "dim")
+    layers = [layer for layer in result.layers if layer.identical < layer.tensors]
+    if by is None:
+        by = "layer" if rows is not None and len(changed) > rows and len(layers) < len(changed) else "tensor"
+    listed: Sequence[TensorDiff | LayerDiff] = changed if by == "tensor" else layers
+    shown = listed if rows is None else listed[:rows]
+    yield from _table(shown, room)
+    if len(listed) > len(shown):
+        rest = sum(row.share or 0.0 for row in listed[len(shown) :])
+        yield paint(f" … {len(listed) - len(shown):,} more, {percent(rest)} of the change (--all shows them)", "dim")
+    if by == "layer":
+        yield paint(f" ({count(len(layers), 'layer')}; --by tensor lists what is in them)", "dim")
+    yield from _spectra([row for row in changed if row.spectra][:rows], room)
     if changed:
         yield ""
+    yield from _summary(result, changed)
+
+
+def _table(rows: Sequence[TensorDiff | LayerDiff], room: int) -> Iterator[str]:
+    notes = [_note(row) for row in rows]
+    noted = (width(text) for row, (text, _) in zip(rows, notes, strict=True) if text and row.distance is not None)
+    beside = 34 + max((2 + columns for columns in noted), default=0)
+    names = [fit(escape(row.name), max(16, room - beside), keep="both") for row in rows]
+    widest = max((width(name) for name in names), default=0)
+    largest = max((row.share or 0.0 for row in rows), default=0.0)
+    for name, row, (text, style) in zip(names, rows, notes, strict=True):
+        figures = ""
+        if row.distance is not None:
+            share = pad("" if row.share is None else percent(row.share), 6, right=True)
+            relative = pad(number(row.relative_distance), 8, right=True)
+            figures = f"{share} {paint(bar(row.share, largest, 10), 'bar')} {relative} rel  "
+        yield f" {pad(name, widest)}  {figures}{paint(text, style)}".rstrip()
+
+
+def _note(row: TensorDiff | LayerDiff) -> tuple[str, str]:
+    """What is special about a row, and its style."""
+    if isinstance(row, LayerDiff):
+        same = f", {row.identical:,} identical" if row.identical else ""
+        return f"{count(row.tensors, 'tensor')}{same}", "dim"
+    if row.distance is None:
+        return f"{row.status}, {count(row.numel, 'value')}", _STYLE[row.status]
+    if row.nonfinite:
+        return f"{row.nonfinite:,} not finite", "bad"
+    words: list[str] = [] if row.status == "changed" else [row.status]
+    if row.matched is not None:
+        words.append(f"units moved: {number(row.matched, 2)} left")
+    elif _few(row):
+        words.append(f"{row.changed:,} of {count(row.numel, 'value')}")
+    elif row.rank is not None:
+        words.append(f"rank {row.rank}")
+    return ", ".join(words), "warn" if row.status == "recast" else "head"
+
+
+def _few(row: TensorDiff) -> bool:
+    return row.changed is not None and 0 < row.changed <= FEW * row.numel
+
+
+def _spectra(rows: Sequence[TensorDiff], room: int) -> Iterator[str]:
+    """Spectral norms and stable ranks of matrices."""
+    if not rows:
+        return
+    yield ""
+    table = [("matrix", "spectral norm", "stable rank", "norm of change", "its rank")]
+    for row in rows:
+        assert row.spectra is not None
+        before, after, change = row.spectra.before, row.spectra.after, row.spectra.change
+        norms = f"{number(before.spectral_norm)} → {number(after.spectral_norm)}"
+        ranks = f"{number(before.stable_rank)} → {number(after.stable_rank)}"
+        name = fit(escape(row.name), max(12, room - 60), keep="both")
+        table.append((name, norms, ranks, number(change.spectral_norm), number(change.stable_rank)))
+    head, *lines = columns(table, right=(3, 4))
+    yield f" {paint(head, 'dim')}"
+    yield from (f" {line}" for line in lines)
+
+
+def _summary(result: DiffResult, changed: Sequence[TensorDiff]) -> Iterator[str]:
     yield _counts(result)
+    yield from _kinds(changed)
     if result.coverage < 1:
         values = count(result.compared, "value")
         yield f"compared on what both share: {values}, {percent(result.coverage)} of the smaller model"
+    largest = max((row.max_abs or 0.0 for row in changed), default=0.0)
     yield (
         f"distance {paint(number(result.distance), 'head')}"
         f" · relative {number(result.relative_distance)} · cosine {number(result.cosine, 4)}"
+        + (f" · largest change {number(largest)}" if largest else "")
         + (f" · {paint(number(result.steps, 2), 'head')} median steps" if result.steps is not None else "")
     )
+    if result.moved is not None:
+        moved = result.moved
+        yield (
+            f"{paint('units permuted', 'warn')}: {moved.moved:,} of {moved.units:,}; put back: "
+            f"distance {paint(number(moved.distance), 'head')} · relative {number(moved.relative_distance)}"
+            f" · cosine {number(moved.cosine, 4)}"
+        )
+    if result.course is not None and (path := _path(result.course, result.distance)):
+        yield path
     bad = sum(row.nonfinite for row in result.tensors)
     if bad:
         yield paint(f"{count(bad, 'value')} not finite, left out of all distances", "bad")
@@ -49,14 +130,27 @@ def render(result: DiffResult, columns: int, rows: int | None = ROWS) -> Iterato
         yield escape(result.verdict)
 
 
-def _figures(row: TensorDiff, largest: float) -> str:
-    if row.distance is None:
-        return f"{paint(row.status, _STYLE[row.status])}  {count(row.numel, 'value')}"
-    share = pad("" if row.share is None else percent(row.share), 7, right=True)
-    kind = "" if row.status == "changed" else f"  {paint(row.status, _STYLE[row.status])}"
-    bad = f"  {paint(f'{row.nonfinite:,} not finite', 'bad')}" if row.nonfinite else ""
-    relative = pad(number(row.relative_distance), 8, right=True)
-    return f"{share} {paint(bar(row.share, largest, 10), 'bar')}  {relative} rel{kind}{bad}"
+def _kinds(changed: Sequence[TensorDiff]) -> Iterator[str]:
+    """What the changes of single tensors have in common."""
+    ranks = sorted(row.rank for row in changed if row.rank is not None and not _few(row))
+    if ranks:
+        span = f"rank {ranks[0]}" if ranks[0] == ranks[-1] else f"ranks {ranks[0]} to {ranks[-1]}"
+        where = f"{len(ranks):,} of {count(len(changed), 'changed tensor')}"
+        yield f"{paint('low rank', 'head')}: the change of {where} has {span}, as a merged adapter's"
+    few = [row for row in changed if _few(row)]
+    if few:
+        values, all_ = sum(row.changed or 0 for row in few), sum(row.numel for row in few)
+        where = f"{len(few):,} of {count(len(changed), 'changed tensor')}"
+        yield f"{paint('sparse', 'head')}: in {where} only {values:,} of {count(all_, 'value')} changed"
+
+
+def _path(course: CourseResult, distance: float) -> str:
+    """How straight the way between two commits of one trajectory is."""
+    if course.path is None or course.apart is None or course.apart < 2 or not course.path:
+        return ""
+    straight, walk = distance / course.path, course.apart**-0.5
+    steps = f"{course.apart} steps of {number(course.path)} together"
+    return f"{steps}: {straight:.2f} straight, where a random walk would be {walk:.2f}"
 
 
 def _counts(result: DiffResult) -> str:
@@ -71,20 +165,35 @@ def _counts(result: DiffResult) -> str:
 @click.argument("a", metavar="A", shell_complete=completing.revisions)
 @click.argument("b", metavar="B", shell_complete=completing.revisions)
 @tensor_option
-@click.option("--all", "everything", is_flag=True, help="List every changed tensor.")
+@click.option("--by", type=click.Choice(["tensor", "layer"]), help="List tensors, or the modules that they belong to.")
+@click.option("--depth", type=click.IntRange(1), metavar="N", help="Layers are the first N parts of tensors' names.")
+@click.option("--spectra", is_flag=True, help="Also spectral norm and stable rank of each matrix and its change.")
+@click.option("--all", "everything", is_flag=True, help="List every row.")
 @click.option("--exit-code", is_flag=True, help="Exit with 1 if the models differ.")
 @json_option
 @pass_session
 def command(
-    session: Session, a: str, b: str, tensor: str | None, everything: bool, exit_code: bool, as_json: bool
+    session: Session,
+    a: str,
+    b: str,
+    tensor: str | None,
+    by: str | None,
+    depth: int | None,
+    spectra: bool,
+    everything: bool,
+    exit_code: bool,
+    as_json: bool,
 ) -> int:
     """Show how far apart A and B are: overall, in steps of the lineage, and tensor by tensor.
 
     A and B are revisions or checkpoint files.
     """
-    result = diff(open_workspace(session), a, b, tensor=tensor, directory=session.directory)
+    workspace = open_workspace(session)
+    result = diff(workspace, a, b, tensor=tensor, depth=depth, spectra=spectra, directory=session.directory)
     if as_json:
         output.emit_json(result, "diff")
     else:
-        output.emit_lines(render(result, output.text_width(), None if everything else ROWS), paged=True)
+        by = "layer" if by is None and depth is not None else by
+        lines = render(result, output.text_width(), by=by, rows=None if everything else ROWS)
+        output.emit_lines(lines, paged=True)
     return int(exit_code and any(row.status != "identical" for row in result.tensors))

@@ -1,0 +1,58 @@
+"""Whether b is a with hidden units in other places. Owns that question for two models; decides nothing about lineages.
+
+Asked only where matrices are as far apart as strangers' are, so that it costs nothing otherwise: all that a group of
+units moves through must be. Then both models' tensors of such groups are held in memory. Refuses models without a
+permutation spec, and those too large to match at once. Imported by its name, and late: it needs SciPy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from mvc.geometry import PermutationSpec, TensorComparison, compare_tensors, head_sizes
+from mvc.geometry.matching import apply, beyond_strangers, choose_heads, match_units, orders
+from mvc.geometry.permutations import Floats
+from mvc.objects import Checkpoint, read_array
+from mvc.porcelain.permuted import BEYOND, symmetry
+
+
+@dataclass(frozen=True)
+class Moved:
+    """``moved`` of ``units`` hidden units stand elsewhere; figures of the tensors they are in with all put back."""
+
+    moved: int
+    units: int
+    parts: Mapping[str, TensorComparison]
+
+
+def moved_units(a: Checkpoint, b: Checkpoint, names: Collection[str], far: Collection[str]) -> Moved | None:
+    """The units of b that stand elsewhere than in a; ``names`` of the trainable tensors of both, ``far`` of matrices.
+
+    None where no units moved, or where b with its units put back is hardly nearer to a than a stranger would be.
+    """
+    shapes = {name: b.specs[name].shape for name in names}
+    spec = symmetry({name: b.specs[name] for name in names}, sorted(names))
+    if spec is None:
+        return None
+    if head_sizes(shapes):
+        spec = (choose_heads(_doubles(a, names), _doubles(b, names), shapes) or spec).among(sorted(names))
+    matrices = {name for name, shape in shapes.items() if len(shape) > 1}
+    apart = [units for units in spec.units if {axis.tensor for axis in units.axes} & matrices <= frozenset(far)]
+    groups = PermutationSpec(tuple(apart), spec.heads)
+    if not apart:
+        return None
+    x, y = _doubles(a, groups.tensors), _doubles(b, groups.tensors)
+    matching = match_units(x, y, groups)
+    if matching.cosine < BEYOND or beyond_strangers(x, y, groups, matching.cosine) < BEYOND:
+        return None
+    back = apply(y, groups, matching)
+    moved = sum(int(np.count_nonzero(order != np.arange(order.size))) for order in orders(groups, matching))
+    parts = {name: compare_tensors(x[name], back[name]) for name in sorted(groups.tensors)}
+    return Moved(moved, sum(units.size for units in spec.units), parts) if moved else None
+
+
+def _doubles(checkpoint: Checkpoint, names: Iterable[str]) -> dict[str, Floats]:
+    return {name: read_array(checkpoint, name).astype(np.float64) for name in names}
