@@ -1,28 +1,38 @@
-"""Weights as points: which tensors make the point, sketches of them, distances between them, their symmetries.
+"""Weights as points: which tensors make the point, sketches of them, distances between them, their symmetries,
+their spectra.
 
 `mvc.geometry.matching` and `mvc.geometry.explaining` are imported by their own names: they need SciPy, which is slow
 to load.
 """
 
+from mvc.geometry.bulk import Bulk
 from mvc.geometry.distances import TensorComparison, combine, compare_tensors, distance
 from mvc.geometry.layers import Architecture, architecture_of, trainable
 from mvc.geometry.layouts import derive
 from mvc.geometry.permutations import Axis, PermutationSpec, Scaling, Units, permute, rescale
 from mvc.geometry.scales import balance, fit_scales
 from mvc.geometry.sketches import EXACT, VERSION, WIDTH, Signature, sign_tensor, signature_length
+from mvc.geometry.spectra import Spectrum, spectrum
+from mvc.geometry.statistics import EXTREMES, TRIMMED, layer_statistics, statistic_names, tensor_statistics
+from mvc.geometry.tails import PowerLaw, fit_tail, plausibility
 from mvc.geometry.transformers import head_sizes
 from mvc.geometry.transforms import Made, transform
 
 __all__ = [
     "EXACT",
+    "EXTREMES",
+    "TRIMMED",
     "VERSION",
     "WIDTH",
     "Architecture",
     "Axis",
+    "Bulk",
     "Made",
     "PermutationSpec",
+    "PowerLaw",
     "Scaling",
     "Signature",
+    "Spectrum",
     "TensorComparison",
     "Units",
     "architecture_of",
@@ -32,11 +42,17 @@ __all__ = [
     "derive",
     "distance",
     "fit_scales",
+    "fit_tail",
     "head_sizes",
+    "layer_statistics",
     "permute",
+    "plausibility",
     "rescale",
     "sign_tensor",
     "signature_length",
+    "spectrum",
+    "statistic_names",
+    "tensor_statistics",
     "trainable",
     "transform",
 ]

@@ -93,8 +93,8 @@ class Repository:
     def resolve(self, revision: str) -> str:
         return resolve(self._workspace, revision, Path())
 
-    def show(self, revision: str = "HEAD") -> results.ShowResult:
-        return show(self._workspace, revision)
+    def show(self, revision: str = "HEAD", *, spectra: bool = False, bootstrap: int = 0) -> results.ShowResult:
+        return show(self._workspace, revision, spectra=spectra, bootstrap=bootstrap)
 
     def status(self, *paths: PathLike) -> results.StatusResult:
         return status(self._workspace, [Path(path) for path in paths])

@@ -6,14 +6,26 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from mvc.porcelain.progress import Report, silent
 from mvc.porcelain.reading import History
 from mvc.porcelain.results import MixtureWeight, ShowResult, TensorRow, to_json
 from mvc.porcelain.revisions import resolve
+from mvc.porcelain.spectra import layer_spectra
 from mvc.porcelain.workspace import Workspace
 
 
-def show(workspace: Workspace, revision: str, *, directory: Path = Path()) -> ShowResult:
-    """``revision`` may be a pointer, seen from ``directory``. Raises NotFoundError, IntegrityError."""
+def show(
+    workspace: Workspace,
+    revision: str,
+    *,
+    directory: Path = Path(),
+    spectra: bool = False,
+    bootstrap: int = 0,
+    progress: Report | None = None,
+) -> ShowResult:
+    """``revision`` may be a pointer, seen from ``directory``. ``spectra`` reads every trainable tensor; ``bootstrap``
+    samples then say whether its tail is a power law's. Raises NotFoundError, IntegrityError.
+    """
     repository = workspace.repository
     commit_id = resolve(workspace, revision, directory)
     commit = repository.commit(commit_id)
@@ -41,6 +53,9 @@ def show(workspace: Workspace, revision: str, *, directory: Path = Path()) -> Sh
             for file in manifest.files
             for entry in file.tensors
         ),
+        spectra=layer_spectra(repository.checkpoint(commit_id), bootstrap=bootstrap, progress=progress or silent)
+        if spectra
+        else None,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import click
@@ -13,7 +14,10 @@ from mvc.cli.messages import paint
 from mvc.cli.mixtures import Source, mixture_lines
 from mvc.cli.opening import open_workspace
 from mvc.cli.options import Session, json_option, pass_session
+from mvc.cli.progress import progress
+from mvc.cli.spectra import spectral_lines
 from mvc.cli.text import columns, count, escape, fit, number, percent, short, size
+from mvc.porcelain.progress import silent
 from mvc.porcelain.results import OverlapResult, ShowResult
 from mvc.porcelain.show import show
 
@@ -45,7 +49,10 @@ def render(result: ShowResult, room: int, rows: int | None = ROWS) -> Iterator[s
         yield from _inference(result.inference, room)
     yield ""
     yield from _files(result)
-    yield from _tensors(result, room, rows)
+    if result.spectra is None:
+        yield from _tensors(result, room, rows)
+    else:
+        yield from spectral_lines(result.spectra, room, rows)
 
 
 def _inference(inference: Mapping[str, Any], room: int) -> Iterator[str]:
@@ -109,12 +116,32 @@ def _tensors(result: ShowResult, room: int, rows: int | None) -> Iterator[str]:
 @click.command()
 @click.argument("revision", default="HEAD", metavar="[REV]", shell_complete=completing.revisions)
 @click.option("--all", "everything", is_flag=True, help="List every tensor.")
+@click.option("--spectra", is_flag=True, help="For every tensor its statistics and its spectrum.")
+@click.option(
+    "--bootstrap",
+    type=click.IntRange(20, 10_000),
+    metavar="N",
+    default=None,
+    help="With --spectra: whether a tail is a power law's at all, from N samples of each.",
+)
 @json_option
 @pass_session
-def command(session: Session, revision: str, everything: bool, as_json: bool) -> None:
+def command(
+    session: Session, revision: str, everything: bool, spectra: bool, bootstrap: int | None, as_json: bool
+) -> None:
     """Show one commit (HEAD unless given): what was recorded, what was inferred from its weights and how sure that is,
     and its tensors."""
-    result = show(open_workspace(session), revision, directory=session.directory)
+    if bootstrap is not None and not spectra:
+        raise click.UsageError("--bootstrap needs --spectra")
+    with progress("spectra") if spectra else nullcontext(silent) as report:
+        result = show(
+            open_workspace(session),
+            revision,
+            directory=session.directory,
+            spectra=spectra,
+            bootstrap=bootstrap or 0,
+            progress=report,
+        )
     if as_json:
         output.emit_json(result, "show")
     else:
