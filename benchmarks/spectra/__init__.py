@@ -1,0 +1,1 @@
+"""How long a layer's spectrum takes."""
