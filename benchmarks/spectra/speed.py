@@ -2,8 +2,8 @@
 
     python -m benchmarks.spectra.speed
 
-Prints a Markdown table: eigenvalues, all of `mvc.geometry.spectrum`, `numpy.linalg.svd` without vectors on the same
-float32 matrix widened to float64, and svd over eigenvalues. Best of three.
+Prints a Markdown table: eigenvalues, all of `mvc.geometry.layer_spectrum`, `numpy.linalg.svd` without vectors on the
+same float32 matrix widened to float64, and svd over eigenvalues. Best of three.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from mvc.geometry import spectrum
+from mvc.geometry import layer_spectrum
 from mvc.geometry.spectra import eigenvalues
 from mvc.papers.tables import table_head, table_row
 
@@ -36,7 +36,7 @@ def main() -> None:
         weight = np.random.default_rng(0).normal(size=shape).astype(np.float32)
         slices = np.moveaxis(weight.reshape(*shape[:2], -1), 2, 0).astype(np.float64)
         values = best(lambda weight=weight: eigenvalues(weight))
-        whole = best(lambda weight=weight: spectrum(weight))
+        whole = best(lambda weight=weight: layer_spectrum(weight))
         svd = best(lambda slices=slices: np.linalg.svd(slices, compute_uv=False))
         name = "×".join(map(str, shape))
         print(table_row((name, f"{values:.3f}", f"{whole:.3f}", f"{svd:.3f}", f"{svd / values:.1f}")), flush=True)

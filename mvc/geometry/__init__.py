@@ -1,5 +1,5 @@
-"""Weights as points: which tensors make the point, sketches of them, distances between them, their symmetries,
-their spectra.
+"""Weights as points: which tensors make the point, sketches of them, distances between them, their symmetries
+and spectra.
 
 `mvc.geometry.matching` and `mvc.geometry.explaining` are imported by their own names: they need SciPy, which is slow
 to load.
@@ -12,7 +12,7 @@ from mvc.geometry.layouts import derive
 from mvc.geometry.permutations import Axis, PermutationSpec, Scaling, Units, permute, rescale
 from mvc.geometry.scales import balance, fit_scales
 from mvc.geometry.sketches import EXACT, VERSION, WIDTH, Signature, sign_tensor, signature_length
-from mvc.geometry.spectra import Spectrum, spectrum
+from mvc.geometry.spectra import LayerSpectrum, layer_spectrum
 from mvc.geometry.statistics import EXTREMES, TRIMMED, layer_statistics, statistic_names, tensor_statistics
 from mvc.geometry.tails import PowerLaw, fit_tail, plausibility
 from mvc.geometry.transformers import head_sizes
@@ -27,12 +27,12 @@ __all__ = [
     "Architecture",
     "Axis",
     "Bulk",
+    "LayerSpectrum",
     "Made",
     "PermutationSpec",
     "PowerLaw",
     "Scaling",
     "Signature",
-    "Spectrum",
     "TensorComparison",
     "Units",
     "architecture_of",
@@ -44,13 +44,13 @@ __all__ = [
     "fit_scales",
     "fit_tail",
     "head_sizes",
+    "layer_spectrum",
     "layer_statistics",
     "permute",
     "plausibility",
     "rescale",
     "sign_tensor",
     "signature_length",
-    "spectrum",
     "statistic_names",
     "tensor_statistics",
     "trainable",

@@ -32,7 +32,7 @@ _ROWS = 1 << 12
 
 
 @dataclass(frozen=True)
-class Spectrum:
+class LayerSpectrum:
     """Figures of one layer.
 
     ``rows`` ≥ ``columns`` of each of its ``slices`` matrices. ``spectral_norm`` is the largest singular value,
@@ -56,7 +56,7 @@ class Spectrum:
         return _positive(self.eigenvalues, self.rows)
 
 
-def spectrum(array: npt.NDArray[Any]) -> Spectrum | str:
+def layer_spectrum(array: npt.NDArray[Any]) -> LayerSpectrum | str:
     """The spectrum of one weight of any float dtype, or the reason why it has none."""
     if reason := spectrum_refused(array.shape):
         return reason
@@ -76,7 +76,7 @@ def spectrum(array: npt.NDArray[Any]) -> Spectrum | str:
         silence += (f"{len(positive)} eigenvalues above zero, an exponent needs {FEWEST}",)
     elif tail is None:
         silence += ("all eigenvalues alike, no tail",)
-    return Spectrum(
+    return LayerSpectrum(
         rows,
         columns,
         slices,

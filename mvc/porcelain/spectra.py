@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import numpy as np
 
-from mvc.geometry import EXTREMES, PowerLaw, Spectrum, plausibility, spectrum, tensor_statistics, trainable
+from mvc.geometry import EXTREMES, LayerSpectrum, PowerLaw, layer_spectrum, plausibility, tensor_statistics, trainable
 from mvc.objects import Checkpoint, read_array
 from mvc.porcelain.progress import Report, silent
 from mvc.porcelain.results import SpectralRow
@@ -27,7 +27,7 @@ def layer_spectra(checkpoint: Checkpoint, *, bootstrap: int = 0, progress: Repor
         array = read_array(checkpoint, name)
         figures = tensor_statistics(array)
         statistics = {key: float(x) if math.isfinite(x) else None for key, x in zip(_FIGURES, figures, strict=True)}
-        found = spectrum(array)
+        found = layer_spectrum(array)
         if isinstance(found, str):
             rows.append(SpectralRow(name, spec.shape, statistics, silence=(found,)))
             continue
@@ -51,7 +51,7 @@ def layer_spectra(checkpoint: Checkpoint, *, bootstrap: int = 0, progress: Repor
     return tuple(rows)
 
 
-def _plausibility(found: Spectrum, tail: PowerLaw | None, samples: int) -> float | None:
+def _plausibility(found: LayerSpectrum, tail: PowerLaw | None, samples: int) -> float | None:
     if tail is None or not samples:
         return None
     return plausibility(found.positive, tail, np.random.default_rng(0), samples)

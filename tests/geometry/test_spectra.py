@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mvc.geometry.bulk import fit_bulk, marchenko_pastur_edge, marchenko_pastur_median
-from mvc.geometry.spectra import Spectrum, eigenvalues, spectrum
+from mvc.geometry.spectra import LayerSpectrum, eigenvalues, layer_spectrum
 from mvc.geometry.tails import fit_tail, plausibility
 
 SHAPES = [(64, 64), (256, 64), (48, 300), (32, 16, 3, 3), (16, 40, 5)]
@@ -19,9 +19,9 @@ def random_weight(shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
     return 0.05 * np.random.default_rng(seed).normal(size=shape)
 
 
-def read(array: np.ndarray) -> Spectrum:
-    found = spectrum(array)
-    assert isinstance(found, Spectrum)
+def read(array: np.ndarray) -> LayerSpectrum:
+    found = layer_spectrum(array)
+    assert isinstance(found, LayerSpectrum)
     return found
 
 
@@ -116,7 +116,7 @@ def test_every_float_dtype(dtype: type) -> None:
     ],
 )
 def test_silence_with_its_reason(weight: np.ndarray, reason: str) -> None:
-    assert spectrum(weight) == reason
+    assert layer_spectrum(weight) == reason
 
 
 def test_a_small_layer_has_norms_and_no_more() -> None:

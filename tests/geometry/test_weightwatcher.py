@@ -18,7 +18,7 @@ import pytest
 
 from mvc.formats import open_checkpoint
 from mvc.geometry.bulk import marchenko_pastur_edge
-from mvc.geometry.spectra import FEWEST, Spectrum, spectrum
+from mvc.geometry.spectra import FEWEST, LayerSpectrum, layer_spectrum
 from mvc.geometry.tails import fit_tail
 from mvc.objects import read_array
 
@@ -51,9 +51,9 @@ def real_layers(real: Callable[[str], Path], package: str, pattern: str, globs: 
         return {name: np.array(read_array(opened, name)) for name in names}
 
 
-def read(array: np.ndarray) -> Spectrum:
-    found = spectrum(array)
-    assert isinstance(found, Spectrum)
+def read(array: np.ndarray) -> LayerSpectrum:
+    found = layer_spectrum(array)
+    assert isinstance(found, LayerSpectrum)
     return found
 
 
