@@ -3,6 +3,7 @@
 from mvc.formats.base import CheckpointFile, NamedTensor
 from mvc.formats.checkpoint import CheckpointKind, OpenedCheckpoint, open_checkpoint
 from mvc.formats.finding import Found, find_checkpoints
+from mvc.formats.lfs import LfsPointer, find_git, open_source, parse_lfs_pointer
 from mvc.formats.names import canonical_names
 from mvc.formats.reading import open_file, open_opaque
 from mvc.formats.restore import assemble, digest_of, skeleton_of
@@ -12,8 +13,6 @@ from mvc.formats.sniff import (
     POINTER_SUFFIX,
     READABLE,
     Kind,
-    LfsPointer,
-    parse_lfs_pointer,
     sniff_path,
 )
 from mvc.formats.source import printable
@@ -34,9 +33,11 @@ __all__ = [
     "canonical_names",
     "digest_of",
     "find_checkpoints",
+    "find_git",
     "open_checkpoint",
     "open_file",
     "open_opaque",
+    "open_source",
     "parse_lfs_pointer",
     "printable",
     "skeleton_of",

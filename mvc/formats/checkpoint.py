@@ -17,8 +17,10 @@ from typing import Literal, Self
 
 from mvc.errors import FormatError, IncompleteError, InputError
 from mvc.formats.base import CheckpointFile
+from mvc.formats.lfs import open_source
 from mvc.formats.names import canonical_names
-from mvc.formats.reading import open_file, open_opaque
+from mvc.formats.opaque import OpaqueFile
+from mvc.formats.reading import open_file
 from mvc.formats.sharded import INDEX_SUFFIX, ShardIndex, check_contents, check_present, find_index, read_index
 from mvc.formats.source import printable
 from mvc.formats.trainer import index_of, is_trainer, list_files, open_member, read_step, weight_names
@@ -147,7 +149,7 @@ def _open_directory(path: Path, stack: ExitStack) -> OpenedCheckpoint:
 
 def _open_shards(path: Path, index: ShardIndex, stack: ExitStack) -> OpenedCheckpoint:
     shards = _read_shards(index, stack)
-    files = {**shards, index.path.name: _entered(open_opaque(index.path), stack)}
+    files = {**shards, index.path.name: _entered(OpaqueFile(open_source(index.path)), stack)}
     return OpenedCheckpoint(path, "sharded", sorted(files.items()))
 
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from mvc.errors import FormatError, IncompleteError, MvcError
+from mvc.errors import FormatError, IncompleteError, MvcError, PointerError
+from mvc.formats.lfs import fetched_object
 from mvc.formats.sharded import INDEX_SUFFIX, check_present, find_index, read_index
 from mvc.formats.sniff import POINTER_SUFFIX, READABLE, sniff_path
 from mvc.formats.source import printable
@@ -116,12 +117,14 @@ def _look_at_file(path: Path, usual: bool) -> Found | None:
     """None for a file that is no checkpoint and is not named as one."""
     try:
         kind = sniff_path(path)
+        if kind == "lfs-pointer":
+            kind = sniff_path(fetched_object(path))
+    except PointerError as error:
+        return Found(path, "blocked", f"a Git LFS pointer, not fetched; {error.hint}") if usual else None
     except MvcError as error:
         return Found(path, "bad", error.message) if usual or path.name.endswith(POINTER_SUFFIX) else None
     if kind in READABLE:
         return Found(path, "complete")
-    if kind == "lfs-pointer" and usual:
-        return Found(path, "blocked", f"{printable(path.name)} is a Git LFS pointer; the weights were not fetched")
     if path.name.endswith(POINTER_SUFFIX):
         return Found(path, "pointer")  # also a damaged one: whoever reads it says what is wrong
     if kind == "mvc-pointer" and usual:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mvc.errors import FormatError
 from mvc.formats.base import CheckpointFile
+from mvc.formats.lfs import open_source
 from mvc.formats.npz import NpzFile
 from mvc.formats.opaque import OpaqueFile
 from mvc.formats.safetensors import SafetensorsFile
@@ -17,11 +18,12 @@ from mvc.objects import Role
 
 
 def open_file(path: Path, role: Role | None = None) -> CheckpointFile:
-    """The file, opened; names are those in the file. With ``role``, all its tensors have that role.
+    """The file, or the object that a Git LFS pointer stands for, opened; names are those in the file. With
+    ``role``, all its tensors have that role.
 
     Raises FormatError (PointerError, ChangedError) or NotFoundError; nothing stays open then.
     """
-    source = FileSource(path)
+    source = open_source(path)
     try:
         match sniff(source):
             case "safetensors":
@@ -46,5 +48,5 @@ def open_file(path: Path, role: Role | None = None) -> CheckpointFile:
 
 
 def open_opaque(path: Path) -> OpaqueFile:
-    """The file, opened without a look inside."""
+    """The file, opened without a look inside; a pointer is a pointer."""
     return OpaqueFile(FileSource(path))

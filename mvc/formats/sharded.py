@@ -15,7 +15,8 @@ from typing import Any
 
 from mvc.errors import FormatError, IncompleteError
 from mvc.formats.base import CheckpointFile
-from mvc.formats.source import FileSource, printable
+from mvc.formats.lfs import open_source
+from mvc.formats.source import printable
 
 INDEX_SUFFIX = ".index.json"
 MAX_INDEX = 256 * 1024 * 1024
@@ -48,7 +49,7 @@ class ShardIndex:
 
 def read_index(path: Path) -> ShardIndex:
     """Raises FormatError for what is no index or names a shard outside its directory."""
-    source = FileSource(path)
+    source = open_source(path)
     try:
         if source.size > MAX_INDEX:
             raise FormatError(f"{printable(path)} is too large for an index", hint=f"the limit is {MAX_INDEX} bytes")

@@ -6,8 +6,6 @@ pointer is never mistaken for weights.
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NoReturn
 
@@ -30,7 +28,6 @@ POINTER_SUFFIX = ".mvc"
 
 #: torch's 0x1950a86a20f9469cfc6c as any pickle protocol from 2 on writes it
 _LEGACY_MAGIC = b"\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
-_POINTER_LIMIT = 4096
 _FOREIGN = (
     (b"\x89HDF\r\n\x1a\n", 0, "an HDF5 file"),
     (b"GGUF", 0, "a GGUF file"),
@@ -40,16 +37,6 @@ _FOREIGN = (
     (b"\x28\xb5\x2f\xfd", 0, "a zstd file"),
     (b"PK", 0, "a zip archive without tensors"),
 )
-_OID = re.compile(rb"^oid sha256:([0-9a-f]{64})$", re.MULTILINE)
-_SIZE = re.compile(rb"^size ([0-9]{1,18})$", re.MULTILINE)
-
-
-@dataclass(frozen=True, slots=True)
-class LfsPointer:
-    """What a Git LFS pointer says of the file it stands for: SHA-256 (hex) and size in bytes."""
-
-    oid: str
-    size: int
 
 
 def sniff(source: FileSource) -> Kind:
@@ -77,14 +64,6 @@ def sniff_path(path: Path) -> Kind:
         return sniff(source)
     finally:
         source.close()
-
-
-def parse_lfs_pointer(content: bytes) -> LfsPointer:
-    """Raises FormatError for what is no Git LFS pointer."""
-    oid, size = _OID.search(content), _SIZE.search(content)
-    if not content.startswith(LFS_MAGIC) or len(content) > _POINTER_LIMIT or oid is None or size is None:
-        raise FormatError("a Git LFS pointer is malformed", hint="run: git lfs pointer --check --file FILE")
-    return LfsPointer(oid[1].decode(), int(size[1]))
 
 
 def refuse(source: FileSource, kind: Kind) -> NoReturn:

@@ -35,6 +35,12 @@ class FileSource:
         self._status = os.fstat(self._fd)
         self.size = self._status.st_size
 
+    @property
+    def stamp(self) -> tuple[int, ...]:
+        """What of the file changes whenever it is written to."""
+        status = self._status
+        return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
     def read(self, offset: int, length: int) -> bytes | memoryview:
         """Exactly ``length`` bytes at ``offset``. Raises ChangedError where the file is no longer as it was opened."""
         if offset < 0 or length < 0 or offset + length > self.size:

@@ -14,9 +14,11 @@ from pathlib import Path
 
 from mvc.errors import FormatError
 from mvc.formats.base import CheckpointFile
-from mvc.formats.reading import open_file, open_opaque
+from mvc.formats.lfs import open_source
+from mvc.formats.opaque import OpaqueFile
+from mvc.formats.reading import open_file
 from mvc.formats.sharded import INDEX_SUFFIX, ShardIndex, find_index
-from mvc.formats.source import FileSource, printable
+from mvc.formats.source import printable
 
 #: any of these beside weights says that a trainer wrote the directory
 MARKERS = frozenset({"trainer_state.json", "training_args.bin", "optimizer.pt", "optimizer.bin", "scheduler.pt"})
@@ -77,7 +79,7 @@ def open_member(directory: Path, name: str, weights: Sequence[str]) -> Checkpoin
             # not needed to know the model: an optimizer that cannot be parsed is kept as it is
             if error.code != "bad-file" and error.code != "unknown-dtype":
                 raise
-    return open_opaque(path)
+    return OpaqueFile(open_source(path))
 
 
 def read_step(directory: Path) -> dict[str, float]:
@@ -85,7 +87,7 @@ def read_step(directory: Path) -> dict[str, float]:
     path = directory / "trainer_state.json"
     if not path.exists():
         return {}
-    source = FileSource(path)
+    source = open_source(path)
     try:
         if source.size > _MAX_STATE:
             return {}

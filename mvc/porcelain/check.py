@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from mvc.drift import RULES, About, Ruling
+from mvc.errors import PointerError
 from mvc.porcelain.case import Case, open_case
 from mvc.porcelain.evidence import Evidence, gather
 from mvc.porcelain.policy import read_policy
@@ -36,8 +37,8 @@ def check(
 
     ``since``: what is newer than that revision, see `ranges.chosen`. A file is judged where its weights are committed,
     else as if it went on from the nearest lineage tip. ``policy`` is a TOML file; the repository's unless given.
-    ``today`` decides which ignores have expired; it is today unless given. Raises InputError for a policy that cannot
-    be used.
+    ``today`` decides which ignores have expired; it is today unless given. A pointer whose weights were not fetched is
+    skipped, which its reason says. Raises InputError for a policy that cannot be used.
     """
     rules, source = read_policy(workspace.repository.layout, policy)
     day = today or datetime.now(UTC).date()
@@ -49,8 +50,13 @@ def check(
     ignored: list[Finding] = []
     commits: list[CheckedCommit] = []
     for target in targets:
-        with open_case(history, target, rules.limits) as case:
-            evidence = gather(case, siblings)
+        try:
+            with open_case(history, target, rules.limits) as case:
+                evidence = gather(case, siblings)
+        except PointerError as error:
+            reason = f"nothing was judged: {error.message}; {error.hint}"
+            commits.append(CheckedCommit(None, str(target), "skip", None, reason, blocked=True))
+            continue
         about = About(case.commit or "", "" if case.lineage is None else case.lineage.name, case.path or "")
         rulings = [ruling for item in evidence.findings if (ruling := rules.apply(item, about, day)) is not None]
         counted = [ruling for ruling in rulings if not ruling.ignored]

@@ -368,13 +368,17 @@ class Finding:
 
 @dataclass(frozen=True)
 class CheckedCommit:
-    """``score``: larger is more abnormal, comparable across commits; None where there was nothing to judge by."""
+    """``score``: larger is more abnormal, comparable across commits; None where there was nothing to judge by.
+
+    ``blocked``: nothing was judged, as the weights that the pointer under ``path`` stands for were not fetched.
+    """
 
     id: str | None
     path: str | None
     verdict: VerdictName
     score: float | None
     reason: str = ""
+    blocked: bool = False
 
 
 @dataclass(frozen=True)
