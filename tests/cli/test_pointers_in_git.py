@@ -3,29 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pytest
 from safetensors.numpy import save_file
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
-
-
-@pytest.fixture
-def git(tmp_path: Path) -> Callable[..., str]:
-    names = {f"GIT_{who}_{what}": "tester@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
-    clean = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
-
-    def run(*args: str, cwd: Path) -> str:
-        env = {**clean, **names, "HOME": str(tmp_path), "GIT_CONFIG_NOSYSTEM": "1"}
-        return subprocess.run(["git", *args], cwd=cwd, env=env, check=True, capture_output=True, text=True).stdout
-
-    return run
 
 
 def test_git_carries_the_pointer_and_mvc_the_weights(tmp_path: Path, mvc: Run, git: Callable[..., str]) -> None:

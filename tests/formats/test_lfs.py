@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,19 +19,7 @@ ARRAYS = {"w": np.arange(12, dtype=np.float32).reshape(3, 4)}
 
 
 @pytest.fixture
-def git(tmp_path: Path) -> Callable[..., None]:
-    names = {f"GIT_{who}_{what}": "x@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
-    clean = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
-
-    def run(*args: str, cwd: Path) -> None:
-        env = {**clean, **names, "HOME": str(tmp_path), "GIT_ALLOW_PROTOCOL": "file"}
-        subprocess.run(["git", *args], cwd=cwd, check=True, capture_output=True, env=env)
-
-    return run
-
-
-@pytest.fixture
-def repo(tmp_path: Path, git: Callable[..., None]) -> Path:
+def repo(tmp_path: Path, git: Callable[..., str]) -> Path:
     root = tmp_path / "repo"
     root.mkdir()
     git("init", "-q", cwd=root)
@@ -118,7 +105,7 @@ def test_an_object_that_is_damaged_after_it_was_trusted_is_refused(repo: Path) -
     assert caught.value.code == "bad-lfs-object"
 
 
-def test_a_linked_working_tree_shares_the_objects(repo: Path, git: Callable[..., None], tmp_path: Path) -> None:
+def test_a_linked_working_tree_shares_the_objects(repo: Path, git: Callable[..., str], tmp_path: Path) -> None:
     git("commit", "-q", "--allow-empty", "-m", "x", cwd=repo)
     git("worktree", "add", "-q", str(tmp_path / "linked"), cwd=repo)
     path = made(tmp_path / "linked" / "deep" / "a.safetensors")
@@ -129,7 +116,7 @@ def test_a_linked_working_tree_shares_the_objects(repo: Path, git: Callable[...,
     assert place.common.resolve() == (repo / ".git").resolve()
 
 
-def test_a_submodule_has_its_own(repo: Path, git: Callable[..., None], tmp_path: Path) -> None:
+def test_a_submodule_has_its_own(repo: Path, git: Callable[..., str], tmp_path: Path) -> None:
     inner = tmp_path / "inner"
     inner.mkdir()
     git("init", "-q", cwd=inner)
