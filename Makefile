@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint quick install clean
+.PHONY: demo test lint quick install rules clean
 
 $(VENV)/.runtime: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "mvc needs Python 3.11 or newer; set PYTHON=/path/to/python3.11"; exit 1; }
@@ -33,6 +33,10 @@ quick: $(VENV)/.test
 
 test: lint
 	$(BIN)/python -m pytest -q -n auto --with-slow --with-realdata
+
+# what docs/rules.md says of each rule comes from the catalogue
+rules: $(VENV)/.runtime
+	$(BIN)/python -m mvc.cli.rulebook docs/rules.md
 
 clean:
 	rm -rf $(VENV) demo-out build dist *.egg-info

@@ -38,8 +38,13 @@ def text_width() -> int:
 
 
 def emit_json(result: Any, schema: str) -> None:
-    """One object on stdout. ASCII, so that no name in it can steer a terminal and any encoding can carry it."""
-    click.echo(json.dumps(to_json(result, schema), ensure_ascii=True, allow_nan=True, indent=2))
+    """One object on stdout."""
+    click.echo(as_json(result, schema))
+
+
+def as_json(result: Any, schema: str) -> str:
+    """One object. ASCII, so that no name in it can steer a terminal and any encoding can carry it."""
+    return json.dumps(to_json(result, schema), ensure_ascii=True, allow_nan=True, indent=2)
 
 
 def emit_lines(lines: Iterable[str], *, paged: bool = False) -> None:

@@ -19,6 +19,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     },
     "Judge": {
         "check": "Look for abnormal drift.",
+        "explain": "Say what a rule of check means.",
         "identify": "Find which committed model a file comes from.",
     },
     "Get back": {

@@ -12,7 +12,7 @@ from pathlib import Path
 from mvc.drift import RULES, About, Ruling
 from mvc.errors import PointerError
 from mvc.porcelain.case import Case, open_case
-from mvc.porcelain.evidence import Evidence, gather
+from mvc.porcelain.evidence import gather
 from mvc.porcelain.policy import read_policy
 from mvc.porcelain.ranges import chosen
 from mvc.porcelain.reading import History
@@ -57,22 +57,18 @@ def check(
             reason = f"nothing was judged: {error.message}; {error.hint}"
             commits.append(CheckedCommit(None, str(target), "skip", None, reason, blocked=True))
             continue
-        about = About(case.commit or "", "" if case.lineage is None else case.lineage.name, case.path or "")
+        lineage = None if case.lineage is None else case.lineage.name
+        about = About(case.commit or "", lineage or "", case.path or "")
         rulings = [ruling for item in evidence.findings if (ruling := rules.apply(item, about, day)) is not None]
         counted = [ruling for ruling in rulings if not ruling.ignored]
         findings.extend(_finding(case, ruling) for ruling in counted)
         ignored.extend(_finding(case, ruling) for ruling in rulings if ruling.ignored)
-        commits.append(
-            CheckedCommit(case.commit, case.path, _verdict(counted, evidence), evidence.score, evidence.reason)
-        )
-    verdict = _worst(commit.verdict for commit in commits)
-    return CheckResult(
-        verdict, len(commits), tuple(findings), tuple(commits), tuple(ignored), None if source is None else str(source)
-    )
-
-
-def _verdict(counted: Sequence[Ruling], evidence: Evidence) -> VerdictName:
-    return _worst([*(ruling.severity for ruling in counted), "skip" if evidence.score is None else "pass"])
+        verdict = _worst([*(ruling.severity for ruling in counted), "skip" if evidence.score is None else "pass"])
+        score, reason = evidence.score, evidence.reason
+        commits.append(CheckedCommit(case.commit, case.path, verdict, score, reason, lineage=lineage))
+    whole = _worst(commit.verdict for commit in commits)
+    policy_file = None if source is None else str(source)
+    return CheckResult(whole, len(commits), tuple(findings), tuple(commits), tuple(ignored), policy_file)
 
 
 def _worst(verdicts: Iterable[str]) -> VerdictName:

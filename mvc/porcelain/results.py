@@ -371,6 +371,7 @@ class CheckedCommit:
     """``score``: larger is more abnormal, comparable across commits; None where there was nothing to judge by.
 
     ``blocked``: nothing was judged, as the weights that the pointer under ``path`` stands for were not fetched.
+    ``lineage`` is the name of the one that it stands in, or, for a file, that it was judged by.
     """
 
     id: str | None
@@ -379,6 +380,12 @@ class CheckedCommit:
     score: float | None
     reason: str = ""
     blocked: bool = False
+    lineage: str | None = None
+
+    @property
+    def key(self) -> tuple[str | None, str | None]:
+        """What its findings have as ``commit`` and ``path``."""
+        return self.id, self.path if self.id is None else None
 
 
 @dataclass(frozen=True)

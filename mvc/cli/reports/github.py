@@ -1,0 +1,41 @@
+"""A check's result as workflow commands of GitHub Actions: an annotation for each checkpoint and rule.
+
+Names come from files and may try to be commands themselves: they are one line of visible characters before anything
+else happens to them, and a line begins with nothing but our own command. GitHub shows ten errors and ten warnings of a
+step; the last line counts all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from mvc.cli.reports.words import by_rule, found_in, named, standing, summary, told, what
+from mvc.cli.text import count
+from mvc.porcelain.results import CheckedCommit, CheckResult, Finding
+
+_COMMANDS = {"fail": "error", "warn": "warning"}
+_DATA = {"%": "%25", "\r": "%0D", "\n": "%0A"}
+_PROPERTY = {**_DATA, ":": "%3A", ",": "%2C"}
+
+
+def render(result: CheckResult) -> str:
+    return "\n".join(_lines(result))
+
+
+def _lines(result: CheckResult) -> Iterator[str]:
+    for commit in result.commits:
+        for rows in by_rule(found_in(commit, result.findings)):
+            was = f" (was {standing(rows[0])})" if rows[0].ignore is not None else ""
+            yield _annotation(_COMMANDS[rows[0].severity], commit, rows, was)
+        for rows in by_rule(found_in(commit, result.ignored)):
+            yield _annotation("notice", commit, rows, f" ({standing(rows[0])})")
+    yield f"{count(result.checked, 'checkpoint')} checked: {', '.join(words for _, words in summary(result))}"
+
+
+def _annotation(command: str, commit: CheckedCommit, rows: Sequence[Finding], more: str) -> str:
+    title = _quoted(named(rows[0]), _PROPERTY)
+    return f"::{command} title={title}::{_quoted(f'{what(commit)}: {told(rows)}{more}', _DATA)}"
+
+
+def _quoted(text: str, characters: Mapping[str, str]) -> str:
+    return "".join(characters.get(char, char) for char in text)

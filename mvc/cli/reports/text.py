@@ -1,0 +1,42 @@
+"""A check's result for people: what is wrong first, commit by commit; what passed is counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mvc.cli.messages import paint
+from mvc.cli.reports.words import found_in, named, standing, summary
+from mvc.cli.text import count, escape, number, pad, short
+from mvc.porcelain.results import CheckResult, Finding
+
+#: so many commits are listed even if nothing is wrong with them
+FEW = 3
+_STYLE = {"pass": "good", "warn": "warn", "fail": "bad", "skip": "dim", "": "dim"}
+_SIGN = {"pass": "✓", "warn": "!", "fail": "✗", "skip": "·"}
+
+
+def render(result: CheckResult) -> Iterator[str]:
+    for commit in result.commits:
+        findings, ignored = found_in(commit, result.findings), found_in(commit, result.ignored)
+        quiet = commit.verdict in ("pass", "skip") and not commit.blocked and not findings and not ignored
+        if len(result.commits) > FEW and quiet:
+            continue
+        name = short(commit.id) if commit.id else escape(commit.path)
+        score = f"  score {number(commit.score)}" if commit.score is not None else ""
+        where = f"  {paint(escape(commit.path), 'dim')}" if commit.id and commit.path else ""
+        sign = paint(f"{_SIGN[commit.verdict]} {pad(commit.verdict, 4)}", _STYLE[commit.verdict])
+        yield f"{sign}  {paint(name, 'id')}{where}{score}"
+        if commit.reason:
+            yield f"        {escape(commit.reason)}"
+        yield from (f"        {line}" for finding in findings for line in _lines(finding))
+        yield from (paint(f"        {line}", "dim") for finding in ignored for line in _lines(finding, painted=False))
+    parts = [paint(words, _STYLE[verdict] if words[:2] != "0 " else "dim") for verdict, words in summary(result)]
+    yield f"{count(result.checked, 'checkpoint')} checked: {', '.join(parts)}"
+
+
+def _lines(finding: Finding, *, painted: bool = True) -> Iterator[str]:
+    rule = paint(named(finding), _STYLE[finding.severity]) if painted else named(finding)
+    tensor = f" in {escape(finding.tensor)}" if finding.tensor else ""
+    yield f"{rule}{tensor}: {escape(finding.message)}"
+    if finding.ignore is not None:
+        yield f"  {'was ' if painted else ''}{standing(finding)}"
