@@ -59,8 +59,11 @@ def summary(result: CheckResult) -> Iterator[tuple[str, str]]:
         "skip": "with too little before them to judge by",
     }
     for verdict, word in words.items():
-        number = sum(commit.verdict == verdict for commit in result.commits)
+        number = sum(commit.verdict == verdict and not commit.blocked for commit in result.commits)
         if number or verdict == "pass":
             yield verdict, f"{number:,} {word}"
+    blocked = sum(commit.blocked for commit in result.commits)
+    if blocked:
+        yield "warn", f"{blocked:,} not fetched"
     if result.ignored:
         yield "", f"{count(len(result.ignored), 'finding')} ignored"
