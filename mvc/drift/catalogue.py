@@ -86,6 +86,105 @@ _RULES = (
         misses="Changes that are as small as the noise of this lineage's steps.",
         remedy="Look at mvc diff between the step's two ends, and at what changed in data and settings.",
     ),
+    Rule(
+        "MVC009",
+        "replay",
+        "step",
+        "fail",
+        "a checkpoint that is said to be new is an older state of its lineage",
+        catches="A file whose weights equal an older commit's, or lie within a tenth of a step of it, though it is "
+        "said to follow a later one: by its declared step, by --against, or as a file beside the lineage's tip.",
+        misses="A run that went back to an older state and was trained on from there: that is a fork, and the log "
+        "shows it as one. Commits without declared steps.",
+        remedy="Look which file was written where; the finding names the commit that it equals.",
+        limit=0.1,
+        unit="steps",
+    ),
+    Rule(
+        "MVC010",
+        "wrong-run",
+        "step",
+        "fail",
+        "a checkpoint does not go on from what it is said to follow",
+        catches="A commit whose declared run, or a file whose --against, is one lineage while its weights go on "
+        "from another one, which is named; and weights that are as far from every lineage as strangers are.",
+        misses="Runs that started from the same weights and went no further apart than a run's own steps. Commits "
+        "that declare no run.",
+        remedy="Correct the declared run, or look for the checkpoint that should be there; see mvc identify.",
+        limit=None,
+        unit="",
+    ),
+    Rule(
+        "MVC012",
+        "optimiser-reset",
+        "regime",
+        "warn",
+        "the optimiser's state in the checkpoint started anew though the weights went on",
+        catches="Step counters that went back, and moments that vanished, where the file itself carries the "
+        "optimiser's state (torch.optim, a trainer's optimizer.pt).",
+        misses="Everything where the file has weights alone: a reset leaves no trace in them after an interval.",
+        remedy="Resume with the optimiser's state, or accept this as a warm start.",
+        limit=None,
+        unit="",
+    ),
+    Rule(
+        "MVC013",
+        "dead-tensor",
+        "integrity",
+        "fail",
+        "a tensor, or a block of it, is zero or constant and was not",
+        catches="Tensors whose values all became zero or all equal; runs of 16 or more zeros where values were.",
+        misses="Zeroed columns and scattered zeros (pruning). Tensors that were never anything else.",
+        remedy="Restore the tensor from the checkpoint before; look for a truncated write or a failed transfer.",
+        limit=None,
+        unit="",
+    ),
+    Rule(
+        "MVC014",
+        "outlier-weights",
+        "integrity",
+        "fail",
+        "a single weight changed as none does in training",
+        catches="Flipped bits of an exponent, with tensor, index and bit, and other changes of a few weights that "
+        "are out of all proportion to the rest of the step and to the steps before.",
+        misses="Flips of low bits, and of weights so small that their change drowns in the step's own.",
+        remedy="Restore the weight from the checkpoint before; look for failing memory or storage.",
+    ),
+    Rule(
+        "MVC015",
+        "scaled-tensor",
+        "integrity",
+        "fail",
+        "a tensor points where it did but is of another size",
+        catches="Tensors multiplied by a factor that the lineage's own growth does not explain: 64, 4, often 2.",
+        misses="Small factors; any below about 5 in the first three steps; tensors that were zero or constant.",
+        remedy="Look for a scale that was applied twice or not at all: loss scaling, weight norm, an export.",
+    ),
+    Rule(
+        "MVC016",
+        "swapped-units",
+        "integrity",
+        "fail",
+        "units of a layer, or whole tensors, stand in each other's place",
+        catches="Rows or columns of one tensor that were exchanged without the rest of the network; tensors of "
+        "equal shape that changed places.",
+        misses="Permutations that go through both neighbouring layers: the function is the same, and it is a copy "
+        "(mvc identify). Units of a few weights, and steps so long that units lose their identity, as the first may.",
+        remedy="Look for a conversion between layouts, an export, or a loader that matched tensors by order.",
+    ),
+    Rule(
+        "MVC017",
+        "dtype-overflow",
+        "integrity",
+        "fail",
+        "values stop at a narrow dtype's largest number, or lost their precision",
+        catches="Several values at the largest float16, bfloat16 or float8; tensors that keep their dtype and lose "
+        "8 bits of precision; casts in which more than 1 % of the values fall to zero.",
+        misses="Overflow to infinity, which is MVC001. Models that were of that precision from the start.",
+        remedy="Keep master weights in a wider dtype, or scale before casting.",
+        limit=None,
+        unit="",
+    ),
 )
 
 #: id → rule, in order of ids

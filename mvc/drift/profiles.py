@@ -7,10 +7,10 @@ tensors. A record is a function of the pair alone and can be kept by the ids of 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -62,6 +62,24 @@ class StepProfile:
         """Name → its tensor's share of Σ change²; all 0 where nothing changed."""
         whole = self.squared_distance
         return {name: step.squared_distance / whole if whole else 0.0 for name, step in self.tensors.items()}
+
+    def pack(self) -> bytes:
+        """Canonical bytes of the records, without the names, in their order."""
+        parts = [step.pack() for step in self.tensors.values()]
+        return b"".join(piece for part in parts for piece in (len(part).to_bytes(8, "little"), part))
+
+    @classmethod
+    def unpack(cls, names: Iterable[str], data: bytes) -> Self | None:
+        """The step of these bytes, with the names that it was packed with; None where another version wrote them."""
+        tensors, at = {}, 0
+        for name in names:
+            size = int.from_bytes(data[at : at + 8], "little")
+            step = TensorStep.unpack(data[at + 8 : at + 8 + size])
+            if step is None:
+                return None
+            tensors[name] = step
+            at += 8 + size
+        return cls(tensors)
 
 
 def profile_step(before: Mapping[str, npt.NDArray[Any]], now: Mapping[str, npt.NDArray[Any]]) -> StepProfile:
@@ -139,7 +157,7 @@ class _Sums:
         self.before, self.now = _Side(), _Side()
         self.nonfinite = self.changed = self.zeroed = 0
         self.first, self.stop = 0, 0
-        self.inner = self.fourth = 0.0
+        self.inner = self.fourth = self.squared_zeroed = 0.0
         self.row_changes, self.row_sums = np.zeros(rows), np.zeros(rows)
         self.column_changes = np.zeros(columns)
         self._width = columns
@@ -174,6 +192,8 @@ class _Sums:
             if not self.zeroed:
                 self.first = start + int(gone[0])
             self.zeroed += gone.size
+            lost = a.reshape(-1)[gone]
+            self.squared_zeroed += float(lost @ lost)
             self.stop = start + int(gone[-1]) + 1
 
     def _add_largest(self, a: Floats, b: Floats, squares: Floats, start: int) -> None:
@@ -215,6 +235,7 @@ class _Sums:
             squared_distance=square,
             squared_before=a.square,
             squared_now=b.square,
+            squared_zeroed=self.squared_zeroed,
             inner=self.inner,
             sum_before=a.total,
             sum_now=b.total,

@@ -42,15 +42,15 @@ class Move(NamedTuple):
 class TensorStep:
     """Figures of one tensor before and now, equal shapes [*shape]; rows are axis 0, columns all that follows it.
 
-    ``zeroed`` counts values that are zero now and were not; they lie in ``zeroed_first`` ≤ flat place <
-    ``zeroed_stop``. ``least_*`` is the smallest magnitude but zero (inf where there is none), ``bits_*`` how many bits
-    of a mantissa any value uses, ``saturated`` how many values lie at the largest magnitude now. ``fourth`` is
-    Σ change⁴. ``row_shares`` [≤ 64] and ``column_shares`` [≤ 256; 0 for vectors] are shares of Σ change² by contiguous
-    groups of rows and of columns, where columns of one input channel stay together; ``row_sums`` [as rows] are Σ change
-    by rows over ‖change‖. ``changes`` [≤ 16, 3] are flat place, before and now of the largest changes, largest first.
-    ``samples`` [2, ≤ 64] are values at evenly spaced places, before and now. ``row_moves`` and ``column_moves``
-    [≤ 16, 4]: of the rows (positions on axis 1) that changed most, those that are nearer to another one before than to
-    themselves, as in `Move`.
+    ``zeroed`` counts values that are zero now and were not, in ``zeroed_first`` ≤ flat place < ``zeroed_stop``;
+    ``squared_zeroed`` is Σ before² of them. ``least_*`` is the smallest magnitude but zero (inf where there is none),
+    ``bits_*`` how many bits of a mantissa any value uses, ``saturated`` how many values lie at the largest magnitude
+    now. ``fourth`` is Σ change⁴. ``row_shares`` [≤ 64] and ``column_shares`` [≤ 256; 0 for vectors] are shares of
+    Σ change² by contiguous groups of rows and of columns, where columns of one input channel stay together;
+    ``row_sums`` [as rows] are Σ change by rows over ‖change‖. ``changes`` [≤ 16, 3] are flat place, before and now of
+    the largest changes, largest first. ``samples`` [2, ≤ 64] are values at evenly spaced places, before and now.
+    ``row_moves`` and ``column_moves`` [≤ 16, 4]: of the rows (positions on axis 1) that changed most, those that are
+    nearer to another one before than to themselves, as in `Move`.
     """
 
     dtype_before: str
@@ -70,6 +70,7 @@ class TensorStep:
     squared_distance: float
     squared_before: float
     squared_now: float
+    squared_zeroed: float
     inner: float
     sum_before: float
     sum_now: float

@@ -252,6 +252,21 @@ class WalkRow(Row):
 
 
 @dataclass(frozen=True, slots=True)
+class StepRow(Row):
+    """``record``: a packed `mvc.drift.profiles.StepProfile`."""
+
+    TABLE = tables.STEPS
+    JSON = frozenset({"rules"})
+
+    now: str
+    architecture: str
+    before: str
+    judged: str
+    rules: Sequence[str]
+    record: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class FlagRow(Row):
     TABLE = tables.FLAGS
 

@@ -213,6 +213,19 @@ WALKS = Table(
     Column("judged", String(64), nullable=False),
 )
 
+#: one point beside the one ``before`` it that it is judged by. ``judged`` digests all that the ``rules`` (JSON: those
+#: that it breaks) depend on; ``record`` is a cache: what the step tells of every tensor, which takes reading both
+STEPS = Table(
+    "steps",
+    METADATA,
+    Column("now", ForeignKey("points.content"), primary_key=True),
+    Column("architecture", ForeignKey("architectures.id"), nullable=False, index=True),
+    Column("before", ForeignKey("points.content"), nullable=False),
+    Column("judged", String(64), nullable=False),
+    Column("rules", Text, nullable=False),
+    Column("record", LargeBinary, nullable=False),
+)
+
 #: what `check` finds by the rules alone, whatever a policy says of them
 FLAGS = Table(
     "flags",
