@@ -36,6 +36,13 @@ def tensor_option(function: Function) -> Function:
     return click.option("--tensor", metavar="GLOB", help="Only tensors whose names match.")(function)
 
 
+def layer_options(function: Function) -> Function:
+    """``by``: "tensor", "layer" or None; ``depth``: how many parts of a tensor's name make its layer, or None."""
+    by = click.option("--by", type=click.Choice(["tensor", "layer"]), help="List tensors, or the modules they are in.")
+    depth = click.option("--depth", type=click.IntRange(1), metavar="N", help="List layers: first N parts of names.")
+    return by(depth(function))
+
+
 def data_option(function: Function) -> Function:
     about = "An .npz or a directory of IDX files [default: scikit-learn's digits]."
     return click.option("--data", metavar="PATH", help=about)(function)

@@ -26,6 +26,7 @@ _ASCII = str.maketrans(
     {
         **dict.fromkeys("│├╰╭╯", "|"),
         **dict.fromkeys("█▉▊▋▌▍▎▏", "#"),
+        **dict(zip("▁▂▃▄▅▆▇", "..::++*", strict=True)),
         **dict(zip("●○┊─┄·–×✓✗", "*o:-.--x+x", strict=True)),
         **dict(zip("…→∠°≥≤√∞", ("...", "->", "turn ", " deg", ">=", "<=", "sqrt", "inf"), strict=True)),
     }

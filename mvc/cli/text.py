@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
@@ -47,6 +48,16 @@ def fit(text: str, columns: int, *, keep: str = "end") -> str:
         return "…" + _take(text[::-1], room)[::-1]
     head = room // 2
     return _take(text, head) + "…" + _take(text[::-1], room - head)[::-1]
+
+
+def fit_name(text: str, columns: int) -> str:
+    """An escaped dotted name cut to ``columns``: its long parts first, and numbers last, so that layers stay apart."""
+    parts = re.split(r"([./])", text)
+    for most in range(max(map(len, parts)), 2, -1):
+        short = "".join(part if len(part) <= most else f"{_take(part, most - 1)}…" for part in parts)
+        if width(short) <= columns:
+            return short
+    return fit(text, columns, keep="both")
 
 
 def _take(text: str, columns: int) -> str:
@@ -119,6 +130,19 @@ def bar(value: float | None, largest: float, columns: int = 8) -> str:
     eighths = max(1, round(8 * columns * min(1.0, value / largest)))
     full, rest = divmod(eighths, 8)
     return ("█" * full + (" ▏▎▍▌▋▊▉"[rest] if rest else "")).ljust(columns)
+
+
+def spark(values: Sequence[float]) -> str:
+    """A column for each value, as high as it is beside the largest; one below zero is a minus, zero is blank."""
+    largest = max((value for value in values if math.isfinite(value)), default=0.0)
+    return "".join(
+        "-"
+        if value < 0
+        else " "
+        if not value or largest <= 0
+        else "▁▂▃▄▅▆▇█"[max(0, math.ceil(8 * value / largest) - 1)]
+        for value in values
+    )
 
 
 def columns(rows: Sequence[Sequence[str]], right: Iterable[int] = ()) -> list[str]:

@@ -1,113 +1,191 @@
 """Which commit last changed each tensor, and where its displacement comes from. Owns the attribution.
 
-Reads ids and signatures from the index, no tensor: signatures are linear, so inner products of steps come from them.
+Reads ids and signatures from the index: signatures are linear, so inner products of steps come from them. Those of
+large tensors are sketches; where their values are few enough, or exactness is asked for, the tensors are read instead.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from mvc.errors import InputError
-from mvc.objects import ObjectId
+from mvc.geometry import EXACT, WIDTH
+from mvc.objects import Checkpoint, ObjectId, read_array
+from mvc.porcelain.ancestry import Ancestry, Point, ancestry_of_commit, ancestry_of_model, introduced
+from mvc.porcelain.comparing import layer_of
 from mvc.porcelain.reading import History, open_side, read_model
-from mvc.porcelain.results import BlameResult, Contribution, Relation, TensorBlame
+from mvc.porcelain.results import BlamedCommit, BlameResult, Contribution, TensorBlame
 from mvc.porcelain.workspace import Workspace
 
-Vector = npt.NDArray[np.float32]
+#: values of sketched tensors that are read without being asked: about as many as take half a second
+READ = 1 << 23
+
+Doubles = npt.NDArray[np.float64]
+#: values of a tensor of a point, as doubles
+Read = Callable[[int, str], Doubles]
 
 
-@dataclass(frozen=True)
-class Point:
-    """One commit of a trajectory: where it stands and its weights' objects. ``commit`` is a path for a file."""
-
-    commit: str
-    relation: Relation
-    objects: Mapping[str, ObjectId]
-    numel: Mapping[str, int]
-
-
-def blame(workspace: Workspace, revision: str, *, tensor: str | None = None, directory: Path = Path()) -> BlameResult:
+def blame(
+    workspace: Workspace, revision: str, *, tensor: str | None = None, exact: bool = False, directory: Path = Path()
+) -> BlameResult:
     """Blame of a commit, or of a file as if it went on from the nearest lineage tip; ``tensor`` is a shell pattern.
 
-    Raises InputError where no tensor matches.
+    A file with a commit's very weights is blamed as that commit. ``exact`` reads large tensors instead of sketches of
+    them. Raises InputError where no tensor matches.
     """
     history = History(workspace)
     with open_side(workspace, revision, directory) as side:
-        if side.commit is not None:
-            name: str = side.commit
-            model = history.model(name)
-            path = history.trajectory(name)[:-1]
-            placed = history.placed(name)
-            relation: Relation = placed.relation if placed is not None else "starts"
-            lineage = history.lineage(name)
+        commit: str | None = side.commit
+        model = history.model(commit) if commit is not None else read_model(side.checkpoint)
+        commit = commit or history.same(model)
+        tip = None if commit is not None else history.nearest_tip(model)
+        if commit is not None:
+            ancestry = ancestry_of_commit(history, commit)
         else:
-            name = revision
-            model = read_model(side.checkpoint)
-            same = history.same(model)
-            tip = history.nearest_tip(model)
-            place = same or (None if tip is None else tip.id)
-            path = () if place is None else history.trajectory(place)[: None if same is None else -1]
-            relation = "starts" if not path else "extends"
-            lineage = None if place is None else history.lineage(place)
-    known = history.models(commit.id for commit in path)
-    models = [*((c.id, c.relation, found) for c, found in zip(path, known, strict=True)), (name, relation, model)]
-    points = [Point(c, r, m.objects, {n: s.numel for n, s in m.specs.items()}) for c, r, m in models]
-    signatures = {m.objects[n]: s.values for _, _, m in models for n, s in m.signatures.items()}
-    rows = attribute(points, signatures, tensor)
+            ancestry = ancestry_of_model(history, revision, model, None if tip is None else tip.id)
+
+        def read(point: int, name: str) -> Doubles:
+            known = ancestry.points[point].commit
+            source: Checkpoint = side.checkpoint if history.placed(known) is None else history.checkpoint(known)
+            values: Doubles = read_array(source, name).astype(np.float64).reshape(-1)
+            return np.nan_to_num(values, posinf=0.0, neginf=0.0)
+
+        exact = exact or _to_read(ancestry, tensor) <= READ
+        rows = attribute(ancestry, tensor, read if exact else None)
     if tensor is not None and not rows:
         raise InputError(f"no tensor matches {tensor!r}", hint=f"list them with: mvc show {revision}")
-    return BlameResult(name, None if lineage is None else lineage.name, rows)
+    at = commit or (None if tip is None else tip.id)
+    lineage = None if at is None else history.lineage(at)
+    name = commit or revision
+    return BlameResult(
+        name,
+        None if lineage is None else lineage.name,
+        rows,
+        tuple(_place(history, point) for point in ancestry.points),
+    )
 
 
-def attribute(
-    trajectory: Sequence[Point], signatures: Mapping[ObjectId, Vector], pattern: str | None = None
-) -> tuple[TensorBlame, ...]:
-    """Blame of the last point's tensors, in its order; ``trajectory`` runs from the root.
+def attribute(ancestry: Ancestry, pattern: str | None = None, read: Read | None = None) -> tuple[TensorBlame, ...]:
+    """Blame of the last point's tensors, in its order; values of large ones through ``read``, else from sketches.
 
-    With w_0 … w_n one tensor's values along it, the share of commit i is ⟨w_i − w_{i−1}, w_n − w_0⟩ / |w_n − w_0|².
-    Shares sum to 1; a commit that turned back has a negative one. A tensor without signatures (integers, say) or
-    without displacement has none.
+    Let w be a tensor's values now, less those it had at its roots (weighted, where averages lie between). The way there
+    is made of steps, each weighted by what the averages after it let through, and the share of a commit is ⟨its steps,
+    w⟩ / |w|². Shares sum to 1; a commit that turned back has a negative one. A tensor without signatures (integers,
+    say) or without displacement has none.
     """
-    now = trajectory[-1]
+    points = ancestry.points
     rows = []
-    for name, object_id in now.objects.items():
+    for name in points[-1].model.objects:
         if pattern is not None and not fnmatchcase(name, pattern):
             continue
-        ids = [point.objects.get(name) for point in trajectory]
-        last = next((i for i in range(len(ids) - 1, 0, -1) if ids[i - 1] != object_id), 0)
+        copied = ancestry.copied.get(name, {})
+        last = introduced(points, name)
+        last = copied.get(last, last)
+        shares, displacement = _contributions(points, name, copied, read)
         rows.append(
             TensorBlame(
                 name=name,
-                numel=now.numel[name],
-                commit=trajectory[last].commit,
-                relation=trajectory[last].relation,
-                contributions=_contributions(trajectory, ids, signatures),
+                numel=points[-1].model.specs[name].numel,
+                commit=points[last].commit,
+                relation=points[last].relation,
+                contributions=shares,
+                displacement=displacement,
+                layer=layer_of(name),
             )
         )
     return tuple(rows)
 
 
 def _contributions(
-    trajectory: Sequence[Point], ids: Sequence[ObjectId | None], signatures: Mapping[ObjectId, Vector]
-) -> tuple[Contribution, ...]:
-    known = [
-        (point, signatures[i]) for point, i in zip(trajectory, ids, strict=True) if i is not None and i in signatures
-    ]
-    if len(known) < 2 or len({vector.size for _, vector in known}) > 1:
-        return ()
-    origin = known[0][1].astype(np.float64)
-    whole = known[-1][1].astype(np.float64) - origin
+    points: Sequence[Point], name: str, copied: Mapping[int, int], read: Read | None
+) -> tuple[tuple[Contribution, ...], float | None]:
+    """Shares in the order of the points, none that are nothing, and how far the tensor has come."""
+    spec = points[-1].model.specs[name]
+    if name not in points[-1].model.signatures:
+        return (), None
+    usable = {
+        i
+        for i, point in enumerate(points)
+        if name in point.model.signatures and point.model.specs[name].shape == spec.shape
+    }
+    sketched = spec.numel > EXACT and read is None
+    values: Read = read if read is not None and spec.numel > EXACT else lambda i, _: _signature(points[i], name)
+    weights, sources = _weights(points, usable, copied)
+    whole = sum((-w * values(i, name) for i, w in weights.items() if not sources[i]), values(len(points) - 1, name))
     squared = float(whole @ whole)
     if squared == 0:
-        return ()
-    along = [float((vector.astype(np.float64) - origin) @ whole) / squared for _, vector in known]
-    shares = np.diff(along)
-    return tuple(
-        Contribution(point.commit, float(share)) for (point, _), share in zip(known[1:], shares, strict=True) if share
-    )
+        return (), 0.0
+    along = _products(points, name, weights, values, whole)
+    shares = []
+    for i in sorted(weights):
+        share = weights[i] * (along[i] - sum(w * along[j] for j, w in sources[i].items())) / squared
+        if sources[i] and share:
+            error = 0.0
+            if sketched:
+                step = values(i, name) - sum(w * values(j, name) for j, w in sources[i].items())
+                rest = weights[i] * step - share * whole
+                error = math.sqrt(float(rest @ rest) / squared / WIDTH)
+            shares.append(Contribution(points[i].commit, float(share), error))
+    return tuple(shares), math.sqrt(squared)
+
+
+def _weights(
+    points: Sequence[Point], usable: set[int], copied: Mapping[int, int]
+) -> tuple[dict[int, float], dict[int, Mapping[int, float]]]:
+    """How much of each point's values is in the last one's, and the sources that it has this tensor of.
+
+    A point of whose sources one lacks the tensor, or has it in another shape, is a root for it.
+    """
+    weights, sources = {len(points) - 1: 1.0}, {}
+    for i in range(len(points) - 1, -1, -1):
+        if i not in weights:
+            continue
+        own = {copied[i]: 1.0} if i in copied else points[i].sources
+        sources[i] = own if own.keys() <= usable else {}
+        for j, weight in sources[i].items():
+            weights[j] = weights.get(j, 0.0) + weights[i] * weight
+    return weights, sources
+
+
+def _products(
+    points: Sequence[Point], name: str, needed: Mapping[int, float], values: Read, whole: Doubles
+) -> dict[int, float]:
+    """Inner product of each point's values with ``whole``; equal tensors are read once."""
+    known: dict[ObjectId, float] = {}
+    for i in needed:
+        held = points[i].model.objects[name]
+        if held not in known:
+            known[held] = float(values(i, name) @ whole)
+    return {i: known[points[i].model.objects[name]] for i in needed}
+
+
+def _signature(point: Point, name: str) -> Doubles:
+    found: Doubles = point.model.signatures[name].values.astype(np.float64)
+    return found
+
+
+def _to_read(ancestry: Ancestry, pattern: str | None) -> int:
+    """Values of distinct large tensors behind the last point's."""
+    last = ancestry.points[-1].model
+    large = [name for name in last.signatures if last.specs[name].numel > EXACT]
+    found: dict[ObjectId, int] = {}
+    for point in ancestry.points:
+        for name in large:
+            held: Any = point.model.objects.get(name)
+            if held is not None and (pattern is None or fnmatchcase(name, pattern)):
+                found[held] = point.model.specs[name].numel
+    return sum(found.values())
+
+
+def _place(history: History, point: Point) -> BlamedCommit:
+    row, placed = history.lineage(point.commit), history.placed(point.commit)
+    if row is None or placed is None:
+        return BlamedCommit(point.commit, point.relation, None, None)
+    return BlamedCommit(point.commit, point.relation, row.name, placed.position)

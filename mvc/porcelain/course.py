@@ -106,7 +106,7 @@ def words(course: CourseResult, distance: float, steps: float | None) -> str:
     if course.farthest is None:
         return f"{steps:.1f} median steps of {name}"
     if course.like is None:
-        return f"farther than commits of {name} near there are from each other ({steps:.1f} of its median steps)"
+        return f"farther than commits of {name} near there lie apart ({steps:.1f} of its median steps)"
     return f"more than one step of {name}: as far as its commits about {course.like:.0f} steps apart"
 
 

@@ -12,7 +12,7 @@ from mvc.geometry import EXACT, trainable
 from mvc.objects import Checkpoint, ObjectId, TensorSpec
 from mvc.porcelain.comparing import Comparison, KnownNorm, compare
 from mvc.porcelain.course import course, words
-from mvc.porcelain.reading import History, open_side
+from mvc.porcelain.reading import History, committed_as, open_side
 from mvc.porcelain.results import CourseResult, DiffResult
 from mvc.porcelain.workspace import Workspace
 
@@ -39,12 +39,13 @@ def diff(
     with open_side(workspace, a, directory) as left, open_side(workspace, b, directory) as right:
         known = _known(workspace, left.checkpoint, right.checkpoint)
         found = compare(left.checkpoint, right.checkpoint, pattern=tensor, known=known, depth=depth, spectra=spectra)
-        commits = [side.commit for side in (left, right) if side.commit is not None]
+        places = [side.commit or committed_as(workspace, side.checkpoint) for side in (left, right)]
         weights = min(weights_of(side.checkpoint.specs) for side in (left, right))
     if tensor is not None and not found.rows:
         raise InputError(f"no tensor of either side matches {tensor!r}", hint=f"list them with: mvc show {a}")
     overall, moved = found.overall, found.moved
     median, where = None, None
+    commits = [commit for commit in places if commit is not None]
     if tensor is None and overall.numel and commits:
         history = History(workspace)
         median = next((step for commit in reversed(commits) if (step := history.median_step(commit))), None)

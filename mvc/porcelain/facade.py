@@ -102,8 +102,8 @@ class Repository:
     def diff(self, a: str, b: str, *, tensor: str | None = None, spectra: bool = False) -> results.DiffResult:
         return diff(self._workspace, a, b, tensor=tensor, spectra=spectra)
 
-    def blame(self, revision: str = "HEAD", *, tensor: str | None = None) -> results.BlameResult:
-        return blame(self._workspace, revision, tensor=tensor)
+    def blame(self, revision: str = "HEAD", *, tensor: str | None = None, exact: bool = False) -> results.BlameResult:
+        return blame(self._workspace, revision, tensor=tensor, exact=exact)
 
     def check(self, *revisions: str, policy: PathLike | None = None, since: str | None = None) -> results.CheckResult:
         chosen = revisions if revisions or since else ("HEAD",)

@@ -64,6 +64,11 @@ def points_of(specs: Mapping[str, TensorSpec]) -> dict[str, TensorSpec]:
     return dict(sorted(trainable(specs).items()))
 
 
+def content_of(tensors: Mapping[str, ObjectId]) -> str:
+    """What equal weights have in common: digest of the point's names, sorted, and tensors."""
+    return hashlib.blake2b(json.dumps([list(tensors), [*tensors.values()]]).encode("ascii"), digest_size=32).hexdigest()
+
+
 def _placed(row: CommitRow, manifest: Manifest) -> Facts:
     weights = manifest.weights
     specs = points_of({name: entry.spec for name, entry in weights.items()})
@@ -76,11 +81,11 @@ def _placed(row: CommitRow, manifest: Manifest) -> Facts:
         tensors=len(specs),
         weights=sum(spec.numel for spec in specs.values()),
     )
-    tensors = [weights[name].object for name in specs]
-    content = hashlib.blake2b(json.dumps([list(specs), tensors]).encode("ascii"), digest_size=32).hexdigest()
+    tensors = {name: weights[name].object for name in specs}
+    content = content_of(tensors)
     return Facts(
         replace(row, content=content, architecture=architecture.id),
-        PointRow(content, architecture.id, tensors),
+        PointRow(content, architecture.id, [*tensors.values()]),
         architecture,
         files,
     )

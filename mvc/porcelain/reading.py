@@ -19,7 +19,9 @@ import numpy.typing as npt
 from mvc.errors import NotFoundError
 from mvc.formats import open_checkpoint
 from mvc.geometry import Signature, architecture_of, sign_tensor, trainable
+from mvc.index import CommitRow
 from mvc.objects import Checkpoint, ObjectId, TensorSpec, read_array
+from mvc.porcelain.facts import content_of, points_of
 from mvc.porcelain.log import log
 from mvc.porcelain.pointers import is_pointer, resolve_pointer
 from mvc.porcelain.results import LogCommit, LogLineage
@@ -71,6 +73,14 @@ def find_side(workspace: Workspace, text: str, directory: Path) -> ObjectId | Pa
         if path.exists() and not is_pointer(path):
             return path
         raise
+
+
+def committed_as(workspace: Workspace, checkpoint: Checkpoint) -> ObjectId | None:
+    """A commit that has all trainable tensors of a checkpoint, byte for byte, if there is one."""
+    content = content_of({name: checkpoint.object_id(name) for name in points_of(checkpoint.specs)})
+    column = CommitRow.TABLE.c
+    rows = workspace.read(lambda c: CommitRow.select(c, column.content == content, order=(column.arrival,)))
+    return next((row.id for row in rows), None)
 
 
 @dataclass(frozen=True)
@@ -134,6 +144,23 @@ class History:
     def placed(self, commit_id: str) -> LogCommit | None:
         place = self._places.get(commit_id)
         return None if place is None else place[0].commits[place[1]]
+
+    def sources(self, commit_id: str) -> Mapping[str, float]:
+        """What a commit was made of, with weights: the commits that it is an average of, or the one it went on from.
+
+        That is the one before it in its lineage, or where that forked from, whatever its architecture; {} of a root.
+        """
+        place = self._places.get(commit_id)
+        if place is None:
+            return {}
+        row, index = place
+        mixture = {part.commit: part.weight for part in row.commits[index].mixture}
+        if mixture and mixture.keys() <= self._places.keys():
+            return mixture
+        if index:
+            return {row.commits[index - 1].id: 1.0}
+        origin = None if row.forked_from is None else row.forked_from.commit
+        return {origin: 1.0} if origin is not None and origin in self._places else {}
 
     def trajectory(self, commit_id: str) -> tuple[LogCommit, ...]:
         """From the root to the commit, back across forks; empty where it stands in no lineage."""

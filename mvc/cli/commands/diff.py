@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Sequence
 
 import click
@@ -9,8 +10,8 @@ import click
 from mvc.cli import completing, output
 from mvc.cli.messages import paint
 from mvc.cli.opening import open_workspace
-from mvc.cli.options import Session, json_option, pass_session, tensor_option
-from mvc.cli.text import bar, columns, count, escape, fit, number, pad, percent, width
+from mvc.cli.options import Session, json_option, layer_options, pass_session, tensor_option
+from mvc.cli.text import bar, columns, count, escape, fit_name, number, pad, percent, width
 from mvc.porcelain.diff import diff
 from mvc.porcelain.results import CourseResult, DiffResult, LayerDiff, TensorDiff
 
@@ -41,14 +42,14 @@ def render(result: DiffResult, room: int, *, by: str | None = None, rows: int | 
     yield from _spectra([row for row in changed if row.spectra][:rows], room)
     if changed:
         yield ""
-    yield from _summary(result, changed)
+    yield from _summary(result, changed, room)
 
 
 def _table(rows: Sequence[TensorDiff | LayerDiff], room: int) -> Iterator[str]:
     notes = [_note(row) for row in rows]
     noted = (width(text) for row, (text, _) in zip(rows, notes, strict=True) if text and row.distance is not None)
     beside = 34 + max((2 + columns for columns in noted), default=0)
-    names = [fit(escape(row.name), max(16, room - beside), keep="both") for row in rows]
+    names = [fit_name(escape(row.name), max(16, room - beside)) for row in rows]
     widest = max((width(name) for name in names), default=0)
     largest = max((row.share or 0.0 for row in rows), default=0.0)
     for name, row, (text, style) in zip(names, rows, notes, strict=True):
@@ -88,30 +89,29 @@ def _spectra(rows: Sequence[TensorDiff], room: int) -> Iterator[str]:
     if not rows:
         return
     yield ""
-    table = [("matrix", "spectral norm", "stable rank", "norm of change", "its rank")]
+    table = [("matrix", "spectral norm", "stable rank", "of change", "rank")]
     for row in rows:
         assert row.spectra is not None
         before, after, change = row.spectra.before, row.spectra.after, row.spectra.change
         norms = f"{number(before.spectral_norm)} → {number(after.spectral_norm)}"
         ranks = f"{number(before.stable_rank)} → {number(after.stable_rank)}"
-        name = fit(escape(row.name), max(12, room - 60), keep="both")
-        table.append((name, norms, ranks, number(change.spectral_norm), number(change.stable_rank)))
-    head, *lines = columns(table, right=(3, 4))
+        table.append((escape(row.name), norms, ranks, number(change.spectral_norm), number(change.stable_rank)))
+    beside = sum(2 + max(width(line[i]) for line in table) for i in range(1, 5))
+    head, *lines = columns([(fit_name(name, max(16, room - 1 - beside)), *rest) for name, *rest in table], right=(3, 4))
     yield f" {paint(head, 'dim')}"
     yield from (f" {line}" for line in lines)
 
 
-def _summary(result: DiffResult, changed: Sequence[TensorDiff]) -> Iterator[str]:
-    yield _counts(result)
+def _summary(result: DiffResult, changed: Sequence[TensorDiff], room: int) -> Iterator[str]:
+    largest = max((row.max_abs or 0.0 for row in changed), default=0.0)
+    yield _counts(result) + (f" · largest change {number(largest)}" if largest else "")
     yield from _kinds(changed)
     if result.coverage < 1:
         values = count(result.compared, "value")
         yield f"compared on what both share: {values}, {percent(result.coverage)} of the smaller model"
-    largest = max((row.max_abs or 0.0 for row in changed), default=0.0)
     yield (
         f"distance {paint(number(result.distance), 'head')}"
         f" · relative {number(result.relative_distance)} · cosine {number(result.cosine, 4)}"
-        + (f" · largest change {number(largest)}" if largest else "")
         + (f" · {paint(number(result.steps, 2), 'head')} median steps" if result.steps is not None else "")
     )
     if result.moved is not None:
@@ -127,7 +127,7 @@ def _summary(result: DiffResult, changed: Sequence[TensorDiff]) -> Iterator[str]
     if bad:
         yield paint(f"{count(bad, 'value')} not finite, left out of all distances", "bad")
     if result.verdict:
-        yield escape(result.verdict)
+        yield from textwrap.wrap(escape(result.verdict), room)
 
 
 def _kinds(changed: Sequence[TensorDiff]) -> Iterator[str]:
@@ -165,8 +165,7 @@ def _counts(result: DiffResult) -> str:
 @click.argument("a", metavar="A", shell_complete=completing.revisions)
 @click.argument("b", metavar="B", shell_complete=completing.revisions)
 @tensor_option
-@click.option("--by", type=click.Choice(["tensor", "layer"]), help="List tensors, or the modules that they belong to.")
-@click.option("--depth", type=click.IntRange(1), metavar="N", help="Layers are the first N parts of tensors' names.")
+@layer_options
 @click.option("--spectra", is_flag=True, help="Also spectral norm and stable rank of each matrix and its change.")
 @click.option("--all", "everything", is_flag=True, help="List every row.")
 @click.option("--exit-code", is_flag=True, help="Exit with 1 if the models differ.")
