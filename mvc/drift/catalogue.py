@@ -87,6 +87,19 @@ _RULES = (
         remedy="Look at mvc diff between the step's two ends, and at what changed in data and settings.",
     ),
     Rule(
+        "MVC007",
+        "spectra",
+        "step",
+        "warn",
+        "a layer moves in fewer or more directions than the lineage's steps lead one to expect",
+        catches="A class that is relabelled or poisoned, inverted inputs, an update of low rank that was added, though "
+        "the step be no longer than others: the effective rank of a matrix's change is out of line.",
+        misses="Shifts that only lengthen steps, such as another learning rate or noisy labels; matrices with a side "
+        "below 8; a lineage's first seven checkpoints; of models of more than 33 million values all but the "
+        "largest matrices.",
+        remedy="Look at mvc diff --spectra between the step's two ends, and at labels and data of single classes.",
+    ),
+    Rule(
         "MVC009",
         "replay",
         "step",

@@ -63,7 +63,7 @@ def rank_of_change(a: Array, b: Array) -> int | None:
     most = min(MOST, int(SHARE * min(rows, columns)))
     if most < 1 or a.shape != b.shape:
         return None
-    sketch, squared, noise = _sketch(a, b, 2 * most)
+    sketch, squared, noise = sketch_of_change(a, b, 2 * most)
     if not math.isfinite(squared) or squared <= 0:
         return None
     rng = np.random.default_rng(0)
@@ -124,7 +124,7 @@ def _blocks(a: Array, b: Array) -> Iterator[tuple[int, Floats, Floats]]:
         yield start, x[start : start + size].astype(wide, copy=False), y[start : start + size].astype(wide, copy=False)
 
 
-def _sketch(a: Array, b: Array, size: int) -> tuple[Floats, float, float]:
+def sketch_of_change(a: Array, b: Array, size: int) -> tuple[Floats, float, float]:
     """The change with rows and columns added up, with random signs, into ``size`` each; its squares, and rounding's."""
     rows, columns = _shape(a)
     rng = np.random.default_rng(0)

@@ -16,6 +16,7 @@ from mvc.drift import Judgement, RuleFinding, judge
 from mvc.porcelain.case import Case
 from mvc.porcelain.flags import NOT_FINITE
 from mvc.porcelain.siblings import Siblings
+from mvc.porcelain.spectral import directions
 
 Source = Callable[[Case], Iterable[RuleFinding]]
 
@@ -61,4 +62,4 @@ def _not_finite(case: Case) -> Iterator[RuleFinding]:
 
 
 #: in the order in which their findings are shown
-SOURCES: tuple[Source, ...] = (_not_finite,)
+SOURCES: tuple[Source, ...] = (_not_finite, directions)

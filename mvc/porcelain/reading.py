@@ -129,6 +129,8 @@ class History:
         self._places = {commit.id: (row, i) for row in self.lineages for i, commit in enumerate(row.commits)}
         self._models: dict[str, Model] = {}
         self._checkpoints: dict[str, Checkpoint] = {}
+        #: a tensor before and after a step → effective rank of the change, as far as they were asked for
+        self.ranks: dict[tuple[str, str], float | None] = {}
 
     def checkpoint(self, commit_id: str) -> Checkpoint:
         """The weights of a commit, its manifest read once."""
