@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from mvc.drift.moves import moved_columns, moved_rows
 from mvc.drift.tensorsteps import PROFILE_VERSION, Change, Floats, Move, TensorStep
+from mvc.geometry.effective import effective_rank
 
 __all__ = ["PROFILE_VERSION", "Change", "Move", "StepProfile", "TensorStep", "profile_step", "profile_tensor"]
 
@@ -56,6 +57,11 @@ class StepProfile:
     @cached_property
     def numel(self) -> int:
         return sum(step.numel for step in self.tensors.values())
+
+    @property
+    def ranks(self) -> dict[str, float]:
+        """Name → effective rank of its tensor's change, where there is one."""
+        return {name: step.effective_rank for name, step in self.tensors.items() if step.effective_rank}
 
     @property
     def shares(self) -> dict[str, float]:
@@ -247,6 +253,7 @@ class _Sums:
             least_now=b.least,
             max_change=math.sqrt(self._largest[0, 0]) if len(self._largest) else 0.0,
             fourth=self.fourth,
+            effective_rank=effective_rank(before, now) or 0.0,
             row_shares=_grouped(self.row_changes, bounds, square),
             row_sums=_grouped(self.row_sums, bounds, length),
             column_shares=_grouped(self.column_changes, edges, square),

@@ -17,7 +17,7 @@ Floats = npt.NDArray[np.float64]
 Singles = npt.NDArray[np.float32]
 
 #: changes whenever the same pair would give other bytes; records of other versions are not read
-PROFILE_VERSION = 1
+PROFILE_VERSION = 2
 _HEAD = struct.Struct("<B15s15sB")
 
 
@@ -45,12 +45,13 @@ class TensorStep:
     ``zeroed`` counts values that are zero now and were not, in ``zeroed_first`` ≤ flat place < ``zeroed_stop``;
     ``squared_zeroed`` is Σ before² of them. ``least_*`` is the smallest magnitude but zero (inf where there is none),
     ``bits_*`` how many bits of a mantissa any value uses, ``saturated`` how many values lie at the largest magnitude
-    now. ``fourth`` is Σ change⁴. ``row_shares`` [≤ 64] and ``column_shares`` [≤ 256; 0 for vectors] are shares of
-    Σ change² by contiguous groups of rows and of columns, where columns of one input channel stay together;
-    ``row_sums`` [as rows] are Σ change by rows over ‖change‖. ``changes`` [≤ 16, 3] are flat place, before and now of
-    the largest changes, largest first. ``samples`` [2, ≤ 64] are values at evenly spaced places, before and now.
-    ``row_moves`` and ``column_moves`` [≤ 16, 4]: of the rows (positions on axis 1) that changed most, those that are
-    nearer to another one before than to themselves, as in `Move`.
+    now. ``fourth`` is Σ change⁴. ``effective_rank`` is the change's (`mvc.geometry.effective`), 0 where it has none.
+    ``row_shares`` [≤ 64] and ``column_shares`` [≤ 256; 0 for vectors] are shares of Σ change² by contiguous groups of
+    rows and of columns, where columns of one input channel stay together; ``row_sums`` [as rows] are Σ change by rows
+    over ‖change‖. ``changes`` [≤ 16, 3] are flat place, before and now of the largest changes, largest first.
+    ``samples`` [2, ≤ 64] are values at evenly spaced places, before and now. ``row_moves`` and ``column_moves``
+    [≤ 16, 4]: of the rows (positions on axis 1) that changed most, those that are nearer to another one before than to
+    themselves, as in `Move`.
     """
 
     dtype_before: str
@@ -82,6 +83,7 @@ class TensorStep:
     least_now: float
     max_change: float
     fourth: float
+    effective_rank: float
     row_shares: Singles
     row_sums: Singles
     column_shares: Singles

@@ -46,7 +46,7 @@ def fit_bulk(eigenvalues: Floats, rows: int, columns: int) -> Bulk | str:
     The more spikes there are, the more the median overstates the variance: the number of spikes is then too small.
     """
     if len(eigenvalues) < FEWEST:
-        return f"{len(eigenvalues)} eigenvalues, a bulk needs {FEWEST}"
+        return f"fewer than {FEWEST} eigenvalues, no bulk"
     middle, largest = float(np.median(eigenvalues)), float(eigenvalues[-1])
     if middle <= largest * rows * np.finfo(np.float64).eps:
         return "rank below half, no bulk"

@@ -73,7 +73,7 @@ def layer_spectrum(array: npt.NDArray[Any]) -> LayerSpectrum | str:
     tail = fit_tail(positive) if len(positive) >= FEWEST else None
     silence: tuple[str, ...] = (bulk,) if isinstance(bulk, str) else ()
     if len(positive) < FEWEST:
-        silence += (f"{len(positive)} eigenvalues above zero, an exponent needs {FEWEST}",)
+        silence += (f"fewer than {FEWEST} eigenvalues above zero, no exponent",)
     elif tail is None:
         silence += ("all eigenvalues alike, no tail",)
     return LayerSpectrum(

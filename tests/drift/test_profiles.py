@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pytest
 
 from mvc.drift.profiles import TensorStep, profile_step, profile_tensor
+from mvc.geometry.effective import effective_rank
 
 SHAPES = [(), (0,), (1,), (7,), (0, 3), (10, 5), (1, 9), (6, 3, 3, 3), (300, 700), (2, 70_000), (70, 600, 3)]
 DTYPES = [np.float16, np.float32, np.float64, ml_dtypes.bfloat16]
@@ -103,7 +104,13 @@ def test_a_step_has_the_tensors_that_both_sides_have_in_one_shape() -> None:
     now = {"b": np.ones((2, 2)), "a": np.zeros(4), "c": np.zeros(1)}
     step = profile_step(before, now)
     assert list(step.tensors) == ["b"]
-    assert (step.distance, step.shares) == (2.0, {"b": 1.0})
+    assert (step.distance, step.shares, step.ranks) == (2.0, {"b": 1.0}, {})
+
+
+def test_a_step_has_the_effective_ranks_of_its_matrices() -> None:
+    before, now = pair((20, 30), np.float32)
+    step = profile_step({"a": before, "b": before, "c": before[0]}, {"a": now, "b": before, "c": now[0]})
+    assert step.ranks == {"a": effective_rank(before, now)}
 
 
 def test_other_versions_are_not_read() -> None:
