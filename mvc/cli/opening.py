@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from mvc.cli import environment
 from mvc.cli.author import author
 from mvc.cli.options import Session
@@ -10,5 +12,10 @@ from mvc.porcelain.workspace import Workspace
 
 def open_workspace(session: Session) -> Workspace:
     """The repository around the session's directory. MVC_TRUST=1 accepts one that another user owns."""
+    return open_at(session.directory, session.directory)
+
+
+def open_at(start: Path, directory: Path) -> Workspace:
+    """The repository around ``start``, for whoever is at work in ``directory``."""
     trust = environment.variable("MVC_TRUST") == "1"
-    return Workspace.open(session.directory, author=author(session.directory.absolute()), trust=trust)
+    return Workspace.open(start, author=author(directory.absolute()), trust=trust)

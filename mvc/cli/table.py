@@ -31,6 +31,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "du": "Show how much space commits and lineages take.",
     },
     "More": {
+        "git": "Work beside git: hooks, and diffs that show models.",
         "zoo": "Train populations of small models to try mvc on.",
         "paper": "Run published experiments again; set mvc beside them.",
         "completion": "Print a shell completion script.",

@@ -2,7 +2,7 @@
 
 from mvc.formats.base import CheckpointFile, NamedTensor
 from mvc.formats.checkpoint import CheckpointKind, OpenedCheckpoint, open_checkpoint
-from mvc.formats.finding import Found, find_checkpoints
+from mvc.formats.finding import Found, checkpoint_with, find_checkpoints, may_be_grouped
 from mvc.formats.lfs import LfsPointer, find_git, open_source, parse_lfs_pointer
 from mvc.formats.names import canonical_names
 from mvc.formats.reading import open_file, open_opaque
@@ -31,9 +31,11 @@ __all__ = [
     "OpenedCheckpoint",
     "assemble",
     "canonical_names",
+    "checkpoint_with",
     "digest_of",
     "find_checkpoints",
     "find_git",
+    "may_be_grouped",
     "open_checkpoint",
     "open_file",
     "open_opaque",

@@ -7,7 +7,7 @@ sniffed, not parsed: "complete" says that all files are there, not that they are
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -45,6 +45,21 @@ def find_checkpoints(directory: Path | str) -> list[Found]:
         found = _look_at_index(root, root) if root.name.endswith(INDEX_SUFFIX) else _look_at_file(root, usual=True)
         return [] if found is None else [found]
     return sorted(_search(root), key=lambda found: found.path)
+
+
+def checkpoint_with(path: Path | str) -> Found | None:
+    """The checkpoint that a file is, or is a part of (a shard, a trainer's file); None for what is no checkpoint."""
+    path = Path(path)
+    files = [entry.name for entry in os.scandir(path.parent) if not entry.is_dir() and not entry.name.startswith(".")]
+    group, taken = _look_at_directory(path.parent, files)
+    if group is not None and (taken == "all" or path.name in taken or path.name.endswith(INDEX_SUFFIX)):
+        return group
+    return _look_at_file(path, usual=path.name.endswith(_USUAL))
+
+
+def may_be_grouped(names: Sequence[str]) -> bool:
+    """Whether files of these names, in one directory, can only be understood together."""
+    return is_trainer(names) or any(name.endswith(INDEX_SUFFIX) for name in names)
 
 
 def _search(root: Path) -> Iterator[Found]:

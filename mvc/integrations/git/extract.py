@@ -1,0 +1,86 @@
+"""Checkpoints of git commits, as files. Owns which blobs belong together and the scratch directory that they lie in.
+
+A shard or a trainer's file means nothing alone: where a directory of a commit may be one checkpoint, all of its files
+are written. Nothing is written to the git repository or its working tree, and where something is written owes nothing
+to directories' names in git. A Git LFS pointer whose object is at hand becomes the object.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mvc.errors import FormatError
+from mvc.formats import Found, checkpoint_with, may_be_grouped
+from mvc.formats.trainer import NESTED
+from mvc.integrations.git.reading import Blob, GitRepository
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """A checkpoint as the git commit ``git`` has it.
+
+    ``file`` has the content of a file that was asked for, in the stead of git's ``directory``; ``found`` is the
+    checkpoint that it is or belongs to, None where it is none (it may be a pointer).
+    """
+
+    git: str
+    directory: str
+    file: Path
+    found: Found | None
+
+    @property
+    def path(self) -> str:
+        """In git: the file, or the directory that is one checkpoint."""
+        whole = self.found is not None and self.found.path == self.file.parent
+        return self.directory or "." if whole else f"{self.directory}/{self.file.name}".removeprefix("/")
+
+    def told(self, text: str) -> str:
+        """A message about the extracted file, as one about the file in git."""
+        here = str(self.file.parent)
+        return text.replace(f"{here}/", f"{self.directory}/".removeprefix("/")).replace(here, self.directory or ".")
+
+
+def extract(git: GitRepository, blobs: Iterable[Blob], scratch: Path) -> Iterator[Extracted]:
+    """Every checkpoint that these files are or belong to, each content of a path once. A checkpoint's files are gone
+    when the next one is asked for, so that the scratch directory never holds more than one."""
+    # what Git LFS keeps is looked up in the git repository around a pointer: the scratch directory passes for one
+    (scratch / ".git").write_text(f"gitdir: {git.common}\n", "utf-8", "surrogateescape")
+    seen: set[tuple[str, ...]] = set()
+    for number, blob in enumerate(blobs):
+        directory, _, name = blob.path.rpartition("/")
+        members = _members(git, blob, directory)
+        key = (directory if len(members) > 1 else blob.path, *sorted(f"{oid} {path}" for path, oid in members.items()))
+        if key in seen:
+            continue
+        place = scratch / str(number)
+        try:
+            for path, oid in members.items():
+                (place / path).parent.mkdir(parents=True, exist_ok=True)
+                with (place / path).open("wb") as file:
+                    git.write_blob(oid, file)
+            found = checkpoint_with(place / name)
+            if found is not None and found.path == place:
+                seen.add(key)
+            yield Extracted(blob.commit, directory, place / name, found)
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
+
+
+def _members(git: GitRepository, blob: Blob, directory: str) -> Mapping[str, str]:
+    """Path in the directory → id, of all files that must be seen together with this one."""
+    within = len(directory) + 1 if directory else 0
+    names = [other.path[within:] for other in git.files_in(blob.commit, directory)]
+    if not may_be_grouped(names):
+        return {_checked(blob.path[within:], blob): blob.id}
+    below = {other.path[within:]: other.id for other in git.files_in(blob.commit, directory, below=True)}
+    return {_checked(path, blob): oid for path, oid in below.items() if "/" not in path or path.startswith(NESTED)}
+
+
+def _checked(path: str, blob: Blob) -> str:
+    """The path. Raises FormatError for what git itself would not check out."""
+    if any(part in ("", ".", "..") for part in path.split("/")):
+        raise FormatError(f"git commit {blob.commit[:12]} names a file {path!r}", hint="run: git fsck --strict")
+    return path

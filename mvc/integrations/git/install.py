@@ -1,0 +1,177 @@
+"""Sets a git repository up for mvc, and back. Owns where hooks go; what was there is never overwritten.
+
+Where git looks for hooks in its own directory, a shim takes a hook's name there; the hook that had it is kept beside it
+and runs first. Where ``core.hooksPath`` leads elsewhere (to a tracked directory, husky's, or one for all of a user's
+repositories) nothing is written there: git is led to a directory of our own, whose hooks all go on to those. All else
+that changes is a few marked lines in git's configuration and in .gitattributes.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+
+from mvc.errors import ExistsError
+from mvc.integrations.git.editing import Edits
+from mvc.integrations.git.hooks import BEFORE, NAMES
+from mvc.integrations.git.models import DRIVER
+from mvc.integrations.git.places import mvc_root
+from mvc.integrations.git.reading import GitRepository
+from mvc.integrations.git.results import InstalledHook, InstallResult, UninstallResult
+from mvc.repository.layout import DIRECTORY, Layout
+from mvc.storage import REAL, atomic_write, disk_errors, make_directories
+
+#: what tells a script of ours
+_MARK = b"# mvc git hook: "
+#: the pre-commit framework's ending for the hook that it found
+_LEGACY = ".legacy"
+#: hooks that people have; those whose mere presence changes what git does are not among them
+_USUAL = frozenset(
+    (
+        *("applypatch-msg", "pre-applypatch", "post-applypatch", "pre-commit", "pre-merge-commit", "commit-msg"),
+        *("prepare-commit-msg", "post-commit", "pre-rebase", "post-checkout", "post-merge", "pre-push", "post-rewrite"),
+        *("pre-auto-gc", "pre-receive", "update", "post-receive", "post-update"),
+    )
+)
+
+
+def install(directory: Path) -> InstallResult:
+    """Sets up the git repository around ``directory``; doing it again changes nothing.
+
+    In a bare repository that is the gate of a server, else everything else. Raises InputError, ExistsError, BusyError,
+    StorageError.
+    """
+    git = GitRepository(directory)
+    own = git.common / "mvc"
+    edits = Edits(own)
+    names = [name for name in NAMES if (name == "pre-receive") != git.inside]
+    if _leads_elsewhere(git):
+        hooks = own / "hooks"
+        make_directories(REAL, hooks)
+        found = {path.name for path in _hooks_in(git.hooks)} if git.hooks != hooks else set()
+        for name in _USUAL | found:
+            _write_script(hooks / (f"{name}{BEFORE}" if name in names else name), "chain")
+        for name in names:
+            _write_script(hooks / name, name)
+    else:
+        hooks = git.common / "hooks"
+        edits.make_directory(hooks)
+        for name in names:
+            _take_place(hooks, name)
+    make_directories(REAL, own)
+    settings = _settings(hooks if hooks.parent == own else None)
+    atomic_write(REAL, own / "config", (settings.encode(),), overwrite=True)
+    edits.put(git.common / "config", ["[include]", "\tpath = mvc/config"])
+    attributes = None
+    if git.inside:
+        attributes = git.top / ".gitattributes"
+        edits.put(attributes, _attributes(git.top))
+    root = mvc_root(git.top) if git.inside else None
+    installed = (_installed(hooks, name) for name in names)
+    places = (None if path is None else str(path) for path in (attributes, root))
+    return InstallResult(str(git.common), tuple(installed), *places)
+
+
+def uninstall(directory: Path) -> UninstallResult:
+    """Leaves the repository as `install` found it. Nothing is installed: nothing is done. Raises as `install`."""
+    git = GitRepository(directory)
+    own = git.common / "mvc"
+    removed: list[str] = []
+    restored: list[str] = []
+    for name in NAMES:
+        for place in (git.common / "hooks" / name, git.common / "hooks" / f"{name}{_LEGACY}"):
+            before = place.with_name(f"{name}{BEFORE}")
+            if _is_ours(place):
+                with disk_errors(place, "put back"):
+                    if os.path.lexists(before):
+                        os.replace(before, place)
+                        restored.append(str(place))
+                    else:
+                        place.unlink()
+                        removed.append(str(place))
+    for path in Edits(own).take_back():
+        (restored if path.exists() else removed).append(str(path))
+    if own.is_dir():
+        shutil.rmtree(own)
+        removed.append(str(own))
+    return UninstallResult(str(git.common), tuple(removed), tuple(restored))
+
+
+def _leads_elsewhere(git: GitRepository) -> bool:
+    """Whether hooks are, or with husky will be once it is set up, outside git's own directory of hooks."""
+    here = os.path.realpath(git.common / "hooks")
+    return os.path.realpath(git.hooks) != here or (git.inside and (git.top / ".husky").is_dir())
+
+
+def _hooks_in(directory: Path) -> Iterator[Path]:
+    if directory.is_dir():
+        yield from (path for path in directory.iterdir() if "." not in path.name and os.access(path, os.X_OK))
+
+
+def _take_place(hooks: Path, name: str) -> None:
+    """Puts a shim in a hook's place, and keeps what stood there."""
+    place, before = hooks / name, hooks / f"{name}{BEFORE}"
+    if not _is_ours(place):
+        if _is_ours(hooks / f"{name}{_LEGACY}"):
+            return  # the pre-commit framework came after us, and runs us
+        if os.path.lexists(place):
+            if os.path.lexists(before):
+                hint = f"merge the two into {str(place)!r}, remove the other, and run mvc git install again"
+                raise ExistsError(
+                    f"both {str(place)!r} and {str(before)!r} are hooks that mvc did not write", hint=hint
+                )
+            with disk_errors(place, "rename"):
+                os.rename(place, before)
+    _write_script(place, name)
+
+
+def _write_script(place: Path, name: str) -> None:
+    script = (files("mvc.integrations") / "hooks" / name).read_bytes()
+    if not place.is_file() or place.read_bytes() != script:
+        atomic_write(REAL, place, (script,), overwrite=True, mode=0o777)
+
+
+def _is_ours(place: Path) -> bool:
+    return place.is_file() and not place.is_symlink() and _MARK in place.read_bytes()[:200]
+
+
+def _installed(hooks: Path, name: str) -> InstalledHook:
+    before = hooks / f"{name}{BEFORE}"
+    return InstalledHook(name, str(hooks / name), str(before) if os.path.lexists(before) else None)
+
+
+def _attributes(top: Path) -> list[str]:
+    """The template's lines: those of the mvc repository, if it has a file of them."""
+    root = mvc_root(top)
+    laid = None if root is None else Layout(root / DIRECTORY).gitattributes
+    shipped = files("mvc.repository") / "template" / "gitattributes"
+    return (laid if laid is not None and laid.is_file() else shipped).read_text("utf-8").splitlines()
+
+
+def _settings(hooks: Path | None) -> str:
+    """Our own file of git's configuration: where mvc is, how a model is shown, and where hooks are, if not as usual.
+
+    The shell function keeps `git diff` going where mvc cannot be run.
+    """
+    beside = Path(sys.executable).parent / "mvc"
+    program = str(beside) if beside.exists() else shutil.which("mvc")
+    place = str(Path(program).parent) if program else ""
+    show = (
+        f'mvc_text() {{ PATH="$PATH":{shlex.quote(place)}; mvc git textconv "$1" '
+        '|| echo "mvc cannot be run: put it on PATH, or run mvc git uninstall"; }; mvc_text'
+    )
+    lines = ["[mvc]", f"\tbin = {_quoted(place)}", f'[diff "{DRIVER}"]', f"\ttextconv = {_quoted(show)}"]
+    if hooks is not None:
+        lines += ["[core]", f"\thooksPath = {_quoted(str(hooks))}"]
+    return "\n".join(lines) + "\n"
+
+
+def _quoted(value: str) -> str:
+    """A value as git's configuration has it."""
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
+    return f'"{escaped}"'
