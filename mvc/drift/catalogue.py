@@ -198,6 +198,34 @@ _RULES = (
         limit=None,
         unit="",
     ),
+    Rule(
+        "MVC018",
+        "step-contradicts-order",
+        "provenance",
+        "warn",
+        "the declared step is not where the weights stand in the order of their lineage",
+        catches="A step that was declared wrongly: one checkpoint far from its place, or a whole lineage against time. "
+        "The log keeps to what was declared.",
+        misses="Places that are one apart, lineages with fewer than six declared steps, and stretches where training "
+        "hardly gets on, in which no order can be read from weights.",
+        remedy="Compare the file with those that it stands beside (mvc diff); commit it again with the right --step.",
+        limit=1.0,
+        unit="typical squared steps that another place must be cheaper by",
+    ),
+    Rule(
+        "MVC019",
+        "parent-contradicts-lineage",
+        "provenance",
+        "warn",
+        "the weights do not come from the declared parent or run",
+        catches="A declared parent that has nothing in common with the weights, or that is farther from them than a "
+        "commit which does not descend from it; a declared run of which no other commit is kin.",
+        misses="A parent that is named too early or too late on the right lineage, another run of the same origin, and "
+        "training so violent that weights keep little of where they come from.",
+        remedy="Ask mvc identify where the file comes from; commit it again with the right --parent or --run.",
+        limit=1.5,
+        unit="times as far, squared, as what does not descend from the parent",
+    ),
 )
 
 #: id → rule, in order of ids

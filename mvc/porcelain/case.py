@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from mvc.drift import RULES
 from mvc.formats import open_checkpoint
 from mvc.objects import Checkpoint
 from mvc.porcelain.reading import History, Model, read_model
@@ -31,6 +32,10 @@ class Case:
     past: tuple[LogCommit, ...]
     lineage: LogLineage | None
     limits: Mapping[str, float]
+
+    def limit(self, rule: str) -> float:
+        """From where a rule speaks: the policy's word, else the catalogue's."""
+        return self.limits.get(rule, RULES[rule].limit or 0.0)
 
     @cached_property
     def placed(self) -> LogCommit | None:

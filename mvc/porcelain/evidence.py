@@ -15,6 +15,7 @@ import numpy as np
 from mvc.drift import Judgement, RuleFinding, judge
 from mvc.porcelain.case import Case
 from mvc.porcelain.flags import NOT_FINITE
+from mvc.porcelain.provenance import parent_contradicts_lineage, step_contradicts_order
 from mvc.porcelain.siblings import Siblings
 from mvc.porcelain.spectral import directions
 
@@ -62,4 +63,4 @@ def _not_finite(case: Case) -> Iterator[RuleFinding]:
 
 
 #: in the order in which their findings are shown
-SOURCES: tuple[Source, ...] = (_not_finite, directions)
+SOURCES: tuple[Source, ...] = (_not_finite, directions, step_contradicts_order, parent_contradicts_lineage)

@@ -7,11 +7,12 @@ signatures of files that nobody committed.
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +29,8 @@ from mvc.porcelain.results import LogCommit, LogLineage
 from mvc.porcelain.revisions import is_path, resolve
 from mvc.porcelain.workspace import Workspace
 from mvc.trajectory import Block, lay_out
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -131,6 +134,13 @@ class History:
         self._checkpoints: dict[str, Checkpoint] = {}
         #: a tensor before and after a step → effective rank of the change, as far as they were asked for
         self.ranks: dict[tuple[str, str], float | None] = {}
+        self._answers: dict[Hashable, object] = {}
+
+    def remembered(self, question: Hashable, answer: Callable[[], Answer]) -> Answer:
+        """What ``answer`` gives, asked once for each question: of a lineage, not of each of its commits."""
+        if question not in self._answers:
+            self._answers[question] = answer()
+        return self._answers[question]  # type: ignore[return-value]
 
     def checkpoint(self, commit_id: str) -> Checkpoint:
         """The weights of a commit, its manifest read once."""
@@ -187,6 +197,35 @@ class History:
         origin = self._origin(row)
         placed = None if origin is None else self.placed(origin)
         return (*(() if placed is None else (placed,)), *row.commits[: index + 1])
+
+    def descendants(self, commit_id: str) -> set[str]:
+        """The commit, what follows it in its lineage, and every lineage that left from there."""
+        row, index = self._places[commit_id]
+        found = {commit.id for commit in row.commits[index:]}
+        growing = True
+        while growing:
+            left = [
+                other for other in self.lineages if self._origin(other) in found and other.commits[0].id not in found
+            ]
+            found.update(commit.id for other in left for commit in other.commits)
+            growing = bool(left)
+        return found
+
+    def connected(self, lineages: Iterable[LogLineage]) -> list[LogLineage]:
+        """These lineages and all that forks join to them, in the log's order."""
+        hosts = {row.id: home for row in self.lineages if (home := self._host(row)) is not None}
+        wanted = {row.id for row in lineages}
+        size = 0
+        while size < len(wanted):
+            size = len(wanted)
+            wanted |= {guest for guest, host in hosts.items() if host in wanted}
+            wanted |= {host for guest, host in hosts.items() if guest in wanted}
+        return [row for row in self.lineages if row.id in wanted]
+
+    def _host(self, row: LogLineage) -> str | None:
+        origin = self._origin(row)
+        host = None if origin is None else self.lineage(origin)
+        return None if host is None else host.id
 
     def median_step(self, commit_id: str) -> float | None:
         """Median distance between neighbours of the commit's lineage; of the parent's where it is too short."""
