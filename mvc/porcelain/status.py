@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mvc.errors import MvcError, NotFoundError
-from mvc.formats import Found, digest_of, find_checkpoints, open_checkpoint, printable
+from mvc.formats import Found, checkpoint_with, digest_of, find_checkpoints, open_checkpoint, printable
 from mvc.index import CommitRow, FileRow
 from mvc.objects import ObjectId
 from mvc.porcelain.pointers import Content, content_of, read_pointer, target_path
@@ -27,7 +27,8 @@ from mvc.storage import atomic_write, exists
 
 
 def status(workspace: Workspace, paths: Sequence[Path] = (), *, directory: Path = Path()) -> StatusResult:
-    """State of every checkpoint at or under ``paths`` (``directory`` unless given), by path.
+    """State of every checkpoint at or under ``paths`` (``directory`` unless given), by path. One of a checkpoint's
+    several files stands for that.
 
     Raises NotFoundError for a path that is not there.
     """
@@ -38,7 +39,8 @@ def status(workspace: Workspace, paths: Sequence[Path] = (), *, directory: Path 
     for path in paths or (directory,):
         if not exists(repository.fs, path):
             raise NotFoundError(f"there is no {str(path)!r}", hint="list what is here with: mvc status")
-        for found in find_checkpoints(path):
+        whole = None if path.is_dir() else checkpoint_with(path)
+        for found in find_checkpoints(path) if whole is None or whole.path == path else [whole]:
             entries[str(found.path)] = _entry(repository, found, known, digests)
     digests.save()
     return StatusResult(tuple(entries[path] for path in sorted(entries)))

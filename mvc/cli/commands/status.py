@@ -26,6 +26,8 @@ _SECTIONS = (
 )
 #: states of a pointer that can be used
 POINTED = ("present", "missing", "differs")
+#: states in which nothing can be lost: a file that is missing is in the repository
+SETTLED = ("committed", "present", "missing")
 
 
 def render(result: StatusResult, columns: int) -> Iterator[str]:
@@ -57,14 +59,17 @@ def _line(entry: StatusEntry, style: str, columns: int) -> str:
 
 @click.command()
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
+@click.option("--exit-code", is_flag=True, help="Exit with 1 unless all that is here is committed and complete.")
 @json_option
 @pass_session
-def command(session: Session, paths: tuple[str, ...], as_json: bool) -> None:
-    """Show the checkpoints under PATH (here, unless given): new, committed, changed, incomplete, or not fetched."""
+def command(session: Session, paths: tuple[str, ...], exit_code: bool, as_json: bool) -> int:
+    """Show the checkpoints under PATH (here, unless given): new, committed, changed, incomplete, or not fetched; and
+    whether the files of pointers are here."""
     result = status(open_workspace(session), [session.path(path) for path in paths], directory=session.directory)
     if as_json:
         output.emit_json(result, "status")
-        return
-    output.emit_lines(render(result, output.text_width()))
-    if any(entry.state == "new" for entry in result.entries):
-        hint("commit everything here with: mvc commit .")
+    else:
+        output.emit_lines(render(result, output.text_width()))
+        if any(entry.state == "new" for entry in result.entries):
+            hint("commit everything here with: mvc commit .")
+    return int(exit_code and any(entry.state not in SETTLED for entry in result.entries))
