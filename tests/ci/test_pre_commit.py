@@ -80,6 +80,7 @@ def test_the_manifest_is_what_the_framework_takes(tool: Tool) -> None:
     assert all(hook["stages"] == ["pre-push", "manual"] and hook["args"] == ["--"] for hook in hooks)
 
 
+@pytest.mark.slow
 def test_a_push_carries_only_what_mvc_has_and_passes(work: Path, tool: Tool) -> None:
     save(work / "model.safetensors", 0)
     tool("mvc", "commit", "--pointer", "model.safetensors", cwd=work)
@@ -98,6 +99,7 @@ def test_a_push_carries_only_what_mvc_has_and_passes(work: Path, tool: Tool) -> 
     assert "MVC001" in told and "mvc check" in told and "Failed" in told
 
 
+@pytest.mark.slow
 def test_shards_are_one_checkpoint_and_code_is_none_of_ours(work: Path, tool: Tool) -> None:
     directory = work / "big"
     directory.mkdir()

@@ -52,3 +52,23 @@ def test_git_carries_the_pointer_and_mvc_the_weights(tmp_path: Path, mvc: Run, g
     value = json.loads(mvc("-C", str(clone), "checkout", "model.safetensors.mvc", "--json").stdout)
     assert value["paths"] == [str(clone / "model.safetensors")]
     assert (clone / "model.safetensors").read_bytes() == contents[0]
+
+
+def test_status_tells_a_script_whether_all_is_committed(tmp_path: Path, mvc: Run) -> None:
+    path, pointer = tmp_path / "model.safetensors", tmp_path / "model.safetensors.mvc"
+    save_file({"w": np.ones((8, 8), np.float32)}, path)
+    mvc("init")
+
+    def codes(*paths: Path) -> tuple[int, int]:
+        plain = [str(path) for path in paths]
+        return mvc("status", *plain).returncode, mvc("status", "--exit-code", "--json", *plain).returncode
+
+    assert codes() == (0, 1)
+    mvc("commit", "--pointer", "model.safetensors")
+    assert codes() == (0, 0)
+    path.unlink()
+    assert codes(pointer) == (0, 0), "nothing is lost: mvc has it"
+    save_file({"w": np.zeros((8, 8), np.float32)}, path)
+    assert codes(pointer) == (0, 1)
+    pointer.write_text("anything")
+    assert codes(pointer) == (0, 1)
