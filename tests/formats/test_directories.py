@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from mvc.errors import FormatError, IncompleteError, PointerError
-from mvc.formats import checkpoint_of, find_checkpoints, open_checkpoint
+from mvc.formats import checkpoint_with, find_checkpoints, open_checkpoint
 from tests.formats.makers import check_checkpoint, sample_arrays, torch_state, write_safetensors, write_torch
 from tests.formats.test_files import POINTER
 from tests.formats.test_hostile_torch import Bomb
@@ -57,13 +57,15 @@ def train(directory: Path, witness: Path | None = None) -> Path:
 def test_a_file_belongs_to_the_checkpoint_around_it(tmp_path: Path) -> None:
     sharded, trained = shard(tmp_path / "m"), train(tmp_path / "checkpoint-500")
     write_safetensors(sharded / "other.safetensors", ARRAYS)
-    for directory, names in {
+    parts = {
         sharded: ("model-00001-of-00002.safetensors", "model.safetensors.index.json"),
         trained: ("model.safetensors", "optimizer.pt"),
-    }.items():
-        assert {checkpoint_of(directory / name) for name in names} == {directory}
-    for alone in (sharded / "other.safetensors", sharded / "absent.safetensors", tmp_path / "x" / "y.pt", Path("x.pt")):
-        assert checkpoint_of(alone) == alone
+    }
+    for directory, names in parts.items():
+        found = [checkpoint_with(directory / name) for name in names]
+        assert [item and (item.path, item.state) for item in found] == [(directory, "complete")] * 2
+    alone = checkpoint_with(sharded / "other.safetensors")
+    assert alone is not None and alone.path == sharded / "other.safetensors"
 
 
 def test_sharded_by_directory_and_by_index(tmp_path: Path) -> None:
