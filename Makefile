@@ -34,9 +34,9 @@ quick: $(VENV)/.test
 test: lint
 	$(BIN)/python -m pytest -q -n auto --with-slow --with-realdata
 
-# what docs/rules.md says of each rule comes from the catalogue
+# what docs/rules.md and the template's policy say of each rule comes from the catalogue
 rules: $(VENV)/.runtime
-	$(BIN)/python -m mvc.cli.rulebook docs/rules.md
+	$(BIN)/python -m mvc.cli.rulebook docs/rules.md .mvc-template/policy.toml
 
 clean:
 	rm -rf $(VENV) demo-out build dist *.egg-info

@@ -1,6 +1,6 @@
-"""Writes what the catalogue says of each rule into a document, between two marks; the rest stays as it is.
+"""Writes what the catalogue says of each rule into a document or a policy, between two marks; the rest stays as it is.
 
-python -m mvc.cli.rulebook docs/rules.md
+python -m mvc.cli.rulebook docs/rules.md .mvc-template/policy.toml
 """
 
 from __future__ import annotations
@@ -13,16 +13,28 @@ from mvc.drift import RULES, Rule
 from mvc.errors import InputError
 from mvc.storage import REAL, atomic_write
 
-BEGIN, END = "<!-- rules: written by `make rules` -->", "<!-- rules: end -->"
+#: what the marks say, and how they are written into a file with this suffix
+BEGIN, END = "rules: written by `make rules`", "rules: end"
+_COMMENTS = {".md": ("<!-- ", " -->"), ".toml": ("# ", "")}
 
 
-def brought_up_to_date(document: str) -> str:
+def brought_up_to_date(document: str, suffix: str) -> str:
     """The document with all rules between the marks. Raises InputError for one without the marks."""
-    before, begin, rest = document.partition(BEGIN)
-    _, end, after = rest.partition(END)
+    start, stop = _COMMENTS[suffix]
+    first, last = f"{start}{BEGIN}{stop}\n", f"{start}{END}{stop}\n"
+    before, begin, rest = document.partition(first)
+    _, end, after = rest.partition(last)
     if not begin or not end:
-        raise InputError(f"there is no place for the rules: {BEGIN} … {END}", hint="put the two marks in")
-    return f"{before}{BEGIN}\n{rulebook(list(RULES.values()))}{END}{after}"
+        raise InputError(
+            f"there is no place for the rules: {first.strip()} … {last.strip()}", hint="put in the two marks"
+        )
+    written = rulebook if suffix == ".md" else severities
+    return f"{before}{first}{written(list(RULES.values()))}{last}{after}"
+
+
+def severities(rules: Sequence[Rule]) -> str:
+    """All rules with their default severities, as comments in a policy's table."""
+    return "".join(f'# {rule.id} = "{rule.severity}"  # {rule.name}: {rule.summary}\n' for rule in rules)
 
 
 def rulebook(rules: Sequence[Rule]) -> str:
@@ -48,4 +60,4 @@ def rulebook(rules: Sequence[Rule]) -> str:
 if __name__ == "__main__":
     for name in sys.argv[1:]:
         path = Path(name)
-        atomic_write(REAL, path, (brought_up_to_date(path.read_text("utf-8")).encode(),), overwrite=True)
+        atomic_write(REAL, path, (brought_up_to_date(path.read_text("utf-8"), path.suffix).encode(),), overwrite=True)

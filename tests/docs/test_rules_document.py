@@ -11,19 +11,24 @@ from mvc.cli.rulebook import brought_up_to_date
 from mvc.drift import RULES, Rule
 from mvc.errors import InputError
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "rules.md"
+ROOT = Path(__file__).parents[2]
 
 
-def test_the_document_is_up_to_date() -> None:
-    written = DOCUMENT.read_text("utf-8")
-    assert written == brought_up_to_date(written), "run: make rules  (or: python -m mvc.cli.rulebook docs/rules.md)"
-    for hand_written in ("## How a step is judged", "## Known weaknesses"):
-        assert hand_written in written
+@pytest.mark.parametrize("name", ["docs/rules.md", ".mvc-template/policy.toml"])
+def test_what_is_said_of_rules_is_up_to_date(name: str) -> None:
+    written = (ROOT / name).read_text("utf-8")
+    again = brought_up_to_date(written, Path(name).suffix)
+    assert written == again, f"run: make rules  (or: python -m mvc.cli.rulebook {name})"
+
+
+def test_what_is_written_by_hand_stays() -> None:
+    for heading in ("## How a step is judged", "## How declared facts are judged", "## Known weaknesses"):
+        assert heading in (ROOT / "docs" / "rules.md").read_text("utf-8")
 
 
 def test_a_document_without_a_place_for_rules_is_refused() -> None:
     with pytest.raises(InputError):
-        brought_up_to_date("# Rules\n")
+        brought_up_to_date("# Rules\n", ".md")
 
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=lambda rule: rule.id)

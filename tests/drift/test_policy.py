@@ -129,5 +129,7 @@ def test_rules_are_found_by_id_and_name_and_close_ones_are_named() -> None:
 def test_what_the_template_shows_commented_out_is_a_policy() -> None:
     text = (Path(__file__).parents[2] / ".mvc-template" / "policy.toml").read_text("utf-8")
     assert policy(text) == Policy()
-    examples = re.sub(r"^# (?=\[\[ignore|[\w-]+ = )", "", text, flags=re.MULTILINE)
-    assert policy(examples) != Policy() and len(policy(examples).ignores) == 1 and len(policy(examples).limits) == 2
+    examples = policy(re.sub(r"^# (?=\[\[ignore|[\w-]+ = )", "", text, flags=re.MULTILINE))
+    assert examples.severities == Policy().severities, "the template's are the defaults"
+    assert len(examples.ignores) == 1 and len(examples.limits) == 2
+    assert all(f"# {rule.id} = " in text for rule in RULES.values())

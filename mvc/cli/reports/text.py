@@ -37,6 +37,6 @@ def render(result: CheckResult) -> Iterator[str]:
 def _lines(finding: Finding, *, painted: bool = True) -> Iterator[str]:
     rule = paint(named(finding), _STYLE[finding.severity]) if painted else named(finding)
     tensor = f" in {escape(finding.tensor)}" if finding.tensor else ""
-    yield f"{rule}{tensor}: {escape(finding.message)}"
+    yield f"{'' if painted else '(ignored) '}{rule}{tensor}: {escape(finding.message)}"
     if finding.ignore is not None:
         yield f"  {'was ' if painted else ''}{standing(finding)}"
