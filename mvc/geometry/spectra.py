@@ -25,7 +25,7 @@ Floats = npt.NDArray[np.float64]
 SMALLEST = 8
 #: matrices whose smaller side is larger take minutes
 LARGEST = 4096
-#: eigenvalues that an exponent needs: below, its maximum likelihood is biased (Clauset, Shalizi & Newman 2009, § 3.2)
+#: eigenvalues that an exponent needs: below, its maximum likelihood is biased (Clauset, Shalizi & Newman 2009)
 FEWEST = 50
 #: rows of a matrix that are widened to float64 at a time
 _ROWS = 1 << 12
