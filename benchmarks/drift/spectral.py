@@ -1,6 +1,6 @@
 """What MVC007, effective ranks of changes, adds to the score of steps: AUROC, recall and false alarms.
 
-    python -m benchmarks.drift.spectral --data mnist.npz --cache DIR [--held-out] [--healthy-cache DIR]
+    python -m benchmarks.drift.spectral --data mnist.npz --cache DIR [--held-out | --afterwards] [--healthy-cache DIR]
 
 Prints Markdown: for each condition the mean and worst AUROC over cells, of the steps' score, of MVC007 and of the
 larger of both (each a negative log probability; healthy steps from the eighth checkpoint on are the negatives), and
@@ -14,23 +14,32 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.drift.populations import Drifted, cells, drifted, parser
+from benchmarks.drift.populations import HELD_OUT, Drifted, cells, drifted, parser
 from benchmarks.trajectory.populations import CARDS, FURTHER, trained
 from mvc.drift import LIMIT, Normal, drift_steps, judge_steps
 from mvc.drift.spectral import Ranks, judge_ranks
 from mvc.geometry.effective import effective_rank
 from mvc.papers.tables import table_head, table_row
-from mvc.zoo.cards import Card
+from mvc.zoo.cards import Architecture, Card, Optimiser, Schedule
 
 Weights = npt.NDArray[np.float32]
 #: checkpoints before the first that is judged
 FIRST = 7
+#: trained after everything was fixed
+_PLAIN = HELD_OUT["mlp-sgd-plain-tanh"]
+AFTERWARDS = (
+    replace(_PLAIN, name="mlp-sgd-cosine-leaky", optimiser=Optimiser("sgd", 0.03, momentum=0.8, weight_decay=5e-4),
+            schedule=Schedule("cosine"), architecture=Architecture((40,), "leaky_relu")),
+    replace(_PLAIN, name="mlp-adamw-tanh", optimiser=Optimiser("adamw", 1.5e-3, weight_decay=0.02),
+            architecture=Architecture((28, 14), "tanh")),
+)  # fmt: skip
 _ALONG = {"one-direction": 1.0, "one-direction-x2": 2.0}
 
 
@@ -119,10 +128,11 @@ def alarms(name: str, scores: npt.NDArray[np.float64]) -> str:
 def main() -> None:
     reader = parser(__doc__ or "")
     reader.add_argument("--healthy-cache", type=Path, help="where trajectory's populations are kept")
+    reader.add_argument("--afterwards", action="store_true", help="cells that were not there when MVC007 was made")
     asked = reader.parse_args()
     areas: dict[str, list[Sequence[float]]] = defaultdict(list)
     lines = []
-    for card in cells(asked):
+    for card in AFTERWARDS if asked.afterwards else cells(asked):
         cell = drifted(card, asked.data, asked.cache)
         runs = Runs(card, cell.healthy)
         negative = runs.healthy_scores()
