@@ -52,7 +52,8 @@ def checkpoint_with(path: Path | str) -> Found | None:
     path = Path(path)
     files = [entry.name for entry in os.scandir(path.parent) if not entry.is_dir() and not entry.name.startswith(".")]
     group, taken = _look_at_directory(path.parent, files)
-    if group is not None and (taken == "all" or path.name in taken or path.name.endswith(INDEX_SUFFIX)):
+    belongs = taken == "all" or path.name in taken or path.name.endswith(INDEX_SUFFIX)
+    if group is not None and belongs and not path.name.endswith(POINTER_SUFFIX):
         return group
     return _look_at_file(path, usual=path.name.endswith(_USUAL))
 
@@ -80,7 +81,8 @@ def _search(root: Path) -> Iterator[Found]:
         # a trainer's output directory is a checkpoint itself, with older ones below it
         pending += [Path(entry.path) for entry in below if not (whole and entry.name.startswith(NESTED))]
         for path in files:
-            if whole or path.name in taken:
+            # a pointer stands for another checkpoint, wherever it lies
+            if not path.name.endswith(POINTER_SUFFIX) if whole else path.name in taken:
                 continue
             found = _look_at_file(path, usual=path.name.endswith(_USUAL))
             if found is not None:

@@ -18,6 +18,7 @@ from mvc.formats.lfs import open_source
 from mvc.formats.opaque import OpaqueFile
 from mvc.formats.reading import open_file
 from mvc.formats.sharded import INDEX_SUFFIX, ShardIndex, find_index
+from mvc.formats.sniff import POINTER_SUFFIX
 from mvc.formats.source import printable
 
 #: any of these beside weights says that a trainer wrote the directory
@@ -52,10 +53,10 @@ def weight_names(directory: Path, index: ShardIndex | None) -> tuple[str, ...]:
 
 
 def list_files(directory: Path) -> list[str]:
-    """The checkpoint's files as POSIX paths in the directory, sorted."""
+    """The checkpoint's files as POSIX paths in the directory, sorted; without pointers, which stand for others."""
     names = []
     for entry in os.scandir(directory):
-        if entry.name.startswith("."):
+        if entry.name.startswith(".") or entry.name.endswith(POINTER_SUFFIX):
             continue
         if entry.is_dir(follow_symlinks=False):
             if entry.name.startswith(NESTED):

@@ -22,7 +22,7 @@ from mvc.index import CommitRow, FileRow, LineageRow, PlacementRow, TagRow, chun
 from mvc.objects import Commit, ObjectId
 from mvc.porcelain.intake import Intake, Taken
 from mvc.porcelain.origins import overlaps_of, placed
-from mvc.porcelain.pointers import Content, Pointer
+from mvc.porcelain.pointers import Content, Pointer, check_pointed
 from mvc.porcelain.pointing import find_place, hidden_files, write_pointer
 from mvc.porcelain.progress import Report, silent
 from mvc.porcelain.results import CommitResult, Committed, Relation
@@ -154,6 +154,7 @@ def _find(paths: Sequence[Path | str]) -> tuple[list[Path], list[str]]:
     warnings: list[str] = []
     for given in map(Path, paths):
         if not given.is_dir():
+            check_pointed(given)
             found.setdefault(os.path.abspath(given), given)
             continue
         below = find_checkpoints(given)

@@ -163,6 +163,14 @@ def find_pointed(connection: Connection, pointer: Pointer, path: Path) -> Object
     return rows[0].id
 
 
+def check_pointed(path: Path) -> None:
+    """Raises NotFoundError for a path that is not there while its pointer is."""
+    if path.name not in ("", "..") and not path.exists() and is_pointer(pointer_path(path)):
+        pointer = printable(pointer_path(path))
+        message = f"{printable(path)} is not here; its pointer {pointer} is"
+        raise NotFoundError(message, hint=f"bring it back with: mvc checkout {pointer}", code="not-fetched")
+
+
 def content_of(files: Iterable[FileRow]) -> Content:
     """The content that the index records of one manifest."""
     return tuple(sorted((row.path, row.size, row.digest) for row in files))

@@ -24,7 +24,7 @@ from mvc.index import CommitRow
 from mvc.objects import Checkpoint, ObjectId, TensorSpec, read_array
 from mvc.porcelain.facts import content_of, points_of
 from mvc.porcelain.log import log
-from mvc.porcelain.pointers import is_pointer, resolve_pointer
+from mvc.porcelain.pointers import check_pointed, is_pointer, resolve_pointer
 from mvc.porcelain.results import LogCommit, LogLineage
 from mvc.porcelain.revisions import is_path, resolve
 from mvc.porcelain.workspace import Workspace
@@ -55,6 +55,7 @@ def open_found(workspace: Workspace, found: ObjectId | Path) -> Iterator[Side]:
     if isinstance(found, Path) and is_pointer(found):
         found = resolve_pointer(workspace, found)
     if isinstance(found, Path):
+        check_pointed(found)
         with open_checkpoint(found) as opened:
             yield Side(opened, None, found)
     else:

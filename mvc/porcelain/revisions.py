@@ -15,10 +15,9 @@ from pathlib import Path
 from sqlalchemy import Connection, func, select
 
 from mvc.errors import InputError, NotFoundError
-from mvc.formats import printable
 from mvc.index import CommitRow, LineageRow, PlacementRow, TagRow
 from mvc.objects import ObjectId
-from mvc.porcelain.pointers import is_pointer, pointer_path, resolve_pointer
+from mvc.porcelain.pointers import check_pointed, is_pointer, resolve_pointer
 from mvc.porcelain.workspace import Workspace
 
 _PREFIX = re.compile(r"[0-9a-f]{4,64}")
@@ -49,21 +48,13 @@ def locate(workspace: Workspace, revision: str, directory: Path) -> tuple[Object
     except NotFoundError:
         if is_pointer(path):
             return resolve_pointer(workspace, path), path
-        _check_pointed(path)
+        check_pointed(path)
         raise
 
 
 def is_path(text: str) -> bool:
     """Whether a revision is spelled so that it can only be meant as a path."""
     return text.startswith(("./", "../", "/"))
-
-
-def _check_pointed(path: Path) -> None:
-    """Raises NotFoundError for a path that is not there while its pointer is."""
-    if path.name not in ("", "..") and not path.exists() and is_pointer(pointer_path(path)):
-        pointer = printable(pointer_path(path))
-        message = f"{printable(path)} is not here; its pointer {pointer} is"
-        raise NotFoundError(message, hint=f"bring it back with: mvc checkout {pointer}", code="not-fetched")
 
 
 def resolve_lineage(workspace: Workspace, name: str) -> LineageRow:

@@ -134,7 +134,7 @@ class _Digests:
         status = os.stat(path)
         key = os.path.abspath(path)
         stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_dev]
-        old = self._old.get(key)
+        old = self._new.get(key, self._old.get(key))
         digest = old[1] if isinstance(old, list) and len(old) == 2 and old[0] == stamp else compute()
         self._new[key] = [stamp, digest]
         return str(digest)

@@ -54,6 +54,27 @@ def test_git_carries_the_pointer_and_mvc_the_weights(tmp_path: Path, mvc: Run, g
     assert (clone / "model.safetensors").read_bytes() == contents[0]
 
 
+def test_weights_that_git_tracks_are_named(tmp_path: Path, mvc: Run, git: Callable[..., str]) -> None:
+    work = tmp_path / "work"
+    (work / "runs").mkdir(parents=True)
+    git("init", "-q", cwd=work)
+    mvc("init", cwd=work)
+    for name, value in {"my model.safetensors": 0.0, "other.safetensors": 1.0}.items():
+        save_file({"w": np.full((8, 8), value, np.float32)}, work / "runs" / name)
+    git("add", "runs/my model.safetensors", cwd=work)
+    done = mvc("commit", "--pointer", "my model.safetensors", "other.safetensors", cwd=work / "runs")
+    assert done.returncode == 0
+    assert "git rm -r --cached -- 'my model.safetensors'" in done.stderr and "other" not in done.stderr
+    git("rm", "-q", "-r", "--cached", "--", "my model.safetensors", cwd=work / "runs")
+    again = mvc("commit", "--pointer", "my model.safetensors", cwd=work / "runs")
+    assert "git rm" not in again.stderr
+    assert git("status", "--short", "-uall", cwd=work).split("\n")[:-1] == [
+        "?? runs/.gitignore",
+        '?? "runs/my model.safetensors.mvc"',
+        "?? runs/other.safetensors.mvc",
+    ]
+
+
 def test_status_tells_a_script_whether_all_is_committed(tmp_path: Path, mvc: Run) -> None:
     path, pointer = tmp_path / "model.safetensors", tmp_path / "model.safetensors.mvc"
     save_file({"w": np.ones((8, 8), np.float32)}, path)

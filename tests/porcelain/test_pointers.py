@@ -171,6 +171,18 @@ def test_a_directory_is_not_completed_through_a_link(workspace: Workspace, tmp_p
     assert list(outside.iterdir()) == []
 
 
+def test_pointers_in_a_trainers_directory_are_none_of_its_files(workspace: Workspace, tmp_path: Path) -> None:
+    """A trainer's output directory is a checkpoint, and holds older ones."""
+    outer = trainer(tmp_path / "out")
+    commit(workspace, [outer])
+    inner = trainer(outer / "checkpoint-7")
+    (inner / "trainer_state.json").write_text('{"global_step": 3}')
+    commit(workspace, [inner], pointer=True)
+    shutil.rmtree(inner)
+    for paths in ([tmp_path], [outer, pointer_path(inner)]):
+        assert states(workspace, *paths) == {"out": "committed", "checkpoint-7.mvc": "missing"}
+
+
 def test_every_verb_takes_it_for_its_commit(pointed: Path, workspace: Workspace, tmp_path: Path) -> None:
     head, text = resolve(workspace, "HEAD"), "run/6.safetensors.mvc"
     pointed.unlink()
@@ -181,9 +193,15 @@ def test_every_verb_takes_it_for_its_commit(pointed: Path, workspace: Workspace,
     assert [row.id for row in check(workspace, [text], directory=tmp_path).commits] == [head]
     found = identify(workspace, [pointer_path(pointed)]).results[0].match
     assert found is not None and (found.commit, found.relation) == (head, "same")
-    with pytest.raises(NotFoundError) as caught:
-        check(workspace, ["run/6.safetensors"], directory=tmp_path)
-    assert "mvc checkout" in caught.value.hint and "6.safetensors.mvc" in caught.value.hint
+    for act in (
+        lambda: check(workspace, ["run/6.safetensors"], directory=tmp_path),
+        lambda: identify(workspace, [pointed]),
+        lambda: commit(workspace, [pointed]),
+        lambda: checkout(workspace, str(pointed), directory=tmp_path),
+    ):
+        with pytest.raises(NotFoundError) as caught:
+            act()
+        assert "mvc checkout" in caught.value.hint and "6.safetensors.mvc" in caught.value.hint
 
 
 def test_a_pointer_moves_on_with_the_file(pointed: Path, workspace: Workspace, write: Write, walk: Any) -> None:

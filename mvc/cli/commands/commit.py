@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -17,6 +18,7 @@ from mvc.cli.options import Session, json_option, pass_session
 from mvc.cli.progress import progress
 from mvc.cli.text import count, escape, fit, number, pad, percent, short, size, width
 from mvc.porcelain.commits import commit
+from mvc.porcelain.pointers import target_path
 from mvc.porcelain.results import CommitResult, Committed
 
 #: rows of new commits before they are summed up by lineage
@@ -92,6 +94,14 @@ def _metric(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...
     return found
 
 
+def _warn_tracked(paths: Sequence[Path]) -> None:
+    """Says so where git goes on carrying what a pointer stands for now."""
+    tracking = importlib.import_module("mvc.integrations.git.tracking")  # for this alone git would be imported
+    for path in tracking.still_tracked(paths):
+        quoted = shlex.quote(str(path))
+        warn([f"git still carries {str(path)!r}, which it tracks; take it out with: git rm -r --cached -- {quoted}"])
+
+
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.option("-m", "--message", metavar="MSG", default="", help="What this is.")
@@ -137,12 +147,14 @@ def command(
             pointer=pointer,
             progress=report,
         )
+    pointers = [item.pointer for item in result.commits if item.pointer]
+    if pointers:
+        _warn_tracked([target_path(Path(path)) for path in pointers])
     if as_json:
         output.emit_json(result, "commit")
         return
     warn(result.warnings)
     output.emit_lines(render(result, output.text_width()))
-    pointers = [item.pointer for item in result.commits if item.pointer]
     if pointers:
         output.emit_lines([f"{count(len(pointers), 'pointer')} for git, whose files are in .gitignore now"])
         ignores = {str(Path(path).with_name(".gitignore")) for path in pointers}
