@@ -17,11 +17,11 @@ from mvc.porcelain.workspace import Workspace
 SHAPES = {"fc1.weight": (24, 30), "fc1.bias": (24,), "fc2.weight": (16, 24)}
 
 
-def along_one_direction(point: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
+def along_one_direction(point: dict[str, Any], before: dict[str, Any], times: float = 2.0) -> dict[str, Any]:
     rng = np.random.default_rng(0)
     name = "fc2.weight"
     direction = np.outer(rng.normal(size=16), rng.normal(size=24))
-    length = 2 * np.linalg.norm(point[name] - before[name])
+    length = times * np.linalg.norm(point[name] - before[name])
     return {**point, name: (point[name] + length * direction / np.linalg.norm(direction)).astype(np.float32)}
 
 
@@ -48,6 +48,18 @@ def test_a_healthy_run_is_not_found(workspace: Workspace, write: Callable[..., P
     result = check(workspace, ["HEAD~8..HEAD"])
     assert result.checked == 8
     assert not [item for item in result.findings if item.rule == "MVC007"]
+
+
+def test_the_score_counts_it_though_it_is_no_finding(
+    workspace: Workspace, write: Callable[..., Path], run: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(write("last.safetensors", along_one_direction(run[-1], run[-2], times=0.5)))
+    result = check(workspace, [path])
+    assert not [item for item in result.findings if item.rule == "MVC007"]
+    with_it = result.commits[0].score
+    monkeypatch.setattr(spectral, "ROOM", 0)
+    without = check(workspace, [path]).commits[0].score
+    assert with_it is not None and without is not None and with_it > without + 0.3
 
 
 def test_each_step_is_measured_once(workspace: Workspace, run: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
