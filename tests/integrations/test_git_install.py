@@ -69,10 +69,17 @@ def with_husky(at: Place) -> None:
     at.git("config", "core.hooksPath", ".husky/_")
 
 
-LAYOUTS = [plain, with_hooks, unended, without_a_directory_of_hooks, with_hooks_path, with_hooks_for_all, with_husky]
+def with_a_link_to_hooks(at: Place) -> None:
+    at.script("tools/hooks/pre-push", "echo theirs: $@; cat")
+    at.run("rm", "-r", ".git/hooks")
+    (at.root / ".git/hooks").symlink_to("../tools/hooks")
 
 
-@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.__name__)
+SIMPLE = [plain, with_hooks, unended, without_a_directory_of_hooks]
+ELSEWHERE = [with_hooks_path, with_hooks_for_all, with_husky, with_a_link_to_hooks]
+
+
+@pytest.mark.parametrize("layout", [*SIMPLE, *ELSEWHERE], ids=lambda layout: layout.__name__)
 def test_uninstall_leaves_what_install_found(layout: Callable[[Place], None], place: Callable[..., Place]) -> None:
     work = place("work")
     layout(work)
@@ -91,9 +98,7 @@ def test_uninstall_leaves_what_install_found(layout: Callable[[Place], None], pl
     assert tree(work.root) == before
 
 
-@pytest.mark.parametrize(
-    "layout", [with_hooks, with_hooks_path, with_hooks_for_all, with_husky], ids=lambda f: f.__name__
-)
+@pytest.mark.parametrize("layout", [with_hooks, *ELSEWHERE], ids=lambda f: f.__name__)
 def test_hooks_that_were_there_run_first(layout: Callable[[Place], None], place: Callable[..., Place]) -> None:
     server = place("server.git", "--bare")
     work = place("work")

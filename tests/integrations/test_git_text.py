@@ -135,6 +135,16 @@ def test_after_the_fact_nothing_fails(work: Place) -> None:
     assert work.mvc("git", "hook", "pre-push", "o", "u", stdin=line(work), ok=False).returncode == 2
 
 
+def test_a_repository_that_came_with_git_is_not_opened(work: Place) -> None:
+    work.weights("m.safetensors", 0)
+    work.mvc("commit", "m.safetensors")
+    work.git("add", "-f", ".mvc", "m.safetensors")
+    done = work.git("commit", "-m", "with all that is in .mvc")
+    assert "is tracked by git, so it may be anybody's" in done.stderr
+    assert "\n+commit" not in work.git("show").stdout
+    assert work.mvc("git", "hook", "pre-push", "o", "u", stdin=line(work), ok=False).returncode == 2
+
+
 def test_a_file_that_changed_meanwhile_is_left_alone(work: Place) -> None:
     work.weights("m.safetensors", 0)
     work.git("add", "-A")

@@ -6,6 +6,7 @@ import importlib
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import click
@@ -45,8 +46,15 @@ def command() -> None:
 
 
 def _open(session: Session) -> Any:
-    """Opens the mvc repository whose working directory it is given; what that needs is imported then."""
-    return lambda root: importlib.import_module("mvc.cli.opening").open_at(root, session.directory)
+    """Opens the mvc repository whose working directory it is given; what that needs is imported then.
+
+    Raises InputError for one that came with git: its settings are anybody's."""
+
+    def opened(root: Path) -> Any:
+        importlib.import_module("mvc.integrations.git.trust").check_not_carried(root, session.directory)
+        return importlib.import_module("mvc.cli.opening").open_at(root, session.directory)
+
+    return opened
 
 
 @command.command("install")
@@ -95,13 +103,12 @@ def uninstall_(session: Session, as_json: bool) -> None:
 def hook_(session: Session, name: str, arguments: tuple[str, ...], as_json: bool) -> int:
     """What git runs as the hook NAME. Gates exit with 1 where a checkpoint fails; the others never do."""
     hooks = importlib.import_module("mvc.integrations.git.hooks")
+    git = importlib.import_module("mvc.integrations.git.reading").GitRepository(session.directory)
     stdin = sys.stdin.buffer.read() if name in _GATES and not sys.stdin.isatty() else None
-    before: int = hooks.run_before(name, arguments, stdin, directory=session.directory, aside=as_json)
+    before: int = hooks.run_before(git, name, arguments, stdin, aside=as_json)
     if before and name in _GATES:
         return before
-    result: HookResult = hooks.run_hook(
-        name, arguments, stdin or b"", directory=session.directory, open_workspace=_open(session)
-    )
+    result: HookResult = hooks.run_hook(git, name, arguments, stdin or b"", _open(session))
     if as_json:
         output.emit_json(result, "git-hook")
     else:

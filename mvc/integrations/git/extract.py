@@ -49,9 +49,12 @@ def extract(git: GitRepository, blobs: Iterable[Blob], scratch: Path) -> Iterato
     # what Git LFS keeps is looked up in the git repository around a pointer: the scratch directory passes for one
     (scratch / ".git").write_text(f"gitdir: {git.common}\n", "utf-8", "surrogateescape")
     seen: set[tuple[str, ...]] = set()
+    groups: dict[tuple[str, str], Mapping[str, str]] = {}
     for number, blob in enumerate(blobs):
         directory, _, name = blob.path.rpartition("/")
-        members = _members(git, blob, directory)
+        if (blob.commit, directory) not in groups:
+            groups[blob.commit, directory] = _group(git, blob.commit, directory)
+        members = groups[blob.commit, directory] or {_checked(name, blob.commit): blob.id}
         key = (directory if len(members) > 1 else blob.path, *sorted(f"{oid} {path}" for path, oid in members.items()))
         if key in seen:
             continue
@@ -62,25 +65,24 @@ def extract(git: GitRepository, blobs: Iterable[Blob], scratch: Path) -> Iterato
                 with (place / path).open("wb") as file:
                     git.write_blob(oid, file)
             found = checkpoint_with(place / name)
-            if found is not None and found.path == place:
+            if not groups[blob.commit, directory] or (found is not None and found.path == place):
                 seen.add(key)
             yield Extracted(blob.commit, directory, place / name, found)
         finally:
             shutil.rmtree(place, ignore_errors=True)
 
 
-def _members(git: GitRepository, blob: Blob, directory: str) -> Mapping[str, str]:
-    """Path in the directory → id, of all files that must be seen together with this one."""
+def _group(git: GitRepository, commit: str, directory: str) -> Mapping[str, str]:
+    """Path in the directory → id, of files that can only be seen together; empty where each stands for itself."""
     within = len(directory) + 1 if directory else 0
-    names = [other.path[within:] for other in git.files_in(blob.commit, directory)]
-    if not may_be_grouped(names):
-        return {_checked(blob.path[within:], blob): blob.id}
-    below = {other.path[within:]: other.id for other in git.files_in(blob.commit, directory, below=True)}
-    return {_checked(path, blob): oid for path, oid in below.items() if "/" not in path or path.startswith(NESTED)}
+    if not may_be_grouped([blob.path[within:] for blob in git.files_in(commit, directory)]):
+        return {}
+    below = {blob.path[within:]: blob.id for blob in git.files_in(commit, directory, below=True)}
+    return {_checked(path, commit): oid for path, oid in below.items() if "/" not in path or path.startswith(NESTED)}
 
 
-def _checked(path: str, blob: Blob) -> str:
+def _checked(path: str, commit: str) -> str:
     """The path. Raises FormatError for what git itself would not check out."""
     if any(part in ("", ".", "..") for part in path.split("/")):
-        raise FormatError(f"git commit {blob.commit[:12]} names a file {path!r}", hint="run: git fsck --strict")
+        raise FormatError(f"git commit {commit[:12]} names a file {path!r}", hint="run: git fsck --strict")
     return path

@@ -34,15 +34,13 @@ BEFORE = ".before-mvc"
 
 
 def run_hook(
-    name: str, arguments: Sequence[str], stdin: bytes, *, directory: Path, open_workspace: Callable[[Path], Any]
+    git: GitRepository, name: str, arguments: Sequence[str], stdin: bytes, open_workspace: Callable[[Path], Any]
 ) -> HookResult:
-    """mvc's part of a hook, in the directory that git called it in. ``open_workspace`` opens the mvc repository whose
-    working directory it is given.
+    """mvc's part of a hook. ``open_workspace`` opens the mvc repository whose working directory it is given.
 
     Raises MvcError for a gate that cannot judge; after the fact that is a warning of the result.
     """
     try:
-        git = GitRepository(directory)
         blobs = models.models(git, _concerned(git, name, arguments, stdin.decode("utf-8", "replace")))
         entries: tuple[HookEntry, ...] = ()
         if blobs:
@@ -57,17 +55,17 @@ def run_hook(
 
 
 def run_before(
-    name: str, arguments: Sequence[str], stdin: bytes | None, *, directory: Path, aside: bool = False
+    git: GitRepository, name: str, arguments: Sequence[str], stdin: bytes | None, *, aside: bool = False
 ) -> int:
     """Runs the hook that mvc's stands before, if there is one: its exit status, 0 for none.
 
     ``stdin`` is what git wrote to the hook; None: it reads for itself. ``aside``: what it prints goes to stderr.
     """
-    before = GitRepository(directory).hooks / f"{name}{BEFORE}"
+    before = git.hooks / f"{name}{BEFORE}"
     if not os.access(before, os.X_OK) or before.is_dir():
         return 0  # git leaves out hooks that are not executable, too
     out = sys.stderr if aside else None
-    done = subprocess.run([str(before), *arguments], input=stdin, stdout=out, cwd=directory, check=False)
+    done = subprocess.run([str(before), *arguments], input=stdin, stdout=out, cwd=git.directory, check=False)
     return done.returncode if done.returncode >= 0 else 128 - done.returncode
 
 

@@ -104,8 +104,9 @@ def uninstall(directory: Path) -> UninstallResult:
 
 def _leads_elsewhere(git: GitRepository) -> bool:
     """Whether hooks are, or with husky will be once it is set up, outside git's own directory of hooks."""
-    here = os.path.realpath(git.common / "hooks")
-    return os.path.realpath(git.hooks) != here or (git.inside and (git.top / ".husky").is_dir())
+    here = git.common / "hooks"
+    elsewhere = here.is_symlink() or os.path.realpath(git.hooks) != os.path.realpath(here)
+    return elsewhere or (git.inside and (git.top / ".husky").is_dir())
 
 
 def _hooks_in(directory: Path) -> Iterator[Path]:

@@ -108,7 +108,7 @@ def judge_file(workspace: Workspace, item: Extracted, *, alone: bool) -> HookEnt
         result = check(workspace, (str(place),))
     except MvcError as error:
         raise Refused("fail", item.told(error.message), item.told(error.hint)) from None
-    entry = _entry(result, result.commits[0], item, "look at it with: mvc check FILE")
+    entry = _entry(result, result.commits[0], item, f"look at it with: mvc check {shlex.quote(item.path)}")
     return replace(entry, state="pass") if alone and entry.state == "skip" else entry
 
 

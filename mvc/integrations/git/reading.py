@@ -50,7 +50,7 @@ class GitRepository:
         self._git = module.Git(str(self.directory))
         self._failed: tuple[type[Exception], ...] = (module.GitCommandError, module.GitCommandNotFound)
         answer = self.ask("rev-parse", "--is-inside-work-tree", "--git-dir", "--git-common-dir", "--git-path", "hooks")
-        inside, private, common, hooks = fsdecode(answer).splitlines()
+        inside, private, common, hooks = fsdecode(answer).removesuffix("\n").split("\n")
         self.inside = inside == "true"
         #: this working tree's git directory, the one that all its working trees share, and the one of its hooks
         self.private = self.directory / private
@@ -126,12 +126,17 @@ class GitRepository:
         files = ((head.split(), name) for head, _, name in entries)
         return [Blob(commit, fsdecode(name), head[2].decode("ascii")) for head, name in files if head[0] in _FILES]
 
-    def modified(self, paths: Sequence[str]) -> set[str]:
-        """Those of these files, from the top, that are not in the working tree as HEAD has them."""
+    def modified(self) -> set[str]:
+        """Files, from the top, that are not in the working tree as HEAD has them."""
         # not diff-index: to that, a file that was touched is changed
         options = ("diff", "--name-only", "--no-ext-diff", "--no-renames", "--no-relative", "-z")
-        listed = self.ask("--literal-pathspecs", "-C", str(self.top), *options, "HEAD", "--", *paths)
+        listed = self.ask("-C", str(self.top), *options, "HEAD")
         return {fsdecode(name) for name in listed.split(b"\0") if name}
+
+    def carries(self, path: Path) -> bool:
+        """Whether git tracks a file of the working tree, or any in a directory of it."""
+        listed = self.finds("--literal-pathspecs", "-C", str(self.top), "ls-files", "-z", "--", str(path))
+        return bool(listed)  # no answer: the path lies elsewhere
 
     def with_attribute(self, paths: Sequence[str], attribute: str, value: str) -> set[str]:
         """Those of these files for which .gitattributes sets ``attribute`` to ``value``."""

@@ -24,7 +24,7 @@ Open = Callable[[Path], Workspace]
 def post_commit(git: GitRepository, blobs: Sequence[Blob], open_workspace: Open) -> Iterator[HookEntry]:
     """Commits the checkpoints that HEAD's commit brought, each mvc repository's in one transaction."""
     head = blobs[0].commit
-    changed = git.modified([blob.path for blob in blobs])
+    changed = git.modified()
     homes: dict[Path, dict[Path, str]] = {}
     for blob in blobs:
         file = git.top / blob.path
