@@ -193,7 +193,7 @@ def test_annotations_are_no_other_commands(value: CheckResult) -> None:
     assert len(lines) == len(github.render(value).split("\n"))
     *annotations, last = lines
     rules = {(f.rule, False) for f in value.findings} | {(f.rule, True) for f in value.ignored}
-    assert len(annotations) == len(rules)
+    assert len(annotations) == len(rules) + sum(commit.blocked for commit in value.commits)
     for line in annotations:
         found = re.fullmatch(r"::(error|warning|notice) title=([^:,\r\n]*)::([^\r\n]*)", line)
         assert found is not None, line
@@ -205,6 +205,8 @@ def test_annotations_are_no_other_commands(value: CheckResult) -> None:
 def test_weights_that_were_not_fetched_are_counted_on_their_own() -> None:
     lines = list(text.render(replace(RESULTS["blocked"], commits=RESULTS["blocked"].commits * 5, checked=5)))
     assert sum("git lfs pull" in line for line in lines) == 5 and "5 not fetched" in lines[-1]
+    told = github.render(RESULTS["blocked"]).splitlines()[0]
+    assert told == "::warning title=not fetched::a.pt: not fetched; git lfs pull"
 
 
 def test_annotations_have_the_weight_that_the_policy_gives() -> None:

@@ -54,6 +54,8 @@ def _line(entry: StatusEntry, style: str, columns: int) -> str:
     path = fit(escape(entry.path), columns - 4, keep="both")
     line = f"    {paint(path, style)}"
     reason = escape(entry.reason) or (f"was {short(entry.commit)}" if entry.commit else "")
+    if entry.state == "blocked":
+        return f"{line}\n        {reason}"  # holds a command, which is of no use when it is cut
     return f"{line}  {fit(reason, max(20, columns - width(path) - 6), keep='start')}" if reason else line
 
 
