@@ -16,6 +16,7 @@ from mvc.drift import RULES
 from mvc.drift.provenance import misplaced, nearer, runs_backwards, strangers
 from mvc.papers.engine import signatures
 from mvc.trajectory import Block, lay_out
+from mvc.trajectory.kinship import telling, varying
 from mvc.trajectory.mst import Floats
 from mvc.trajectory.ordering import squared_distances
 from mvc.zoo.cards import Card
@@ -111,7 +112,10 @@ def siblings(card: Card, file: Path) -> dict[str, list[float]]:
 
 def doubted(child: Floats, parent: Floats, others: Floats, blocks: tuple[Block, ...]) -> float:
     points = np.concatenate([[child], [parent], others])
-    return nearer(child, parent, others, limit=PARENT) is not None or strangers(points, blocks) is not None
+    squares = ((points - child) ** 2).sum(axis=1)
+    if nearer(squares, 1, range(2, len(points)), PARENT) is not None:
+        return True
+    return strangers(child, parent, [blocks[i] for i in telling(blocks, varying(points, blocks))]) is not None
 
 
 if __name__ == "__main__":

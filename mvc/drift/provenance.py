@@ -16,7 +16,7 @@ import numpy as np
 
 from mvc.trajectory import Block
 from mvc.trajectory.direction import confidence, log_odds
-from mvc.trajectory.kinship import SIGMAS, Yardstick, products, telling, varying
+from mvc.trajectory.kinship import SIGMAS, Yardstick, products
 from mvc.trajectory.mst import Floats, Ints
 
 #: the most of the declared place's cost that another may have; guards steps that shrink by orders of magnitude
@@ -95,16 +95,16 @@ def runs_backwards(path: Floats, blocks: Sequence[Block], *, forked: bool) -> fl
     return sure if odds < 0 and sure >= BACKWARDS else None
 
 
-def strangers(points: Floats, blocks: Sequence[Block]) -> float | None:
-    """By how many standard deviations of chance the first of n signatures [n, k] is like the second, if surely no kin.
+def strangers(a: Floats, b: Floats, blocks: Sequence[Block]) -> float | None:
+    """By how many standard deviations of chance signature ``a`` [k] is like ``b``, if they are surely no kin.
 
-    None for kin, and where that is not sure; the other points tell which tensors count. Hidden units in another order
-    make strangers of kin: whoever asks must have looked for that.
+    None for kin, and where that is not sure. ``blocks``: those that can tell kin from strangers. Hidden units in
+    another order make strangers of kin: whoever asks must have looked for that.
     """
-    if not comparable(points[0], points[1]):
+    if not comparable(a, b):
         return None
-    yardstick = Yardstick.of([blocks[i] for i in telling(blocks, varying(points, blocks))])
-    units = yardstick.units(points[:2])
+    yardstick = Yardstick.of(blocks)
+    units = yardstick.units(np.stack([a, b]))
     cosine = float(products(units[:1], units[1:])[0, 0]) / yardstick.norm**2
     chance = yardstick.null(units[0], units[1])
     return cosine / chance if chance > 0 and cosine <= min(yardstick.certain, SIGMAS * chance) else None
@@ -116,16 +116,15 @@ def comparable(a: Floats, b: Floats) -> bool:
     return 0 < large <= _NORMS * small
 
 
-def nearer(child: Floats, parent: Floats, others: Floats, *, limit: float) -> tuple[int, float] | None:
-    """Which of ``others`` [n, k], none of which descends from the parent, must be nearer to the child's true parent.
+def nearer(squares: Floats, parent: int, others: Sequence[int], limit: float) -> tuple[int, float] | None:
+    """Which of ``others``, none of which descends from the parent, must be nearer to the child's true parent.
 
     And how many times as far as that the declared ``parent`` is, squared; None where that is no more than ``limit``.
-    Healthy checkpoints reach 1.1 one interval after a shift of data or rate, the wrong sibling's from 2.1 on.
+    ``squares`` [n]: squared distances from the child. Healthy checkpoints reach 1.1 one interval after a shift of data
+    or rate, the wrong sibling's from 2.1 on.
     """
-    if not len(others):
+    best = min(others, key=lambda other: (squares[other], other), default=parent)
+    own, least = float(squares[parent]), float(squares[best])
+    if own <= limit * least:
         return None
-    squares = ((others - child) ** 2).sum(axis=1)
-    best, own = int(squares.argmin()), float(((parent - child) ** 2).sum())
-    if own <= limit * float(squares[best]):
-        return None
-    return best, own / float(squares[best]) if squares[best] > 0 else math.inf
+    return best, own / least if least > 0 else math.inf

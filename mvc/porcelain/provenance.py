@@ -6,8 +6,11 @@ Declared facts win in the log; here is said where the weights surely speak again
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
 from mvc.drift import RuleFinding
 from mvc.drift.provenance import BACKWARDS, comparable, misplaced, nearer, runs_backwards, strangers
@@ -16,7 +19,8 @@ from mvc.porcelain.case import Case
 from mvc.porcelain.permuted import UnitSearch
 from mvc.porcelain.reading import History
 from mvc.porcelain.results import LogCommit, LogLineage
-from mvc.trajectory.kinship import SIGMAS
+from mvc.trajectory import Block
+from mvc.trajectory.kinship import SIGMAS, telling, varying
 from mvc.trajectory.mst import Floats
 from mvc.trajectory.ordering import squared_distances
 
@@ -39,7 +43,7 @@ def _doubts(history: History, lineage: LogLineage, limit: float) -> dict[str, Ru
     """Commit → what is wrong with its step, of one lineage."""
     rows = [row for row in lineage.commits if row.step is not None and row.relation != "copies"]
     rows.sort(key=lambda row: (row.step, row.position))
-    path = _points(history, [row.id for row in rows])
+    path = np.stack([model.vector for model in history.models(row.id for row in rows)]).astype(np.float64)
     blocks = history.model(rows[0].id).blocks()
     found: dict[str, RuleFinding] = {}
     for item in misplaced(squared_distances(path), limit):
@@ -77,61 +81,92 @@ def _parent(case: Case, parent: str) -> Iterator[RuleFinding]:
     history, own, theirs = case.history, case.lineage, case.history.lineage(parent)
     if case.commit is None or own is None or theirs is None or own.architecture != theirs.architecture:
         return
+    lineages = history.connected([own, theirs])
+    points = _points_of(history, [row.id for lineage in lineages for row in lineage.commits])
     after = history.descendants(parent) | history.descendants(case.commit)
     told = own.direction.source == "declared" or own.direction.confidence >= _SURE
     others = [
-        row.id
-        for lineage in history.connected([own, theirs])
+        points.place[row.id]
+        for lineage in lineages
         for row in lineage.commits
         if row.id not in after and row.id != parent and (lineage is not own or told)
     ]
     limit = case.limit(PARENT)
-    points = _points(history, [case.commit, parent, *others])
-    found = nearer(points[0], points[1], points[2:], limit=limit)
-    sigmas = _unrelated(case, [case.commit, parent, *others])
+    found = nearer(points.squares(case.commit), points.place[parent], others, limit)
+    sigmas = _unrelated(case, points, parent)
     if sigmas is not None:
-        kin = "" if found is None else f"; they are nearer to {_named(history, others[found[0]])}"
+        kin = "" if found is None else f"; they are nearer to {_named(history, points.commits[found[0]])}"
         message = f"its weights have nothing in common with its declared parent {_named(history, parent)}{kin}"
         yield RuleFinding(PARENT, message, round(sigmas, 2), SIGMAS)
     elif found is not None:
         place, ratio = found
         message = (
             f"its weights do not come from its declared parent {_named(history, parent)}, which is "
-            f"{ratio**0.5:.2g}× as far from them as {_named(history, others[place])}"
+            f"{ratio**0.5:.2g}× as far from them as {_named(history, points.commits[place])}"
         )
         yield RuleFinding(PARENT, message, round(ratio, 2), limit)
 
 
 def _run(case: Case, run: str) -> Iterator[RuleFinding]:
     """Of a declared run nobody is kin."""
-    if case.commit is None:
-        return
     rows = [row for lineage in case.history.alike(case.model) for row in lineage.commits]
-    alike = [row.id for row in rows if row.run == run and row.id != case.commit and not row.mixture]
-    others = [row.id for row in rows if row.run != run][:1]
-    own, *points = _points(case.history, [case.commit, *alike])
-    fellows = [fellow for fellow, point in zip(alike, points, strict=True) if comparable(own, point)]
-    for fellow in fellows:
-        if strangers(_points(case.history, [case.commit, fellow, *others]), case.model.blocks()) is None:
-            return
-    sigmas = _unrelated(case, [case.commit, fellows[-1], *others]) if fellows else None
+    points = _points_of(case.history, [row.id for row in rows if row.run == run and not row.mixture])
+    if case.commit is None or case.commit not in points.place:
+        return
+    own = points.of(case.commit)
+    fellows = [fellow for fellow in points.commits if fellow != case.commit and comparable(own, points.of(fellow))]
+    if not fellows or any(strangers(own, points.of(fellow), points.telling) is None for fellow in fellows):
+        return
+    sigmas = _unrelated(case, points, fellows[-1])
     if sigmas is not None:
         message = f"its weights have nothing in common with the others of its declared run {run!r}"
         yield RuleFinding(PARENT, message, round(sigmas, 2), SIGMAS)
 
 
-def _unrelated(case: Case, commits: Sequence[str]) -> float | None:
-    """As `strangers` of the first commit, the case's, and the second; None also for kin with units in another order."""
-    sigmas = strangers(_points(case.history, commits), case.model.blocks())
+def _unrelated(case: Case, points: _Points, other: str) -> float | None:
+    """As `strangers` of the case's commit and the other; None also for kin with units in another order."""
+    assert case.commit is not None
+    sigmas = strangers(points.of(case.commit), points.of(other), points.telling)
     if sigmas is None:
         return None
-    units = UnitSearch.of(case.history, case.checkpoint, case.model, [commits[1]])
+    units = UnitSearch.of(case.history, case.checkpoint, case.model, [other])
     return sigmas if units is None or (units.copy() is None and units.descendant() is None) else None
 
 
-def _points(history: History, commits: Sequence[str]) -> Floats:
-    """Signatures [n, k] of commits of one architecture."""
-    return np.stack([model.vector for model in history.models(commits)]).astype(np.float64)
+@dataclass(frozen=True)
+class _Points:
+    """Signatures [n, k] of commits of one architecture, and the blocks of them that tell kin from strangers."""
+
+    commits: Sequence[str]
+    vectors: npt.NDArray[np.float32]
+    telling: tuple[Block, ...]
+
+    @cached_property
+    def place(self) -> dict[str, int]:
+        return {commit: place for place, commit in enumerate(self.commits)}
+
+    def of(self, commit: str) -> Floats:
+        point: Floats = self.vectors[self.place[commit]].astype(np.float64)
+        return point
+
+    def squares(self, commit: str) -> Floats:
+        """Squared distances [n] from one of them to all."""
+        away = self.vectors - self.vectors[self.place[commit]]
+        squares: Floats = np.einsum("ij,ij->i", away, away).astype(np.float64)
+        return squares
+
+
+def _points_of(history: History, commits: Sequence[str]) -> _Points:
+    """Put together once, however many of these commits are judged."""
+
+    def read() -> _Points:
+        models = history.models(commits)
+        if not models:
+            return _Points((), np.empty((0, 0), np.float32), ())
+        vectors, blocks = np.stack([model.vector for model in models]), models[0].blocks()
+        return _Points(commits, vectors, tuple(blocks[i] for i in telling(blocks, varying(vectors, blocks))))
+
+    return history.remembered((PARENT, *commits), read)
 
 
 def _named(history: History, commit: str) -> str:

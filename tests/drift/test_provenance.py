@@ -68,21 +68,22 @@ def points(seed: int, n: int) -> np.ndarray:
 
 def test_kin_are_no_strangers_and_strangers_no_kin() -> None:
     one, other, blocks = points(0, 6), points(1, 6), lay_out(SHAPES)
-    assert strangers(one, blocks) is None
-    sigmas = strangers(np.concatenate([other[:1], one]), blocks)
+    assert all(strangers(one[0], point, blocks) is None for point in one[1:])
+    sigmas = strangers(other[0], one[0], blocks)
     assert sigmas is not None and abs(sigmas) < 6
 
 
 def test_of_what_blew_up_nothing_is_said() -> None:
     one, other, blocks = points(0, 3), points(1, 3), lay_out(SHAPES)
-    assert strangers(np.concatenate([3 * other[:1], one]), blocks) is None
-    assert strangers(np.concatenate([0 * other[:1], one]), blocks) is None
+    assert strangers(3 * other[0], one[0], blocks) is None
+    assert strangers(0 * other[0], one[0], blocks) is None
 
 
 def test_a_parent_is_nearer_than_what_it_came_from() -> None:
     path = points(0, 10)
-    assert nearer(path[6], path[5], path[:5], limit=1.5) is None
-    found = nearer(path[6], path[1], path[2:6], limit=1.5)
-    assert found is not None and found[0] == 3 and found[1] == pytest.approx(5, rel=0.3)
-    assert nearer(path[6], path[1], path[:0], limit=1.5) is None
-    assert nearer(path[6], path[5], path[6:7], limit=1.5) == (0, np.inf)
+    squares = ((path - path[6]) ** 2).sum(axis=1)
+    assert nearer(squares, 5, range(5), 1.5) is None
+    found = nearer(squares, 1, range(2, 6), 1.5)
+    assert found is not None and found[0] == 5 and found[1] == pytest.approx(5, rel=0.3)
+    assert nearer(squares, 1, (), 1.5) is None
+    assert nearer(squares, 5, [6], 1.5) == (6, np.inf)

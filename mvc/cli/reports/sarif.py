@@ -35,7 +35,10 @@ def render(result: CheckResult) -> str:
         "rules": [_rule(rule) for rule in RULES.values()],
     }
     skipped = [
-        {"level": "note", "message": {"text": f"{what(commit)} was not judged: {escape(commit.reason)}"}}
+        {
+            "level": "warning" if commit.blocked else "note",
+            "message": {"text": f"{what(commit)} was not judged: {escape(commit.reason)}"},
+        }
         for commit in result.commits
         if commit.verdict == "skip"
     ]
