@@ -25,7 +25,7 @@ SHARE, MOST = 1 / 4, 128
 SIGNAL = 0.5
 #: columns drawn beyond the largest rank that counts (Halko, Martinsson, Tropp 2011)
 _SPARE = 8
-_BLOCK = 1 << 18
+_BLOCK = 1 << 16
 #: matrices with a side of at most so many values are decomposed whole
 _SMALL = 64
 #: relative error of squares that computing leaves

@@ -37,6 +37,8 @@ _EXACT = 1e-12
 _MIXED = 128
 #: made-up strangers that a match is held against
 STRANGERS = 8
+#: values of a model above which fewer will do
+LARGE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,11 @@ class Matching:
 
     steps: tuple[tuple[int, Ints], ...]
     cosine: float
+
+
+def match_once(a: Mapping[str, Floats], b: Mapping[str, Floats], spec: PermutationSpec) -> Matching:
+    """The order of b's units by one pass from the input on: that of a permuted copy, and no good one of a stranger."""
+    return _descend(_standardise(a), _standardise(b), spec, False, rounds=0)
 
 
 def match_units(a: Mapping[str, Floats], b: Mapping[str, Floats], spec: PermutationSpec) -> Matching:
@@ -120,12 +127,23 @@ def orders(spec: PermutationSpec, matching: Matching) -> tuple[Ints, ...]:
 
 
 def beyond_strangers(a: Mapping[str, Floats], b: Mapping[str, Floats], spec: PermutationSpec, cosine: float) -> float:
-    """How far of the way from matched strangers (0) to an equal model (1) this ``cosine`` after matching is."""
-    mean, _ = matched_null(a, b, spec)
+    """How far of the way from matched strangers (0) to an equal model (1) this ``cosine`` after matching is.
+
+    Large models are held against fewer strangers, and these are matched less well: theirs hardly differ.
+    """
+    large = sum(a[name].size for name in spec.tensors) > LARGE
+    mean, _ = matched_null(a, b, spec, strangers=2, rounds=3) if large else matched_null(a, b, spec)
     return (cosine - mean) / (1 - mean) if mean < 1 else 0.0
 
 
-def matched_null(a: Mapping[str, Floats], b: Mapping[str, Floats], spec: PermutationSpec) -> tuple[float, float]:
+def matched_null(
+    a: Mapping[str, Floats],
+    b: Mapping[str, Floats],
+    spec: PermutationSpec,
+    *,
+    strangers: int = STRANGERS,
+    rounds: int = _ROUNDS,
+) -> tuple[float, float]:
     """Mean and standard deviation of the cosine that a stranger like b reaches with a after matching.
 
     Strangers are made of b: in each tensor by itself the units are rotated among each other about their mean. That
@@ -134,9 +152,9 @@ def matched_null(a: Mapping[str, Floats], b: Mapping[str, Floats], spec: Permuta
     rng = np.random.default_rng(0)
     x = _standardise(a)
     drawn = []
-    for _ in range(STRANGERS):
+    for _ in range(strangers):
         y = _standardise(_stranger(b, spec, rng))
-        drawn.append(max(_descend(x, y, spec, backwards).cosine for backwards in (False, True)))
+        drawn.append(max(_descend(x, y, spec, backwards, rounds).cosine for backwards in (False, True)))
     return float(np.mean(drawn)), float(np.std(drawn, ddof=1))
 
 
@@ -184,7 +202,9 @@ def _judged(a: Mapping[str, Floats], b: Mapping[str, Floats], groups: Sequence[U
     return judged
 
 
-def _descend(a: Mapping[str, Floats], b: Mapping[str, Floats], spec: PermutationSpec, backwards: bool) -> Matching:
+def _descend(
+    a: Mapping[str, Floats], b: Mapping[str, Floats], spec: PermutationSpec, backwards: bool, rounds: int = _ROUNDS
+) -> Matching:
     steps: list[tuple[int, Ints]] = []
     moved = dict(b)
 
@@ -206,7 +226,7 @@ def _descend(a: Mapping[str, Floats], b: Mapping[str, Floats], spec: Permutation
         settle(group, known or (units.read if backwards else units.produced))
         for axis in units.axes:
             waiting[axis.tensor].discard(group)
-    for _ in range(_ROUNDS):
+    for _ in range(rounds):
         changed = [settle(group, _compared(spec.units[group])) for group in groups]
         if not any(changed):
             break

@@ -13,10 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from mvc.geometry import PermutationSpec, TensorComparison, compare_tensors, head_sizes
-from mvc.geometry.matching import apply, beyond_strangers, choose_heads, match_units, orders
-from mvc.geometry.permutations import Floats
+from mvc.geometry.matching import apply, beyond_strangers, choose_heads, match_once, match_units, orders
+from mvc.geometry.permutations import Floats, Shapes
 from mvc.objects import Checkpoint, read_array
 from mvc.porcelain.permuted import BEYOND, symmetry
+
+#: a cosine after one pass of matching that no copy is below, and one that no stranger reaches
+HOPELESS, SURE = 0.5, 0.99
 
 
 @dataclass(frozen=True)
@@ -37,21 +40,36 @@ def moved_units(a: Checkpoint, b: Checkpoint, names: Collection[str], far: Colle
     spec = symmetry({name: b.specs[name] for name in names}, sorted(names))
     if spec is None:
         return None
+    groups = _apart(spec, shapes, far)
+    if groups.units and match_once(*_both(a, b, groups.tensors), groups).cosine < HOPELESS:
+        return None
     if head_sizes(shapes):
-        spec = (choose_heads(_doubles(a, names), _doubles(b, names), shapes) or spec).among(sorted(names))
-    matrices = {name for name, shape in shapes.items() if len(shape) > 1}
-    apart = [units for units in spec.units if {axis.tensor for axis in units.axes} & matrices <= frozenset(far)]
-    groups = PermutationSpec(tuple(apart), spec.heads)
-    if not apart:
+        spec = (choose_heads(*_both(a, b, names), shapes) or spec).among(sorted(names))
+        groups = _apart(spec, shapes, far)
+    if not groups.units:
         return None
-    x, y = _doubles(a, groups.tensors), _doubles(b, groups.tensors)
-    matching = match_units(x, y, groups)
-    if matching.cosine < BEYOND or beyond_strangers(x, y, groups, matching.cosine) < BEYOND:
-        return None
+    x, y = _both(a, b, groups.tensors)
+    matching = match_once(x, y, groups)
+    if matching.cosine < SURE:
+        matching = match_units(x, y, groups)
+        if matching.cosine < BEYOND or beyond_strangers(x, y, groups, matching.cosine) < BEYOND:
+            return None
     back = apply(y, groups, matching)
     moved = sum(int(np.count_nonzero(order != np.arange(order.size))) for order in orders(groups, matching))
     parts = {name: compare_tensors(x[name], back[name]) for name in sorted(groups.tensors)}
     return Moved(moved, sum(units.size for units in spec.units), parts) if moved else None
+
+
+def _apart(spec: PermutationSpec, shapes: Shapes, far: Collection[str]) -> PermutationSpec:
+    """The groups of units of which all matrices are far."""
+    matrices = {name for name, shape in shapes.items() if len(shape) > 1}
+    groups = (units for units in spec.units if {axis.tensor for axis in units.axes} & matrices <= frozenset(far))
+    return PermutationSpec(tuple(groups), spec.heads)
+
+
+def _both(a: Checkpoint, b: Checkpoint, names: Iterable[str]) -> tuple[dict[str, Floats], dict[str, Floats]]:
+    chosen = sorted(names)
+    return _doubles(a, chosen), _doubles(b, chosen)
 
 
 def _doubles(checkpoint: Checkpoint, names: Iterable[str]) -> dict[str, Floats]:

@@ -1,0 +1,1 @@
+"""Measures what `mvc diff` costs beside reading two files and subtracting them."""
