@@ -57,7 +57,8 @@ def _usual(
     history: History, path: Sequence[LogCommit], place: int, apart: int, left_out: int | None
 ) -> UsualDistance | None:
     """Of the pairs on the path that are nearest to a place, each named by its first."""
-    starts = [i for i in range(len(path) - apart) if i != left_out]
+    # the way from a fork point to a fork's first commit is no step: other data, and commits may be missing
+    starts = [i for i in range(len(path) - apart) if i != left_out and (apart > 1 or path[i + 1].relation != "forks")]
     starts = sorted(starts, key=lambda i: (abs(i - place), i))[:PAIRS]
     if apart == 1:
         found = [path[i + 1].distance for i in starts]
@@ -66,7 +67,9 @@ def _usual(
         distances = _distances(history, [(path[i].id, path[i + apart].id) for i in starts])
     if len(distances) < FEWEST:
         return None
-    return UsualDistance(statistics.median(distances), min(distances), max(distances), len(distances))
+    spared = 1 if len(distances) > 2 * FEWEST else 0  # one spike makes no others usual
+    low, *_, high = sorted(distances)[spared : len(distances) - spared]
+    return UsualDistance(statistics.median(distances), low, high, len(distances))
 
 
 def _grown(history: History, path: Sequence[LogCommit], place: int) -> list[float]:

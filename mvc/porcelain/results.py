@@ -273,7 +273,10 @@ class MovedUnits:
 
 @dataclass(frozen=True)
 class UsualDistance:
-    """Distances of ``pairs`` other pairs of commits that stand as many steps apart, near by on the same trajectory."""
+    """Distances of ``pairs`` other pairs of commits that stand as many steps apart, near by on the same trajectory.
+
+    ``low`` and ``high`` leave out the smallest and the largest of more than six.
+    """
 
     median: float
     low: float
