@@ -22,6 +22,9 @@ def chosen(
     """
     found: list[str | Path] = []
     for text in revisions:
+        if history.placed(text) is not None:  # a whole id needs no search
+            found.append(text)
+            continue
         before, dots, after = text.partition("..")
         if not dots or text.startswith(("./", "../", "/")) or (directory / text).exists():
             found.append(find_side(workspace, text, directory))

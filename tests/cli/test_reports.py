@@ -15,6 +15,8 @@ from xml.etree import ElementTree
 
 import jsonschema
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mvc.cli.reports import github, junit, sarif, text
 from mvc.drift import RULES
@@ -217,6 +219,20 @@ def test_annotations_have_the_weight_that_the_policy_gives() -> None:
     assert github.render(RESULTS["ignored"]).startswith("::notice title=MVC002 step-length::")
     percent = result(checked("fail", path="50%"), finding(message="100%\nsure"))
     assert "50%25 (abababab): 100%25\\nsure" in github.render(percent)
+
+
+@settings(deadline=None, max_examples=60)
+@given(name=st.text(st.characters(), max_size=30), reason=st.text(st.characters(), max_size=30))
+def test_no_name_breaks_any_report(schema: jsonschema.protocols.Validator, name: str, reason: str) -> None:
+    value = result(
+        checked("fail", None, path=name, lineage=name, reason=reason),
+        finding(tensor=name, message=reason),
+        ignored=(finding("MVC004", tensor=name, ignore=IgnoredFor(reason, None)),),
+    )
+    assert list(schema.iter_errors(strict(sarif.render(value)))) == []
+    assert ElementTree.fromstring(junit.render(value)).get("failures") == "1"
+    assert len(github.render(value).splitlines()) == 3
+    assert all(re.sub(r"\x1b\[[\d;]*m", "", line).isprintable() for line in text.render(value))
 
 
 @each_result
