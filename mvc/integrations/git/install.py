@@ -12,13 +12,13 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
 from mvc.errors import ExistsError
 from mvc.integrations.git.editing import Edits
-from mvc.integrations.git.hooks import BEFORE, NAMES
+from mvc.integrations.git.hooks import BEFORE, NAMES, is_framework
 from mvc.integrations.git.models import DRIVER
 from mvc.integrations.git.places import mvc_root
 from mvc.integrations.git.reading import GitRepository
@@ -50,50 +50,41 @@ def install(directory: Path) -> InstallResult:
     own = git.common / "mvc"
     edits = Edits(own)
     names = [name for name in NAMES if (name == "pre-receive") != git.inside]
-    if _leads_elsewhere(git):
-        hooks = own / "hooks"
-        make_directories(REAL, hooks)
-        found = {path.name for path in _hooks_in(git.hooks)} if git.hooks != hooks else set()
-        for name in _USUAL | found:
-            _write_script(hooks / (f"{name}{BEFORE}" if name in names else name), "chain")
-        for name in names:
-            _write_script(hooks / name, name)
+    theirs = _hooks_of_others(git, own / "hooks")
+    aside = _leads_elsewhere(git, theirs)
+    hooks = own / "hooks" if aside else git.common / "hooks"
+    before = {name: theirs / name if aside else hooks / f"{name}{BEFORE}" for name in names}
+    if aside:
+        _make_own(hooks, names, theirs)
     else:
-        hooks = git.common / "hooks"
+        _check_free(hooks, names)
+    make_directories(REAL, own)
+    atomic_write(REAL, own / "config", (_settings(hooks if aside else None).encode(),), overwrite=True)
+    edits.put(git.common / "config", ["[include]", "\tpath = mvc/config"])
+    attributes = root = None
+    if git.inside:
+        root = mvc_root(git.top)
+        attributes = git.top / ".gitattributes"
+        edits.put(attributes, _attributes(root))
+    if aside:
+        _give_places(git)
+    else:
         edits.make_directory(hooks)
         for name in names:
             _take_place(hooks, name)
-    make_directories(REAL, own)
-    settings = _settings(hooks if hooks.parent == own else None)
-    atomic_write(REAL, own / "config", (settings.encode(),), overwrite=True)
-    edits.put(git.common / "config", ["[include]", "\tpath = mvc/config"])
-    attributes = None
-    if git.inside:
-        attributes = git.top / ".gitattributes"
-        edits.put(attributes, _attributes(git.top))
-    root = mvc_root(git.top) if git.inside else None
-    installed = (_installed(hooks, name) for name in names)
+        shutil.rmtree(own / "hooks", ignore_errors=True)
+    installed = tuple(
+        InstalledHook(name, str(hooks / name), str(before[name]) if before[name].is_file() else None) for name in names
+    )
     places = (None if path is None else str(path) for path in (attributes, root))
-    return InstallResult(str(git.common), tuple(installed), *places)
+    return InstallResult(str(git.common), installed, *places)
 
 
 def uninstall(directory: Path) -> UninstallResult:
     """Leaves the repository as `install` found it. Nothing is installed: nothing is done. Raises as `install`."""
     git = GitRepository(directory)
     own = git.common / "mvc"
-    removed: list[str] = []
-    restored: list[str] = []
-    for name in NAMES:
-        for place in (git.common / "hooks" / name, git.common / "hooks" / f"{name}{_LEGACY}"):
-            before = place.with_name(f"{name}{BEFORE}")
-            if _is_ours(place):
-                with disk_errors(place, "put back"):
-                    if os.path.lexists(before):
-                        os.replace(before, place)
-                        restored.append(str(place))
-                    else:
-                        place.unlink()
-                        removed.append(str(place))
+    removed, restored = _give_places(git)
     for path in Edits(own).take_back():
         (restored if path.exists() else removed).append(str(path))
     if own.is_dir():
@@ -102,33 +93,83 @@ def uninstall(directory: Path) -> UninstallResult:
     return UninstallResult(str(git.common), tuple(removed), tuple(restored))
 
 
-def _leads_elsewhere(git: GitRepository) -> bool:
+def _hooks_of_others(git: GitRepository, own: Path) -> Path:
+    """Where git would look for hooks without us."""
+    listed = git.finds("config", "--type=path", "-z", "--get-all", "core.hooksPath") or b""
+    paths = [Path(os.fsdecode(value)) for value in listed.split(b"\0") if value]
+    found = [path for path in paths if path != own]
+    # relative to where git runs hooks
+    return (git.top if git.inside else git.common) / found[-1] if found else git.common / "hooks"
+
+
+def _leads_elsewhere(git: GitRepository, theirs: Path) -> bool:
     """Whether hooks are, or with husky will be once it is set up, outside git's own directory of hooks."""
     here = git.common / "hooks"
-    elsewhere = here.is_symlink() or os.path.realpath(git.hooks) != os.path.realpath(here)
+    elsewhere = here.is_symlink() or os.path.realpath(theirs) != os.path.realpath(here)
     return elsewhere or (git.inside and (git.top / ".husky").is_dir())
 
 
-def _hooks_in(directory: Path) -> Iterator[Path]:
-    if directory.is_dir():
-        yield from (path for path in directory.iterdir() if "." not in path.name and os.access(path, os.X_OK))
+def _make_own(hooks: Path, names: Sequence[str], theirs: Path) -> None:
+    """A directory of hooks where every one goes on to that of its name in ``theirs``."""
+    make_directories(REAL, hooks)
+    found = theirs.iterdir() if theirs.is_dir() else ()
+    others = {path.name for path in found if "." not in path.name and path.is_file() and os.access(path, os.X_OK)}
+    for name in _USUAL | others:
+        _write_script(hooks / (f"{name}{BEFORE}" if name in names else name), "chain")
+    for name in names:
+        _write_script(hooks / name, name)
+
+
+def _check_free(hooks: Path, names: Sequence[str]) -> None:
+    """Raises ExistsError where a hook stands in the place of ours, and another one beside it already."""
+    for name in names:
+        place, before = hooks / name, hooks / f"{name}{BEFORE}"
+        if not _runs_us(hooks, name) and os.path.lexists(place) and os.path.lexists(before):
+            hint = f"merge the two into {str(place)!r}, remove the other, and run mvc git install again"
+            raise ExistsError(f"both {str(place)!r} and {str(before)!r} are hooks that mvc did not write", hint=hint)
 
 
 def _take_place(hooks: Path, name: str) -> None:
     """Puts a shim in a hook's place, and keeps what stood there."""
-    place, before = hooks / name, hooks / f"{name}{BEFORE}"
+    place = hooks / name
     if not _is_ours(place):
-        if _is_ours(hooks / f"{name}{_LEGACY}"):
-            return  # the pre-commit framework came after us, and runs us
+        if _runs_us(hooks, name):
+            return
         if os.path.lexists(place):
-            if os.path.lexists(before):
-                hint = f"merge the two into {str(place)!r}, remove the other, and run mvc git install again"
-                raise ExistsError(
-                    f"both {str(place)!r} and {str(before)!r} are hooks that mvc did not write", hint=hint
-                )
             with disk_errors(place, "rename"):
-                os.rename(place, before)
+                os.rename(place, hooks / f"{name}{BEFORE}")
     _write_script(place, name)
+
+
+def _runs_us(hooks: Path, name: str) -> bool:
+    """Whether the hook is ours, or the pre-commit framework came after us and runs us."""
+    return _is_ours(hooks / name) or _is_ours(hooks / f"{name}{_LEGACY}")
+
+
+def _give_places(git: GitRepository) -> tuple[list[str], list[str]]:
+    """Takes our shims away, and puts back what they took the place of: the paths of both."""
+    removed: list[str] = []
+    restored: list[str] = []
+    for name in NAMES:
+        for place in (git.common / "hooks" / name, git.common / "hooks" / f"{name}{_LEGACY}"):
+            if _is_ours(place):
+                with disk_errors(place, "put back"):
+                    (restored if _give_place(place, name) else removed).append(str(place))
+    return removed, restored
+
+
+def _give_place(place: Path, name: str) -> bool:
+    """Takes a shim away, and puts back what it took the place of: whether there was anything."""
+    before = place.with_name(f"{name}{BEFORE}")
+    if not os.path.lexists(before):
+        place.unlink()
+        return False
+    if is_framework(before) and is_framework(place.with_name(name)):
+        before.unlink()  # it is back in its place already, and must not be called by itself
+        place.unlink()
+        return False
+    os.replace(before, place)
+    return True
 
 
 def _write_script(place: Path, name: str) -> None:
@@ -141,14 +182,8 @@ def _is_ours(place: Path) -> bool:
     return place.is_file() and not place.is_symlink() and _MARK in place.read_bytes()[:200]
 
 
-def _installed(hooks: Path, name: str) -> InstalledHook:
-    before = hooks / f"{name}{BEFORE}"
-    return InstalledHook(name, str(hooks / name), str(before) if os.path.lexists(before) else None)
-
-
-def _attributes(top: Path) -> list[str]:
+def _attributes(root: Path | None) -> list[str]:
     """The template's lines: those of the mvc repository, if it has a file of them."""
-    root = mvc_root(top)
     laid = None if root is None else Layout(root / DIRECTORY).gitattributes
     shipped = files("mvc.repository") / "template" / "gitattributes"
     return (laid if laid is not None and laid.is_file() else shipped).read_text("utf-8").splitlines()
