@@ -15,19 +15,21 @@ Floats = npt.NDArray[np.float64]
 
 #: units that are looked up
 SUSPECTS = 16
+#: figures of one move
+MOVE = 5
 #: shorter units are alike by chance
 _LEAST = 4
 _BAND = 1 << 20
 
 
 def moved_rows(x: npt.NDArray[Any], y: npt.NDArray[Any], changes: Floats) -> Floats:
-    """Of the rows of ``y`` [r, c] that changed most, those nearer to another row of ``x``: [m, 4] as `Move` has them.
+    """Of the rows of ``y`` [r, c] that changed most, those nearer to another row of ``x``: [m, 5] as `Move` has them.
 
     ``changes`` [r] is Σ change² by rows.
     """
     rows, columns = y.shape
     if columns < _LEAST or rows < 2:
-        return np.empty((0, 4))
+        return np.empty((0, MOVE))
     suspects = _suspects(changes)
     wanted = _single(y[suspects])
     squares, inner = np.empty(rows), np.empty((rows, len(suspects)))
@@ -43,7 +45,7 @@ def moved_columns(x: npt.NDArray[Any], y: npt.NDArray[Any], changes: Floats, ker
     """As `moved_rows`, of positions on axis 1, each ``kernel`` columns wide; ``changes`` [c]: Σ change² by columns."""
     rows, columns = y.shape
     if kernel == 0 or columns // kernel < 2 or rows * kernel < _LEAST:
-        return np.empty((0, 4))
+        return np.empty((0, MOVE))
     units = columns // kernel
     changes = changes.reshape(units, kernel).sum(axis=1)
     suspects = _suspects(changes)
@@ -78,5 +80,5 @@ def _nearer(
     sources = np.argmin(distances, axis=0)
     others = distances[sources, np.arange(len(suspects))]
     own = changes[suspects]
-    found: Floats = np.stack([suspects, sources, own, others], axis=1)[others < own].astype(np.float64)
+    found: Floats = np.stack([suspects, sources, own, others, norms], axis=1)[others < own].astype(np.float64)
     return found

@@ -102,8 +102,10 @@ def _usual(energies: Floats, units: int) -> float:
 
 def _exchanged(moves: Sequence[Move], units: int) -> list[Move]:
     """Those moves that permute the units they are of; all that have a source of their own where nearly all moved."""
-    kept = [move for move in moves if sum(other.source == move.source for other in moves) == 1]
-    sure = [move for move in kept if move.other < _CLEAR * move.own]
+    # what faded lies nearer to small units than to what it was, and is one of them no more than nothing is
+    like = [move for move in moves if move.other < move.size]
+    kept = [move for move in like if sum(other.source == move.source for other in moves) == 1]
+    sure = [move for move in kept if move.other < _CLEAR * min(move.own, move.size)]
     if len(sure) >= _NEARLY_ALL * min(units, SUSPECTS):
         return sure
     while True:

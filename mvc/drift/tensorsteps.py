@@ -13,11 +13,13 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
+from mvc.drift.moves import MOVE
+
 Floats = npt.NDArray[np.float64]
 Singles = npt.NDArray[np.float32]
 
 #: changes whenever the same pair would give other bytes; records of other versions are not read
-PROFILE_VERSION = 2
+PROFILE_VERSION = 3
 _HEAD = struct.Struct("<B15s15sB")
 
 
@@ -30,12 +32,15 @@ class Change(NamedTuple):
 
 
 class Move(NamedTuple):
-    """Unit ``unit`` now beside the unit before that it is nearest to; squared distances to its ``own`` and to that."""
+    """Unit ``unit`` now beside the unit before that it is nearest to: squared distances to its ``own`` and to that
+    ``other`` one, and its squared norm, ``size``.
+    """
 
     unit: int
     source: int
     own: float
     other: float
+    size: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +55,7 @@ class TensorStep:
     rows and of columns, where columns of one input channel stay together; ``row_sums`` [as rows] are Σ change by rows
     over ‖change‖. ``changes`` [≤ 16, 3] are flat place, before and now of the largest changes, largest first.
     ``samples`` [2, ≤ 64] are values at evenly spaced places, before and now. ``row_moves`` and ``column_moves``
-    [≤ 16, 4]: of the rows (positions on axis 1) that changed most, those that are nearer to another one before than to
+    [≤ 16, 5]: of the rows (positions on axis 1) that changed most, those that are nearer to another one before than to
     themselves, as in `Move`.
     """
 
@@ -187,12 +192,12 @@ _ARRAYS = {
     "column_shares": ("<f4", 0),
     "samples": ("<f4", 0),
     "changes": ("<f8", 3),
-    "row_moves": ("<f8", 4),
-    "column_moves": ("<f8", 4),
+    "row_moves": ("<f8", MOVE),
+    "column_moves": ("<f8", MOVE),
 }
 _COUNTS = tuple(item.name for item in fields(TensorStep) if item.type == "int")
 _FIGURES = tuple(item.name for item in fields(TensorStep) if item.type == "float")
 
 
 def _moves(rows: Floats) -> tuple[Move, ...]:
-    return tuple(Move(int(unit), int(source), own, other) for unit, source, own, other in rows.tolist())
+    return tuple(Move(int(unit), int(source), *figures) for unit, source, *figures in rows.tolist())

@@ -253,16 +253,15 @@ class WalkRow(Row):
 
 @dataclass(frozen=True, slots=True)
 class StepRow(Row):
-    """``record``: a packed `mvc.drift.profiles.StepProfile`."""
+    """``rules``: ids with commas between. ``record``: a packed step, as `mvc.drift.profiles` has it."""
 
     TABLE = tables.STEPS
-    JSON = frozenset({"rules"})
 
     now: str
     architecture: str
     before: str
     judged: str
-    rules: Sequence[str]
+    rules: str
     record: bytes
 
 

@@ -213,7 +213,7 @@ WALKS = Table(
     Column("judged", String(64), nullable=False),
 )
 
-#: one point beside the one ``before`` it that it is judged by. ``judged`` digests all that the ``rules`` (JSON: those
+#: one point beside the one ``before`` it that it is judged by. ``judged`` digests all that the ``rules`` (those
 #: that it breaks) depend on; ``record`` is a cache: what the step tells of every tensor, which takes reading both
 STEPS = Table(
     "steps",

@@ -30,6 +30,7 @@ from mvc.index import (
     Row,
     SettingRow,
     SignatureRow,
+    StepRow,
     TagRow,
     UnitRow,
     WalkRow,
@@ -49,6 +50,7 @@ from mvc.repository.state import replay
 #: all but the cache of signatures, each before those that it refers to
 _ALL: tuple[type[Row], ...] = (
     FlagRow,
+    StepRow,
     MixtureRow,
     OverlapRow,
     WalkRow,

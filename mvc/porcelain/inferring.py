@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from sqlalchemy import Connection, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from mvc.errors import StorageError
+from mvc.errors import IntegrityError, StorageError
 from mvc.index import (
     ArchitectureRow,
     CommitRow,
@@ -32,11 +30,13 @@ from mvc.porcelain.declarations import names_of, pins_of
 from mvc.porcelain.flags import NOT_FINITE, judge_walks, root_contents
 from mvc.porcelain.inferred import Family, Told, Understood
 from mvc.porcelain.kin import bring_kin, forget_kin, read_tensors
+from mvc.porcelain.ledger import DAMAGE
 from mvc.porcelain.naming import Unnamed, choose_names
 from mvc.porcelain.overlaps import infer_overlaps
 from mvc.porcelain.pins import anchored
 from mvc.porcelain.progress import Report
 from mvc.porcelain.signatures import read_signatures
+from mvc.porcelain.stepping import ReadTensor, judge_damage
 from mvc.porcelain.understand import PLACELESS, declared_of, not_understood, understand
 from mvc.repository import Repository
 from mvc.trajectory.kinship import strongest_links
@@ -93,6 +93,7 @@ def _infer_architecture(
             insert_rows(connection, rows)
         asked = sorted(understood.distances.items())
         insert_rows(connection, [DistanceRow(a, b, architecture.id, distance) for (a, b), distance in asked])
+        insert_rows(connection, [] if why else _damage(connection, repository, family, understood, report))
     _judge(connection, architecture.id)
 
 
@@ -137,9 +138,7 @@ def _families(
 def _understand(
     connection: Connection, repository: Repository, family: Family, distances: Mapping[tuple[str, str], float]
 ) -> Understood:
-    def read(tensor: ObjectId) -> npt.NDArray[Any]:
-        return as_array(*repository.odb.get_tensor(tensor))
-
+    read = _reader(repository)
     tensors = read_tensors(connection, list(family.points))
     signatures = read_signatures(connection, {tensor for ids in tensors.values() for tensor in ids})
     try:
@@ -148,6 +147,20 @@ def _understand(
         raise
     except Exception as error:
         return not_understood(family, f"{type(error).__name__}: {error}")
+
+
+def _damage(
+    connection: Connection, repository: Repository, family: Family, understood: Understood, report: Report
+) -> list[FlagRow]:
+    """Flags of damage; none where a family was not understood, or a tensor cannot be read."""
+    try:
+        return list(judge_damage(connection, family, understood, _reader(repository), report))
+    except IntegrityError:
+        return []
+
+
+def _reader(repository: Repository) -> ReadTensor:
+    return lambda tensor: as_array(*repository.odb.get_tensor(tensor))
 
 
 def _forget(connection: Connection, gone: Sequence[str], changed: Sequence[Family]) -> dict[tuple[str, str], float]:
@@ -176,7 +189,7 @@ def _judge(connection: Connection, architecture: str) -> None:
     walks = WalkRow.select(connection, WalkRow.TABLE.c.architecture == architecture)
     for row, rules in judge_walks(walks, root_contents(connection)):
         walk = select(places.commit).where(places.lineage == row.lineage)
-        FlagRow.clear(connection, FlagRow.TABLE.c.commit.in_(walk), FlagRow.TABLE.c.rule != NOT_FINITE)
+        FlagRow.clear(connection, FlagRow.TABLE.c.commit.in_(walk), FlagRow.TABLE.c.rule.not_in((NOT_FINITE, *DAMAGE)))
         commits = [commit for (commit,) in connection.execute(walk.order_by(places.position))]
         broken = {(commit, rule) for commit, found in zip(commits, rules, strict=True) for rule in found}
         insert_rows(connection, [FlagRow(commit, rule) for commit, rule in sorted(broken)])

@@ -1,0 +1,136 @@
+"""Points beside those before them, judged for damage. Owns which point another is judged by, and what is measured.
+
+A point that is damaged is no measure for the next one. So each is judged by the last sound point before it, along a
+chain of sound points; but what holds beside the damaged point itself is what the run went on from, and a new start.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy.typing as npt
+
+from mvc.drift import RuleFinding
+from mvc.drift.integrity import integrity_findings
+from mvc.drift.profiles import PROFILE_VERSION, StepProfile, profile_tensor
+from mvc.objects import ObjectId
+
+#: rules that a ledger judges by
+DAMAGE = ("MVC013", "MVC014", "MVC015", "MVC016", "MVC017")
+#: steps before the one that is judged, as many as any rule looks at
+_PAST = 16
+#: steps that are held at once
+_HELD = 2 * _PAST
+
+
+@dataclass(frozen=True)
+class Point:
+    """One set of trainable weights. ``content`` names it, ``read`` gives a tensor's values by its name."""
+
+    content: str
+    tensors: Mapping[str, ObjectId]
+    read: Callable[[str], npt.NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What a point is judged ``before`` ("" for nothing), what it breaks, and a digest of all that this rests on."""
+
+    before: str
+    rules: tuple[str, ...]
+    judged: str = ""
+
+
+def measure(before: Point, now: Point) -> StepProfile:
+    """The step between two points of one architecture, two tensors in memory; a tensor that stayed is read once."""
+    steps = {}
+    for name, tensor in now.tensors.items():
+        value = now.read(name)
+        steps[name] = profile_tensor(value if before.tensors[name] == tensor else before.read(name), value)
+    return StepProfile(steps)
+
+
+class Ledger:
+    """``points`` gives committed points by content, ``records`` what was kept of the step into one, packed, or None.
+
+    ``standings`` are those of the points that were judged so far, by content, and grow with every one that is noted.
+    """
+
+    def __init__(
+        self,
+        standings: Mapping[str, Standing],
+        points: Callable[[str], Point],
+        records: Callable[[str], bytes | None],
+    ) -> None:
+        self.standings = dict(standings)
+        self._points, self._records = points, records
+        self._held: OrderedDict[tuple[str, str], StepProfile] = OrderedDict()
+
+    def point(self, content: str) -> Point:
+        """A committed point."""
+        return self._points(content)
+
+    def chain(self, content: str) -> tuple[str, ...]:
+        """Sound points up to this one, oldest first; a damaged one stands only at the start of what went on from it."""
+        found = [content]
+        while len(found) <= _PAST:
+            standing = self.standings.get(found[-1])
+            if standing is None or not standing.before or standing.rules or standing.before in found:
+                break
+            found.append(standing.before)
+        return tuple(reversed(found))
+
+    def sound(self, content: str) -> str | None:
+        """The last sound point at or before this one, None where there is none."""
+        seen: set[str] = set()
+        at = content
+        while at and at not in seen:
+            seen.add(at)
+            standing = self.standings.get(at)
+            if standing is None or not standing.rules:
+                return at
+            at = standing.before
+        return None
+
+    def digest(self, previous: str, content: str) -> str:
+        """Of all that the judgement of ``content`` after ``previous`` rests on."""
+        sound = self.sound(previous)
+        told = (PROFILE_VERSION, content, self.chain(previous), sound and self.chain(sound))
+        return hashlib.blake2b(repr(told).encode(), digest_size=32).hexdigest()
+
+    def judge(self, previous: str, now: Point) -> tuple[str, tuple[RuleFinding, ...]]:
+        """The point that ``now`` is judged by, "" for none, and what is found."""
+        findings = self._findings(self.chain(previous), now)
+        sound = self.sound(previous)
+        if not findings or sound == previous:
+            return previous, findings
+        return (sound, self._findings(self.chain(sound), now)) if sound is not None else ("", ())
+
+    def between(self, before: str, now: str | Point) -> StepProfile:
+        """The step between two points, from what was kept or measured now."""
+        point = self._points(now) if isinstance(now, str) else now
+        key = (before, point.content)
+        if key not in self._held:
+            self._held[key] = self._kept(before, point) or measure(self._points(before), point)
+            while len(self._held) > _HELD:
+                self._held.popitem(last=False)
+        return self._held[key]
+
+    def _kept(self, before: str, now: Point) -> StepProfile | None:
+        standing = self.standings.get(now.content)
+        data = None if standing is None or standing.before != before else self._records(now.content)
+        return None if data is None else StepProfile.unpack(now.tensors, data)
+
+    def _findings(self, chain: Sequence[str], now: Point) -> tuple[RuleFinding, ...]:
+        past = [self.between(before, after) for before, after in pairwise(chain)]
+        return integrity_findings(self.between(chain[-1], now), past)
+
+
+def broken(findings: Iterable[RuleFinding]) -> tuple[str, ...]:
+    """Rules that are broken, each once."""
+    return tuple(sorted({finding.rule for finding in findings}))

@@ -1,0 +1,164 @@
+"""Steps in the index: each point beside the one before it, judged for damage. Owns what is kept and judged again.
+
+What a step tells of every tensor is kept, for it takes reading both checkpoints; a judgement is done again only where
+something that it rests on changed. Rows are a function of the commits, like every inference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import Connection, select
+
+from mvc.drift.origins import STRANGE, unlikeness
+from mvc.index import ArchitectureRow, FlagRow, StepRow, chunked, insert_rows
+from mvc.objects import ObjectId
+from mvc.porcelain.inferred import Family, Understood
+from mvc.porcelain.kin import read_tensors
+from mvc.porcelain.ledger import Ledger, Point, Standing, broken
+from mvc.porcelain.progress import Report
+from mvc.porcelain.signatures import read_signatures
+from mvc.porcelain.understand import PLACELESS
+from mvc.trajectory import lay_out
+
+ReadTensor = Callable[[ObjectId], npt.NDArray[Any]]
+#: relations of commits that are no step of training
+_NO_STEPS = frozenset({"copies", "mixes"})
+
+
+def open_ledger(
+    connection: Connection, architecture: ArchitectureRow, contents: Sequence[str], read: ReadTensor
+) -> Ledger:
+    """What the index knows of the steps into these points. The ledger reads through the connection as it is asked."""
+    names = [name for name, _ in architecture.names]
+
+    def point(content: str) -> Point:
+        tensors = dict(zip(names, read_tensors(connection, [content])[content], strict=True))
+        return Point(content, tensors, lambda name: read(tensors[name]))
+
+    def record(content: str) -> bytes | None:
+        column = StepRow.TABLE.c
+        return connection.execute(select(column.record).where(column.now == content)).scalar()
+
+    return Ledger(dict(_standings(connection, contents)), point, record)
+
+
+def judge_damage(
+    connection: Connection, family: Family, understood: Understood, read: ReadTensor, report: Report
+) -> Iterator[FlagRow]:
+    """Flags of a family's points, judged along its lineages, each after the one that it forked from.
+
+    Steps that are judged otherwise than the last time are written.
+    """
+    if family.architecture.id in PLACELESS:
+        return
+    paths = _paths(family, understood)
+    origins = _origins(family, understood)
+    ledger = open_ledger(connection, family.architecture, list(family.points), read)
+    known, ledger.standings = ledger.standings, {}
+    ends = [path[-1] for path in paths.values() if path]
+    done = 0
+    for lineage in _hosts_first(paths, origins):
+        path = paths[lineage]
+        previous = origins[lineage] or _reference(connection, family, path, ends)
+        for content in path:
+            report(done, len(family.points), "looking for damage")
+            done += 1
+            if previous is not None:
+                standing = _stand(connection, family.architecture, ledger, known.get(content), previous, content)
+                ledger.standings[content] = standing
+                yield from (FlagRow(row.id, rule) for row in family.points[content] for rule in standing.rules)
+            previous = content
+    stale = {content for content in known if content not in ledger.standings or not ledger.standings[content].before}
+    for piece in chunked(map(ObjectId, stale)):
+        StepRow.clear(connection, StepRow.TABLE.c.now.in_(piece))
+
+
+def _paths(family: Family, understood: Understood) -> dict[ObjectId, list[str]]:
+    """Lineage → contents in its order, without copies and averages: those are no steps of training."""
+    content = {row.id: key for key, rows in family.points.items() for row in rows}
+    paths: dict[ObjectId, list[str]] = {lineage.id: [] for lineage in understood.lineages}
+    for place in sorted(understood.placements, key=lambda place: place.position):
+        key = content[place.commit]
+        if place.relation not in _NO_STEPS and key not in paths[place.lineage]:
+            paths[place.lineage].append(key)
+    return paths
+
+
+def _origins(family: Family, understood: Understood) -> dict[ObjectId, str | None]:
+    """Lineage → content of the point that it forked from."""
+    content = {row.id: key for key, rows in family.points.items() for row in rows}
+    return {row.id: None if row.fork_commit is None else content[row.fork_commit] for row in understood.lineages}
+
+
+def _hosts_first(paths: Mapping[ObjectId, Sequence[str]], origins: Mapping[ObjectId, str | None]) -> list[ObjectId]:
+    """Lineages, each after that of its origin."""
+    home = {key: lineage for lineage, path in paths.items() for key in path}
+    ordered: dict[ObjectId, None] = {}
+    for lineage in sorted(paths):
+        line: list[ObjectId] = []
+        at: ObjectId | None = lineage
+        while at is not None and at not in ordered and at not in line:
+            line.append(at)
+            origin = origins[at]
+            at = None if origin is None else home.get(origin)
+        ordered |= dict.fromkeys(reversed(line))
+    return list(ordered)
+
+
+def _reference(connection: Connection, family: Family, path: Sequence[str], ends: Sequence[str]) -> str | None:
+    """What a lineage's first point is judged by: nothing, unless it is more like a lineage's end than like the next.
+
+    Damage that upsets distances makes a checkpoint the start of a lineage, or of one that it stands in alone.
+    """
+    others = [end for end in ends if end != path[0]] if path else []
+    if not others:
+        return None
+    wanted = [path[0], *path[1:2], *others]
+    tensors = read_tensors(connection, wanted)
+    signatures = read_signatures(connection, {tensor for ids in tensors.values() for tensor in ids})
+    vectors = np.stack([np.concatenate([signatures[tensor].values for tensor in tensors[key]]) for key in wanted])
+    blocks = lay_out([(name, shape) for name, shape in family.architecture.names])
+    likeness = dict(zip(wanted[1:], unlikeness(vectors[1:], vectors[0], blocks).tolist(), strict=True))
+    nearest = min(others, key=lambda end: (likeness[end], end))
+    natural = min([STRANGE, *(likeness[key] for key in path[1:2])])
+    return nearest if likeness[nearest] < natural else None
+
+
+def _stand(
+    connection: Connection,
+    architecture: ArchitectureRow,
+    ledger: Ledger,
+    known: Standing | None,
+    previous: str,
+    content: str,
+) -> Standing:
+    """How a point stands after ``previous``, judged again where what it rests on changed."""
+    digest = ledger.digest(previous, content)
+    if known is not None and known.judged == digest:
+        return known
+    if known is not None:
+        # what was measured before is of use if only the past changed
+        ledger.standings[content] = known
+    point = ledger.point(content)
+    before, findings = ledger.judge(previous, point)
+    record = ledger.between(before, point).pack() if before else b""
+    ledger.standings.pop(content, None)
+    StepRow.clear(connection, StepRow.TABLE.c.now == content)
+    standing = Standing(before, broken(findings), digest)
+    if before:
+        row = StepRow(content, architecture.id, before, digest, ",".join(standing.rules), record)
+        insert_rows(connection, [row])
+    return standing
+
+
+def _standings(connection: Connection, contents: Sequence[str]) -> Iterator[tuple[str, Standing]]:
+    column = StepRow.TABLE.c
+    # records are long: each is read when it is asked for
+    heads = select(column.now, column.before, column.rules, column.judged)
+    for piece in chunked(map(ObjectId, contents)):
+        for now, before, rules, judged in connection.execute(heads.where(column.now.in_(piece))):
+            yield now, Standing(before, tuple(filter(None, rules.split(","))), judged)
