@@ -79,7 +79,7 @@ def _scaled(name: str, step: TensorStep, past: Sequence[TensorStep]) -> RuleFind
     """A tensor that grew or shrank as none of its past does, and still points where it did."""
     growth, cosine = _growth(step), step.cosine
     known = [value for one in past if (value := _growth(one)) is not None]
-    alone = step.max_now**2 > _ALONE * step.squared_now
+    alone = step.max_now * step.max_now > _ALONE * step.squared_now
     if growth is None or cosine is None or alone or (step.constant_before and not known):
         return None
     if len(known) >= _ENOUGH:
@@ -96,8 +96,9 @@ def _scaled(name: str, step: TensorStep, past: Sequence[TensorStep]) -> RuleFind
     probability = 2 * float(special.stdtr(freedom, -surprise / scale))
     if not aligned or surprise < _LEAST_GROWTH or probability >= LIMIT:
         return None
-    message = f"it is {math.exp(growth):.3g}× as large as before and points the same way (cosine {cosine:.2f})"
-    return RuleFinding(SCALED_TENSOR, message, math.exp(growth), math.exp(centre), probability, name)
+    ratio = math.exp(min(growth, 700.0))
+    message = f"it is {ratio:.3g}× as large as before and points the same way (cosine {cosine:.2f})"
+    return RuleFinding(SCALED_TENSOR, message, ratio, math.exp(centre), probability, name)
 
 
 def _growth(step: TensorStep) -> float | None:

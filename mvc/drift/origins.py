@@ -1,4 +1,4 @@
-"""Where a model stands among others, told robustly. Owns likeness by tensors, whose measure no single damage upsets.
+"""Where a model stands among others, told robustly. Owns likeness by tensors, and what of it no step of training is.
 
 Each tensor has one vote, weighted by the root of its size: how far the cosine of its values, less their mean, is from
 one. A tensor that was zeroed, scaled or overrun by one huge weight costs no more than its own vote, where a distance
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,9 @@ Floats = npt.NDArray[np.float64]
 #: less alike than this are strangers: on every population measured strangers reach .78 and neighbours .25, but for the
 #: first step of a run
 STRANGE = 0.7
+#: how many times its own run's steps a model may be unlike, and how many times nearer another run must be. Squares, as
+#: unlikeness is one: a step of twice the usual length, and half of the distance
+_BEYOND, _NEARER = 4.0, 4.0
 
 
 def unlikeness(vectors: npt.NDArray[np.floating], vector: npt.NDArray[np.floating], blocks: Sequence[Block]) -> Floats:
@@ -37,3 +41,14 @@ def unlikeness(vectors: npt.NDArray[np.floating], vector: npt.NDArray[np.floatin
         total += weight * (1 - np.clip(cosines, 0.0, 1.0))
         weights += weight
     return total / weights if weights else np.ones(len(vectors))
+
+
+def follows(own: float, steps: Sequence[float], other: float | None) -> Literal["own", "other", "none"]:
+    """Whom a model goes on from, by unlikeness: to the nearest of its ``own`` run and of any ``other``, None if none.
+
+    ``steps``: of the own run's neighbours, the newest last.
+    """
+    if other is not None and other < STRANGE and own > _NEARER * other and own > _BEYOND * max(steps[-3:], default=0.0):
+        return "other"
+    # the first step from the initial weights may lose all likeness to them
+    return "none" if steps and own > STRANGE else "own"

@@ -125,7 +125,7 @@ def _crest(step: TensorStep) -> float | None:
     if step.numel < 4 or len(sizes) < 2 or sure <= 0:
         return None
     # the difference cancels where one change holds all: the others that are known bound it
-    rest = max(step.squared_distance - sizes[0] ** 2, math.fsum(size**2 for size in sizes[1:]))
+    rest = max(step.squared_distance - sizes[0] * sizes[0], sum(size * size for size in sizes[1:]))
     return math.log(sure / math.sqrt(rest / (step.numel - 1))) if 0 < rest < math.inf else None
 
 
@@ -167,5 +167,5 @@ def _finding(found: _Suspect, step: TensorStep) -> RuleFinding:
     if found.count > 1:
         message += f"; {found.count} weights stand out like it"
     size = abs(change.now - change.before)
-    usual = math.sqrt(max(step.squared_distance - size**2, 0.0) / max(step.numel - 1, 1))
+    usual = math.sqrt(max(step.squared_distance - size * size, 0.0) / max(step.numel - 1, 1))
     return RuleFinding(OUTLIER_WEIGHTS, message, size, usual, found.probability, found.tensor)

@@ -61,10 +61,11 @@ def _likelier(swaps: Iterable[_Swap | None]) -> _Swap | None:
 
 
 def _swap(name: str, step: TensorStep, last: TensorStep | None, axis: int) -> _Swap | None:
-    units, width = step.shape[axis], step.numel // step.shape[axis]
+    units = step.shape[axis]
     moves = _exchanged(step.moved_columns if axis else step.moved_rows, units)
     if not moves:
         return None
+    width = step.numel // units
     usual = _usual(step.column_energies if axis else step.row_energies, units)
     if len(moves) > units / 2:
         # then what is usual now is the swap itself

@@ -126,7 +126,7 @@ class TensorStep:
     @property
     def kurtosis(self) -> float | None:
         """Of the changes about zero: 3 for normal ones, numel where one value holds them all; None for no change."""
-        square = self.squared_distance**2
+        square = self.squared_distance * self.squared_distance
         return self.numel * self.fourth / square if 0 < square < math.inf else None
 
     @property

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from mvc.drift import RULES
 from mvc.formats import open_checkpoint
@@ -32,6 +32,9 @@ class Case:
     past: tuple[LogCommit, ...]
     lineage: LogLineage | None
     limits: Mapping[str, float]
+    #: the commit that a file is said to follow, or would; ``named``: whether somebody said so
+    follows: str | None = None
+    named: bool = False
 
     def limit(self, rule: str) -> float:
         """From where a rule speaks: the policy's word, else the catalogue's."""
@@ -48,17 +51,21 @@ class Case:
 
 
 @contextmanager
-def open_case(history: History, target: str | Path, limits: Mapping[str, float]) -> Iterator[Case]:
-    """A commit by its id, or a file: judged where its weights are committed, else after the nearest lineage's tip."""
+def open_case(
+    history: History, target: str | Path, limits: Mapping[str, float], against: str | None = None
+) -> Iterator[Case]:
+    """A commit by its id, or a file: judged after the commit ``against``; else where its weights are committed; else
+    after the nearest lineage's tip.
+    """
     if isinstance(target, Path):
         with open_checkpoint(target) as opened:
             model = read_model(opened)
-            same = history.same(model)
-            tip = history.nearest_tip(model) if same is None else None
-            place = same or (None if tip is None else tip.id)
+            same = history.same(model) if against is None else None
+            tip = against or _tip(history, model, same, target.name)
+            place = same or tip
             past = () if place is None else history.own_past(place)[: None if same is None else -1]
             lineage = None if place is None else history.lineage(place)
-            yield Case(history, None, str(target), opened, model, past, lineage, limits)
+            yield Case(history, None, str(target), opened, model, past, lineage, limits, tip, named=against is not None)
     else:
         placed = history.placed(target)
         yield Case(
@@ -71,3 +78,14 @@ def open_case(history: History, target: str | Path, limits: Mapping[str, float])
             history.lineage(target),
             limits,
         )
+
+
+def _tip(history: History, model: Model, same: str | None, name: str) -> str | None:
+    """The end of the lineage that a file would go on from, None for one that is where it was committed."""
+    if same is None:
+        tip = history.nearest_tip(model)
+        return None if tip is None else tip.id
+    placed, lineage = history.placed(same), history.lineage(same)
+    if placed is None or lineage is None or PurePath(placed.path).name == name:
+        return None
+    return lineage.commits[-1].id

@@ -10,13 +10,14 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from mvc.drift import RULES, About, Ruling
-from mvc.errors import PointerError
+from mvc.errors import InputError, PointerError
 from mvc.porcelain.case import Case, open_case
 from mvc.porcelain.evidence import gather
 from mvc.porcelain.policy import read_policy
 from mvc.porcelain.ranges import chosen
 from mvc.porcelain.reading import History
 from mvc.porcelain.results import CheckedCommit, CheckResult, Finding, IgnoredFor, VerdictName
+from mvc.porcelain.revisions import resolve
 from mvc.porcelain.siblings import Siblings
 from mvc.porcelain.workspace import Workspace
 
@@ -31,27 +32,33 @@ def check(
     policy: Path | None = None,
     directory: Path = Path(),
     since: str | None = None,
+    against: str | None = None,
     today: date | None = None,
 ) -> CheckResult:
     """Judges revisions, ranges ``A..B`` and files, each against what came before it; nothing is written.
 
     ``since``: what is newer than that revision, see `ranges.chosen`. A file is judged where its weights are committed,
-    else as if it went on from the nearest lineage tip. ``policy`` is a TOML file; the repository's unless given.
-    ``today`` decides which ignores have expired; it is today unless given. A pointer whose weights were not fetched is
-    skipped, which its reason says. Raises InputError for a policy that cannot be used.
+    else as if it went on from the nearest lineage tip; with ``against`` files are judged as if they went on from that
+    revision. ``policy`` is a TOML file; the repository's unless given. ``today`` decides which ignores have expired; it
+    is today unless given. A pointer whose weights were not fetched is skipped, which its reason says. Raises InputError
+    for a policy that cannot be used, and for commits together with ``against``.
     """
     rules, source = read_policy(workspace.repository.layout, policy)
     day = today or datetime.now(UTC).date()
     history = History(workspace)
     siblings = Siblings(history)
     targets = chosen(workspace, history, revisions, directory=directory, since=since)
+    claimed = None if against is None else resolve(workspace, against)
+    if claimed is not None and (committed := next((t for t in targets if not isinstance(t, Path)), None)) is not None:
+        message = f"{committed[:8]} is a commit: --against says what a file would go on from"
+        raise InputError(message, hint="name files alone, or leave out --against")
     history.models(dict.fromkeys(c.id for t in targets if isinstance(t, str) for c in history.own_past(t)))
     findings: list[Finding] = []
     ignored: list[Finding] = []
     commits: list[CheckedCommit] = []
     for target in targets:
         try:
-            with open_case(history, target, rules.limits) as case:
+            with open_case(history, target, rules.limits, claimed) as case:
                 evidence = gather(case, siblings)
         except PointerError as error:
             reason = f"nothing was judged: {error.message}; {error.hint}"

@@ -14,6 +14,7 @@ import numpy as np
 
 from mvc.drift import Judgement, RuleFinding, judge
 from mvc.porcelain.case import Case
+from mvc.porcelain.damage import integrity
 from mvc.porcelain.flags import NOT_FINITE
 from mvc.porcelain.provenance import parent_contradicts_lineage, step_contradicts_order
 from mvc.porcelain.siblings import Siblings
@@ -63,4 +64,10 @@ def _not_finite(case: Case) -> Iterator[RuleFinding]:
 
 
 #: in the order in which their findings are shown
-SOURCES: tuple[Source, ...] = (_not_finite, directions, step_contradicts_order, parent_contradicts_lineage)
+SOURCES: tuple[Source, ...] = (
+    _not_finite,
+    integrity,
+    directions,
+    step_contradicts_order,
+    parent_contradicts_lineage,
+)

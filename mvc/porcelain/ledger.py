@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -105,11 +105,17 @@ class Ledger:
 
     def judge(self, previous: str, now: Point) -> tuple[str, tuple[RuleFinding, ...]]:
         """The point that ``now`` is judged by, "" for none, and what is found."""
-        findings = self._findings(self.chain(previous), now)
+        findings = self.findings(previous, now)
         sound = self.sound(previous)
         if not findings or sound == previous:
             return previous, findings
-        return (sound, self._findings(self.chain(sound), now)) if sound is not None else ("", ())
+        return (sound, self.findings(sound, now)) if sound is not None else ("", ())
+
+    def findings(self, before: str, now: Point) -> tuple[RuleFinding, ...]:
+        """What the step from one point to another breaks, beside the steps that led to the first."""
+        chain = self.chain(before)
+        past = [self.between(before, after) for before, after in pairwise(chain)]
+        return integrity_findings(self.between(chain[-1], now), past)
 
     def between(self, before: str, now: str | Point) -> StepProfile:
         """The step between two points, from what was kept or measured now."""
@@ -125,10 +131,6 @@ class Ledger:
         standing = self.standings.get(now.content)
         data = None if standing is None or standing.before != before else self._records(now.content)
         return None if data is None else StepProfile.unpack(now.tensors, data)
-
-    def _findings(self, chain: Sequence[str], now: Point) -> tuple[RuleFinding, ...]:
-        past = [self.between(before, after) for before, after in pairwise(chain)]
-        return integrity_findings(self.between(chain[-1], now), past)
 
 
 def broken(findings: Iterable[RuleFinding]) -> tuple[str, ...]:

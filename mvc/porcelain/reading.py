@@ -17,6 +17,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from mvc.drift.origins import unlikeness
 from mvc.errors import NotFoundError
 from mvc.formats import open_checkpoint
 from mvc.geometry import Signature, architecture_of, sign_tensor, trainable
@@ -280,10 +281,13 @@ class History:
         return next((commit for commit, known in found if known.objects == model.objects), None)
 
     def nearest_tip(self, model: Model) -> LogCommit | None:
-        """The tip of the lineage that a model would go on from: the nearest one by signatures."""
+        """The tip of the lineage that a model would go on from: the likest one, whatever happened to some tensor."""
         tips = [row.commits[-1] for row in self.alike(model)]
-        self.models(tip.id for tip in tips)
-        return min(tips, key=lambda tip: (signature_distance(self.model(tip.id), model), tip.id), default=None)
+        vectors = [known.vector for known in self.models(tip.id for tip in tips)]
+        if not vectors:
+            return None
+        away = unlikeness(np.stack(vectors), model.vector, model.blocks()).tolist()
+        return min(zip(away, tips, strict=True), key=lambda pair: (pair[0], pair[1].id))[1]
 
 
 def signature_distance(a: Model, b: Model) -> float:

@@ -26,7 +26,7 @@ from mvc.trajectory import lay_out
 
 ReadTensor = Callable[[ObjectId], npt.NDArray[Any]]
 #: relations of commits that are no step of training
-_NO_STEPS = frozenset({"copies", "mixes"})
+NO_STEPS = frozenset({"copies", "mixes"})
 
 
 def open_ledger(
@@ -59,11 +59,14 @@ def judge_damage(
     origins = _origins(family, understood)
     ledger = open_ledger(connection, family.architecture, list(family.points), read)
     known, ledger.standings = ledger.standings, {}
-    ends = [path[-1] for path in paths.values() if path]
+    everyone = sorted(key for path in paths.values() for key in path)
     done = 0
     for lineage in _hosts_first(paths, origins):
         path = paths[lineage]
-        previous = origins[lineage] or _reference(connection, family, path, ends)
+        previous = origins[lineage]
+        if previous is None and path:
+            others = [key for key in everyone if key not in path[:2]]
+            previous = reference(connection, family.architecture, ledger.point(path[0]), path[1:2], others)
         for content in path:
             report(done, len(family.points), "looking for damage")
             done += 1
@@ -83,7 +86,7 @@ def _paths(family: Family, understood: Understood) -> dict[ObjectId, list[str]]:
     paths: dict[ObjectId, list[str]] = {lineage.id: [] for lineage in understood.lineages}
     for place in sorted(understood.placements, key=lambda place: place.position):
         key = content[place.commit]
-        if place.relation not in _NO_STEPS and key not in paths[place.lineage]:
+        if place.relation not in NO_STEPS and key not in paths[place.lineage]:
             paths[place.lineage].append(key)
     return paths
 
@@ -109,23 +112,27 @@ def _hosts_first(paths: Mapping[ObjectId, Sequence[str]], origins: Mapping[Objec
     return list(ordered)
 
 
-def _reference(connection: Connection, family: Family, path: Sequence[str], ends: Sequence[str]) -> str | None:
-    """What a lineage's first point is judged by: nothing, unless it is more like a lineage's end than like the next.
+def reference(
+    connection: Connection, architecture: ArchitectureRow, point: Point, following: Sequence[str], rest: Sequence[str]
+) -> str | None:
+    """What a lineage's first point is judged by: nothing, unless it is more like any of ``rest`` than like the next.
 
     Damage that upsets distances makes a checkpoint the start of a lineage, or of one that it stands in alone.
     """
-    others = [end for end in ends if end != path[0]] if path else []
-    if not others:
+    others = [*following, *rest]
+    if not rest:
         return None
-    wanted = [path[0], *path[1:2], *others]
-    tensors = read_tensors(connection, wanted)
-    signatures = read_signatures(connection, {tensor for ids in tensors.values() for tensor in ids})
-    vectors = np.stack([np.concatenate([signatures[tensor].values for tensor in tensors[key]]) for key in wanted])
-    blocks = lay_out([(name, shape) for name, shape in family.architecture.names])
-    likeness = dict(zip(wanted[1:], unlikeness(vectors[1:], vectors[0], blocks).tolist(), strict=True))
-    nearest = min(others, key=lambda end: (likeness[end], end))
-    natural = min([STRANGE, *(likeness[key] for key in path[1:2])])
-    return nearest if likeness[nearest] < natural else None
+    tensors = read_tensors(connection, others)
+    own = list(point.tensors.values())
+    signatures = read_signatures(connection, {*own, *(tensor for ids in tensors.values() for tensor in ids)})
+
+    def vector(ids: Sequence[ObjectId]) -> npt.NDArray[np.float32]:
+        return np.concatenate([signatures[tensor].values for tensor in ids])
+
+    blocks = lay_out([(name, shape) for name, shape in architecture.names])
+    away = unlikeness(np.stack([vector(tensors[key]) for key in others]), vector(own), blocks).tolist()
+    nearest = min(range(len(following), len(others)), key=lambda place: (away[place], others[place]))
+    return others[nearest] if away[nearest] < min([STRANGE, *away[: len(following)]]) else None
 
 
 def _stand(

@@ -10,6 +10,8 @@ import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mvc.drift.integrity import integrity_findings
 from mvc.drift.profiles import StepProfile, profile_step
@@ -157,3 +159,23 @@ def test_packed_steps_are_judged_as_measured_ones() -> None:
     packed = [StepProfile.unpack(SHAPES, step.pack()) for step in steps]
     known = [step for step in packed if step is not None]
     assert integrity_findings(known[-1], known[:-1]) == integrity_findings(steps[-1], steps[:-1]) != ()
+
+
+ODD = [0.0, 1.0, -1e-45, 3e38, 1e300, -1.7e308, np.inf, -np.inf, np.nan, 65504.0]
+
+
+@given(
+    st.integers(0, 2**32 - 1),
+    st.sampled_from([np.float16, np.float32, np.float64, ml_dtypes.bfloat16, ml_dtypes.float8_e4m3fn]),
+    st.sampled_from([(), (1,), (3,), (40,), (0, 4), (8, 8), (2, 20), (3, 2, 3, 3)]),
+)
+def test_no_values_stop_the_judgement(seed: int, dtype: Any, shape: tuple[int, ...]) -> None:
+    random = np.random.default_rng(seed)
+    points = []
+    for _ in range(5):
+        values = np.where(random.random(shape) < 0.3, random.choice(ODD, shape), random.normal(size=shape))
+        with np.errstate(over="ignore", invalid="ignore"):
+            points.append({"a": np.asarray(values).astype(dtype), "b": np.asarray(random.choice(ODD, shape), dtype)})
+    steps = [profile_step(a, b) for a, b in pairwise(points)]
+    for finding in integrity_findings(steps[-1], steps[:-1]):
+        assert finding.tensor in ("a", "b") and finding.probability is not None and 0 <= finding.probability < 1e-4

@@ -27,6 +27,7 @@ _FORMS = {
 @click.argument("revisions", nargs=-1, metavar="[REV|A..B|PATH]...", shell_complete=completing.revisions)
 @click.option("--all", "everything", is_flag=True, help="Check every commit.")
 @click.option("--since", metavar="REV", help="Check what was recorded after REV, or follows it on a trajectory.")
+@click.option("--against", metavar="REV|LINEAGE", help="Judge files as if they went on from this commit or lineage.")
 @click.option("--policy", metavar="FILE", help="Use this policy instead of the repository's.")
 @click.option("--format", "form", type=click.Choice(["text", *_FORMS]), help="Form of the report.  [default: text]")
 @click.option("-o", "--output", "target", metavar="FILE", help="Write the report to FILE; print the text as well.")
@@ -38,6 +39,7 @@ def command(
     revisions: tuple[str, ...],
     everything: bool,
     since: str | None,
+    against: str | None,
     policy: str | None,
     form: str | None,
     target: str | None,
@@ -60,6 +62,7 @@ def command(
         policy=None if policy is None else session.path(policy),
         directory=session.directory,
         since=since,
+        against=against,
     )
     if target is not None:
         atomic_write(REAL, session.path(target), (f"{_report(result, form).rstrip()}\n".encode(),), overwrite=True)
