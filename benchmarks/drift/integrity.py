@@ -143,19 +143,13 @@ KINDS = (
 
 
 def main() -> None:
-    reader = argparse.ArgumentParser(description=__doc__)
-    reader.add_argument("--data", type=Path, required=True, help=".npz or directory of IDX files")
-    reader.add_argument("--zoo", type=Path, default=Path("zoo-out"), help="cache of benchmarks.trajectory.populations")
-    reader.add_argument("--drift", type=Path, default=Path("drift-out"), help="cache of benchmarks.drift.populations")
-    reader.add_argument("--only", nargs="*", help="names of populations")
-    reader.add_argument("--draws", type=int, default=24, help="damaged checkpoints of every kind, dtype and population")
-    asked = reader.parse_args()
+    asked = arguments(__doc__ or "")
     torch.set_num_threads(1)
     steps: Counter[str] = Counter()
     spoken: Counter[tuple[str, str]] = Counter()
     caught: dict[tuple[str, str], list[bool]] = defaultdict(list)
     examples: list[str] = []
-    for name, runs in _populations(asked):
+    for name, runs in populations(asked):
         for dtype, kind in DTYPES.items():
             kept = [[{k: v.astype(kind) for k, v in point.items()} for point in run] for run in runs]
             walks = [[profile_step(a, b) for a, b in pairwise(run)] for run in kept]
@@ -195,7 +189,17 @@ def _age(at: int) -> str:
     return AGES[0] if at == 1 else AGES[1] if at < 4 else AGES[2] if at < 6 else AGES[3]
 
 
-def _populations(asked: argparse.Namespace) -> Iterator[tuple[str, list[list[Arrays]]]]:
+def arguments(about: str) -> argparse.Namespace:
+    reader = argparse.ArgumentParser(description=about)
+    reader.add_argument("--data", type=Path, required=True, help=".npz or directory of IDX files")
+    reader.add_argument("--zoo", type=Path, default=Path("zoo-out"), help="cache of benchmarks.trajectory.populations")
+    reader.add_argument("--drift", type=Path, default=Path("drift-out"), help="cache of benchmarks.drift.populations")
+    reader.add_argument("--only", nargs="*", help="names of populations")
+    reader.add_argument("--draws", type=int, default=24, help="damaged checkpoints of every kind, dtype and population")
+    return reader.parse_args()
+
+
+def populations(asked: argparse.Namespace) -> Iterator[tuple[str, list[list[Arrays]]]]:
     """Name and runs, each a list of checkpoints from the initial one on; only trainable tensors."""
     for name in (*CARDS, *FURTHER):
         if not asked.only or name in asked.only:
