@@ -1,46 +1,15 @@
-"""Where a model stands among others, told robustly. Owns likeness by tensors, and what of it no step of training is.
-
-Each tensor has one vote, weighted by the root of its size: how far the cosine of its values, less their mean, is from
-one. A tensor that was zeroed, scaled or overrun by one huge weight costs no more than its own vote, where a distance
-would be nothing else. Strangers are near one, neighbours of a trajectory near zero.
-"""
+"""Whom a model goes on from, by how unlike it is to its own run and to others. Owns the limits; measures nothing."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Literal
 
-import numpy as np
-import numpy.typing as npt
+from mvc.trajectory.likeness import STRANGE
 
-from mvc.trajectory import Block
-
-Floats = npt.NDArray[np.float64]
-
-#: less alike than this are strangers: on every population measured strangers reach .78 and neighbours .25, but for the
-#: first step of a run
-STRANGE = 0.7
 #: how many times its own run's steps a model may be unlike, and how many times nearer another run must be. Squares, as
 #: unlikeness is one: a step of twice the usual length, and half of the distance
 _BEYOND, _NEARER = 4.0, 4.0
-
-
-def unlikeness(vectors: npt.NDArray[np.floating], vector: npt.NDArray[np.floating], blocks: Sequence[Block]) -> Floats:
-    """Of signatures [n, k] to one [k], each [n] between 0, the same up to scale, and 1, unrelated."""
-    total, weights = np.zeros(len(vectors)), 0.0
-    for block in blocks:
-        # the first value is the mean's, in which strangers agree
-        part = slice(block.start + 1, block.stop)
-        theirs, own = vectors[:, part].astype(np.float64), vector[part].astype(np.float64)
-        norms = np.linalg.norm(theirs, axis=1) * np.linalg.norm(own)
-        if block.stop - block.start < 3 or not norms.any():
-            continue
-        cosines = np.divide(theirs @ own, norms, out=np.zeros(len(vectors)), where=norms > 0)
-        weight = math.sqrt(block.numel)
-        total += weight * (1 - np.clip(cosines, 0.0, 1.0))
-        weights += weight
-    return total / weights if weights else np.ones(len(vectors))
 
 
 def follows(own: float, steps: Sequence[float], other: float | None) -> Literal["own", "other", "none"]:

@@ -12,7 +12,7 @@ import numpy as np
 from sqlalchemy import Connection, select
 
 from mvc.drift import RULES, RuleFinding
-from mvc.drift.origins import follows, unlikeness
+from mvc.drift.origins import follows
 from mvc.index import ArchitectureRow, CommitRow, PointRow
 from mvc.objects import ObjectId, as_array, read_array
 from mvc.porcelain.case import Case
@@ -20,6 +20,7 @@ from mvc.porcelain.ledger import Point
 from mvc.porcelain.reading import signature_distance
 from mvc.porcelain.results import LogCommit, LogLineage
 from mvc.porcelain.stepping import NO_STEPS, open_ledger, reference
+from mvc.trajectory.likeness import unlikeness
 
 REPLAY, WRONG_RUN = "MVC009", "MVC010"
 

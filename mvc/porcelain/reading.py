@@ -17,7 +17,6 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from mvc.drift.origins import unlikeness
 from mvc.errors import NotFoundError
 from mvc.formats import open_checkpoint
 from mvc.geometry import Signature, architecture_of, sign_tensor, trainable
@@ -30,6 +29,7 @@ from mvc.porcelain.results import LogCommit, LogLineage
 from mvc.porcelain.revisions import is_path, resolve
 from mvc.porcelain.workspace import Workspace
 from mvc.trajectory import Block, lay_out
+from mvc.trajectory.likeness import unlikeness
 
 Answer = TypeVar("Answer")
 

@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Connection, select
 
-from mvc.drift.origins import STRANGE, unlikeness
 from mvc.index import ArchitectureRow, FlagRow, StepRow, chunked, insert_rows
 from mvc.objects import ObjectId
 from mvc.porcelain.inferred import Family, Understood
@@ -23,6 +22,7 @@ from mvc.porcelain.progress import Report
 from mvc.porcelain.signatures import read_signatures
 from mvc.porcelain.understand import PLACELESS
 from mvc.trajectory import lay_out
+from mvc.trajectory.likeness import STRANGE, unlikeness
 
 ReadTensor = Callable[[ObjectId], npt.NDArray[Any]]
 #: relations of commits that are no step of training
