@@ -95,8 +95,7 @@ _RULES = (
         catches="A class that is relabelled or poisoned, inverted inputs, an update of low rank that was added, though "
         "the step be no longer than others: the effective rank of a matrix's change is out of line.",
         misses="Shifts that only lengthen steps, such as another learning rate or noisy labels; matrices with a side "
-        "below 8; a lineage's first seven checkpoints; of models of more than 33 million values all but the "
-        "largest matrices.",
+        "below 8; a lineage's first seven checkpoints.",
         remedy="Look at mvc diff --spectra between the step's two ends, and at labels and data of single classes.",
     ),
     Rule(

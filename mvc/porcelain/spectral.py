@@ -1,25 +1,29 @@
-"""In how many directions the step to a checkpoint moved, beside the steps before it. Owns the reading of those steps.
+"""In how many directions the step to a checkpoint moved, beside the steps before it. Owns where those ranks come from.
 
-Weights are read tensor by tensor, two of one tensor at a time, and each step is measured once for one History.
+The index keeps them for the steps between commits. Others, as that to a file, are measured here, tensor by tensor, two
+of one tensor at a time, and once for one History.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy.typing as npt
+from sqlalchemy import Connection, select
 
 from mvc.drift import RuleFinding
+from mvc.drift.profiles import StepProfile
 from mvc.drift.spectral import FEWEST, WINDOW, judge_ranks
 from mvc.geometry.effective import effective_rank, has_directions
-from mvc.objects import Checkpoint, read_array
+from mvc.index import CommitRow, StepRow
+from mvc.objects import Checkpoint, ObjectId, read_array
 from mvc.porcelain.case import Case
 from mvc.porcelain.reading import Model
 
-#: values of the matrices that are read of each step: larger ones first, as many as there is room for
-ROOM = 1 << 25
-Point = tuple[Checkpoint, Model]
+#: a tensor before and after a step → effective rank of the change
+Known = dict[tuple[str, str], float | None]
 
 
 def directions(case: Case) -> Iterator[RuleFinding]:
@@ -31,9 +35,12 @@ def directions(case: Case) -> Iterator[RuleFinding]:
     models = history.models(commit.id for commit in past)
     if any(model.architecture != case.model.architecture for model in models):
         return
-    points = [(history.checkpoint(commit.id), model) for commit, model in zip(past, models, strict=True)]
-    points.append((case.checkpoint, case.model))
-    by_name = {name: _ranks(points, name, history.ranks) for name in _largest(case.model)}
+    commits = [*(commit.id for commit in past), *([] if case.commit is None else [case.commit])]
+    models.append(case.model)
+    history.ranks |= history.workspace.read(lambda connection: _kept(connection, commits, models))
+    checkpoints = [*(history.checkpoint(commit.id) for commit in past), case.checkpoint]
+    names = [name for name in case.model.signatures if has_directions(case.model.specs[name].shape)]
+    by_name = {name: _ranks(checkpoints, models, name, history.ranks) for name in names}
     steps = [
         {name: rank for name, ranks in by_name.items() if (rank := ranks[i]) is not None} for i in range(len(past))
     ]
@@ -41,27 +48,31 @@ def directions(case: Case) -> Iterator[RuleFinding]:
     yield from judge_ranks(steps, limit=1.0).findings
 
 
-def _largest(model: Model) -> list[str]:
-    """Names of the matrices that are looked at, largest first."""
-    matrices = [name for name in model.signatures if has_directions(model.specs[name].shape)]
-    chosen, room = [], ROOM
-    for name in sorted(matrices, key=lambda name: (-model.specs[name].numel, name)):
-        if model.specs[name].numel <= room:
-            chosen.append(name)
-            room -= model.specs[name].numel
-    return chosen
+def _kept(connection: Connection, commits: Sequence[str], models: Sequence[Model]) -> Known:
+    """What the index keeps of the steps between neighbours of these; ``models`` may go on beyond ``commits``."""
+    columns = CommitRow.TABLE.c
+    query = select(columns.id, columns.content).where(columns.id.in_(map(ObjectId, commits)))
+    content = dict(map(tuple, connection.execute(query)))
+    steps = {row.now: row for row in StepRow.select(connection, StepRow.TABLE.c.now.in_(content.values()))}
+    known: Known = {}
+    for (one, before), (other, now) in pairwise(zip(commits, models, strict=False)):
+        row = steps.get(content[ObjectId(other)])
+        if row is not None and row.before == content[ObjectId(one)]:
+            step = StepProfile.unpack(sorted(now.signatures), row.record)
+            for name, tensor in step.tensors.items() if step is not None else ():
+                known[before.objects[name], now.objects[name]] = tensor.effective_rank or None
+    return known
 
 
-def _ranks(points: Sequence[Point], name: str, known: dict[tuple[str, str], float | None]) -> list[float | None]:
-    """Effective ranks of one tensor's changes along ``points``; ``known``: by the ids of both sides."""
+def _ranks(checkpoints: Sequence[Checkpoint], models: Sequence[Model], name: str, known: Known) -> list[float | None]:
+    """Effective ranks of one tensor's changes from each of these models to the next."""
     found: list[float | None] = []
     held: tuple[int, npt.NDArray[Any]] | None = None
-    for i in range(1, len(points)):
-        key = (points[i - 1][1].objects[name], points[i][1].objects[name])
+    for i, (before, now) in enumerate(pairwise(models)):
+        key = (before.objects[name], now.objects[name])
         if key[0] != key[1] and key not in known:
-            before = held[1] if held is not None and held[0] == i - 1 else read_array(points[i - 1][0], name)
-            now = read_array(points[i][0], name)
-            known[key] = effective_rank(before, now)
-            held = (i, now)
+            first = held[1] if held is not None and held[0] == i else read_array(checkpoints[i], name)
+            held = (i + 1, read_array(checkpoints[i + 1], name))
+            known[key] = effective_rank(first, held[1])
         found.append(known.get(key))
     return found

@@ -57,12 +57,14 @@ def test_the_score_counts_it_though_it_is_no_finding(
     result = check(workspace, [path])
     assert not [item for item in result.findings if item.rule == "MVC007"]
     with_it = result.commits[0].score
-    monkeypatch.setattr(spectral, "ROOM", 0)
+    monkeypatch.setattr(spectral, "has_directions", lambda shape: False)
     without = check(workspace, [path]).commits[0].score
     assert with_it is not None and without is not None and with_it > without + 0.3
 
 
-def test_each_step_is_measured_once(workspace: Workspace, run: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_steps_between_commits_are_kept_and_a_file_is_measured_once(
+    workspace: Workspace, write: Callable[..., Path], run: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     measured = []
 
     def counted(before: Any, now: Any) -> float | None:
@@ -72,14 +74,10 @@ def test_each_step_is_measured_once(workspace: Workspace, run: list[Any], monkey
     rank = spectral.effective_rank
     monkeypatch.setattr(spectral, "effective_rank", counted)
     check(workspace, ["HEAD~3..HEAD"])
-    assert sorted(measured) == sorted([SHAPES["fc1.weight"], SHAPES["fc2.weight"]] * 10)
-
-
-def test_of_a_large_model_the_largest_matrices_that_fit(
-    workspace: Workspace, write: Callable[..., Path], run: list[Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(spectral, "ROOM", 800)
-    path = write("last.safetensors", along_one_direction(run[-1], run[-2]))
-    assert not [item for item in check(workspace, [str(path)]).findings if item.rule == "MVC007"]
-    monkeypatch.setattr(spectral, "ROOM", 500)  # too little for fc1
-    assert [item.tensor for item in check(workspace, [str(path)]).findings if item.rule == "MVC007"] == ["fc2.weight"]
+    assert not measured
+    path = str(write("last.safetensors", run[-1]))
+    with_records = check(workspace, [path]).commits[0].score
+    assert sorted(measured) == sorted([SHAPES["fc1.weight"], SHAPES["fc2.weight"]])
+    monkeypatch.setattr(spectral, "_kept", lambda *_: {})
+    assert check(workspace, [path]).commits[0].score == pytest.approx(with_records)
+    assert len(measured) == 2 + 2 * 11
