@@ -125,6 +125,19 @@ def test_ranges_are_those_of_trajectories(workspace: Workspace, run: list[str]) 
     assert ids(workspace, f"{run[6]}..", run[8], run[1]) == [*run[7:], run[1]]
     with pytest.raises(NotFoundError):
         check(workspace, [f"nothing..{run[2]}"])
+    with pytest.raises(InputError, match="no range"):
+        check(workspace, [f"{run[2]}...{run[5]}"])
+    with pytest.raises(InputError, match="not of files"):
+        check(workspace, [f"00.safetensors..{run[5]}"], directory=workspace.repository.root)
+
+
+def test_a_directory_stands_for_the_checkpoints_in_it(workspace: Workspace, run: list[str], broken: Path) -> None:
+    directory = workspace.repository.root
+    result = check(workspace, ["."], directory=directory)
+    assert len(result.commits) == 11 and {row.path for row in result.commits if row.verdict == "fail"} == {str(broken)}
+    (directory / "empty").mkdir()
+    with pytest.raises(InputError, match="no checkpoint in"):
+        check(workspace, ["empty"], directory=directory)
 
 
 def test_what_is_newer_than_a_tag(workspace: Workspace, run: list[str], write: Write, walk: Walk) -> None:
