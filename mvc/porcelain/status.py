@@ -84,7 +84,9 @@ def _pointed(path: Path, known: _Known, digests: _Digests) -> StatusEntry:
         return StatusEntry(str(path), "differs", error.message, commit)
     if content is not None and pointer.matches(content):
         return StatusEntry(str(path), "present", commit=commit)
-    return StatusEntry(str(path), "differs", f"{printable(target.name)} is not what commit {commit[:12]} holds", commit)
+    other = None if content is None else known.contents.get(content)
+    there = "is not committed" if other is None else f"holds commit {other[:8]}, not {commit[:8]}"
+    return StatusEntry(str(path), "differs", f"{printable(target.name)} {there}", commit)
 
 
 def _recorded(repository: Repository, path: Path) -> str:

@@ -115,7 +115,8 @@ def test_the_file_comes_back_byte_for_byte(pointed: Path, workspace: Workspace, 
 def test_another_file_is_not_overwritten(pointed: Path, workspace: Workspace, write: Write, walk: Any) -> None:
     original, pointer = pointed.read_bytes(), str(pointer_path(pointed))
     other = write("run/6.safetensors", walk(2, 1)[0]).read_bytes()
-    assert states(workspace, pointed.parent)["6.safetensors.mvc"] == "differs"
+    entries = {Path(entry.path).name: entry for entry in status(workspace, [pointed.parent]).entries}
+    assert entries["6.safetensors.mvc"].state == "differs" and "not committed" in entries["6.safetensors.mvc"].reason
     with pytest.raises(ExistsError) as caught:
         checkout(workspace, pointer, directory=Path())
     assert "--force" in caught.value.hint and pointed.read_bytes() == other
@@ -262,6 +263,25 @@ def test_what_mvc_did_not_write_is_refused(name: str, pointed: Path, workspace: 
     assert states(workspace, path)["6.safetensors.mvc"] in ("bad", "blocked")
 
 
+def test_whatever_else_is_refused_or_is_the_same_pointer() -> None:
+    """Any byte changed, dropped or put in: another pointer of the same form, or an error, and never anything else."""
+    rng = np.random.default_rng(1)
+    for _ in range(3000):
+        content = bytearray(TEXT)
+        at = int(rng.integers(len(content)))
+        match rng.integers(3):
+            case 0:
+                content[at] = rng.integers(256)
+            case 1:
+                del content[at : at + int(rng.integers(1, 9))]
+            case _:
+                content[at:at] = rng.bytes(int(rng.integers(1, 9)))
+        try:
+            assert parse_pointer(bytes(content)).to_bytes() == content
+        except FormatError as error:
+            assert error.code == "bad-pointer" and error.message.isascii()
+
+
 def test_a_newer_format_and_a_conflict_are_told_apart() -> None:
     for name, words in {"newer": "newer mvc", "conflict": "merge conflict"}.items():
         with pytest.raises(FormatError, match=words):
@@ -338,6 +358,26 @@ def test_git_ignores_exactly_that_file(name: str, tmp_path: Path) -> None:
     assert done.stdout.decode().split("\0")[:-1] == [name]
 
 
+def test_git_ignores_exactly_those_of_many_odd_names(tmp_path: Path, git: Callable[..., str]) -> None:
+    """Names of characters that mean something to git, each alone in the .gitignore of a directory of its own."""
+    rng = np.random.default_rng(0)
+    letters = np.array([*"ab", *"*?[]!#\\ \t-^{}~$'\"`.:,", "ü", "\u202e", "\x7f", "\udcff"])
+    names = {"".join(rng.choice(letters, rng.integers(1, 7))) for _ in range(400)} - {".", ".."}
+    git("init", "-q", cwd=tmp_path)
+    wanted, asked = [], []
+    for number, name in enumerate(sorted(names)):
+        directory = tmp_path / str(number)
+        directory.mkdir()
+        (directory / ".gitignore").write_bytes(with_line(b"", ignore_line(directory / name)))
+        wanted.append(f"{number}/{name}")
+        near = {f"{name}.mvc", f"x{name}", f"{name}x", f"sub/{name}", name.strip(), name[:-1], name.replace("\\", "")}
+        asked += [f"{number}/{other}" for other in [name, *sorted(near - {name, "", ".", ".."})]]
+    text = "\0".join(asked).encode("utf-8", "surrogateescape")
+    command = ["git", "-C", str(tmp_path), "check-ignore", "-z", "--stdin", "--no-index"]
+    done = subprocess.run(command, input=text, capture_output=True, check=True)
+    assert done.stdout.decode("utf-8", "surrogateescape").split("\0")[:-1] == wanted
+
+
 @pytest.mark.parametrize("before", [b"", b"*.log", b"*.log\n", b"# x\r\n*.log\r\n", b"\xff\xfe\n\n/a.pt.mvc\n"])
 def test_what_git_ignored_before_stays(before: bytes) -> None:
     once = with_line(before, b"/a.pt")
@@ -352,6 +392,38 @@ def test_the_list_of_files_has_no_two_readings() -> None:
     assert content_digest(tuple(one)) == content_digest(tuple(reversed(one)))
     assert content_digest((("a", 1, "00 1 b\n"), ("b", 2, "11"))) != content_digest(tuple(one))
     assert content_digest((("", 1, "00"),)) == "00"
+
+
+def test_a_directory_that_was_half_completed_is_completed_again(tmp_path: Path) -> None:
+    """A process that stops at any operation leaves whole files of the checkpoint, and no index before its shards."""
+    root = tmp_path / "repo"
+    directory = sharded(root / "big")
+    original = tree(directory)
+    commit(Workspace.of(Repository.init(root), author="x"), [directory], pointer=True)
+
+    def run(fs: FileSystem) -> None:
+        checkout(Workspace.of(Repository.open(root, fs=fs), author="x"), "big.mvc", directory=root)
+
+    def reset() -> None:
+        shutil.rmtree(directory)
+        directory.mkdir()
+        (directory / "config.json").write_text("{}")
+
+    reset()
+    counted = FaultyFileSystem()
+    run(counted)
+    steps = set()
+    for number in range(len(counted.operations)):
+        reset()
+        with pytest.raises(Crash):
+            run(FaultyFileSystem(number))
+        left = {name: data for name, data in tree(directory).items() if not name.startswith("tmp-")}
+        assert left.items() <= {**original, "config.json": b"{}"}.items()
+        assert "model.safetensors.index.json" not in left or len(left) == 4
+        steps.add(len(left))
+        run(FileSystem())
+        assert original.items() <= tree(directory).items()
+    assert steps == {1, 2, 3, 4}
 
 
 def test_all_or_nothing_and_again(tmp_path: Path, write: Write, walk: Any) -> None:
