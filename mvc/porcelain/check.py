@@ -13,11 +13,12 @@ from mvc.drift import RULES, About, Ruling
 from mvc.errors import InputError, PointerError
 from mvc.porcelain.case import Case, open_case
 from mvc.porcelain.evidence import gather
+from mvc.porcelain.pointers import is_pointer
 from mvc.porcelain.policy import read_policy
 from mvc.porcelain.ranges import chosen
 from mvc.porcelain.reading import History
 from mvc.porcelain.results import CheckedCommit, CheckResult, Finding, IgnoredFor, VerdictName
-from mvc.porcelain.revisions import resolve
+from mvc.porcelain.revisions import locate, resolve
 from mvc.porcelain.siblings import Siblings
 from mvc.porcelain.workspace import Workspace
 
@@ -48,6 +49,7 @@ def check(
     history = History(workspace)
     siblings = Siblings(history)
     targets = chosen(workspace, history, revisions, directory=directory, since=since)
+    pointers = _pointers(workspace, revisions, directory)
     claimed = None if against is None else resolve(workspace, against)
     if claimed is not None and (committed := next((t for t in targets if not isinstance(t, Path)), None)) is not None:
         message = f"{committed[:8]} is a commit: --against says what a file would go on from"
@@ -72,10 +74,17 @@ def check(
         ignored.extend(_finding(case, ruling) for ruling in rulings if ruling.ignored)
         verdict = _worst([*(ruling.severity for ruling in counted), "skip" if evidence.score is None else "pass"])
         score, reason = evidence.score, evidence.reason
-        commits.append(CheckedCommit(case.commit, case.path, verdict, score, reason, lineage=lineage))
+        pointer = pointers.get(str(target))
+        commits.append(CheckedCommit(case.commit, case.path, verdict, score, reason, lineage=lineage, pointer=pointer))
     whole = _worst(commit.verdict for commit in commits)
     policy_file = None if source is None else str(source)
     return CheckResult(whole, len(commits), tuple(findings), tuple(commits), tuple(ignored), policy_file)
+
+
+def _pointers(workspace: Workspace, revisions: Sequence[str], directory: Path) -> dict[str, str]:
+    """Commits that were named by a pointer → its path: what git carries is where a report may point to."""
+    named = (locate(workspace, text, directory) for text in revisions if is_pointer(directory / text))
+    return {commit: str(path) for commit, path in named if path is not None}
 
 
 def _worst(verdicts: Iterable[str]) -> VerdictName:

@@ -395,7 +395,8 @@ class CheckedCommit:
     """``score``: larger is more abnormal, comparable across commits; None where there was nothing to judge by.
 
     ``blocked``: nothing was judged, as the weights that the pointer under ``path`` stands for were not fetched.
-    ``lineage`` is the name of the one that it stands in, or, for a file, that it was judged by.
+    ``lineage`` is the name of the one that it stands in, or, for a file, that it was judged by. ``pointer`` is the path
+    of the pointer that named the commit.
     """
 
     id: str | None
@@ -405,6 +406,7 @@ class CheckedCommit:
     reason: str = ""
     blocked: bool = False
     lineage: str | None = None
+    pointer: str | None = None
 
     @property
     def key(self) -> tuple[str | None, str | None]:

@@ -137,6 +137,13 @@ def test_sarif_shows_what_is_ignored_as_suppressed_and_what_expired_as_a_result(
     assert "suppressions" not in expired and "was ignored until 2030-01-31: larger batch" in expired["message"]["text"]
 
 
+def test_sarif_points_to_the_pointer_that_git_carries() -> None:
+    value = result(checked("fail", pointer="runs/7.safetensors.mvc"), finding())
+    (row,) = run_of(value)["results"]
+    assert row["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "runs/7.safetensors.mvc"
+    assert row["partialFingerprints"] == run_of(result(checked("fail"), finding()))["results"][0]["partialFingerprints"]
+
+
 def test_sarif_says_what_was_not_judged() -> None:
     run = run_of(RESULTS["skip"])
     (note,) = run["invocations"][0]["toolExecutionNotifications"]

@@ -191,7 +191,8 @@ def test_every_verb_takes_it_for_its_commit(pointed: Path, workspace: Workspace,
     assert show(workspace, text, directory=tmp_path).id == head
     assert blame(workspace, text, directory=tmp_path).commit == head
     assert diff(workspace, f"./{text}", "HEAD", directory=tmp_path).distance == 0
-    assert [row.id for row in check(workspace, [text], directory=tmp_path).commits] == [head]
+    judged = check(workspace, ["HEAD~1", text], directory=tmp_path).commits
+    assert [(row.id, row.pointer) for row in judged[1:]] == [(head, str(tmp_path / text))] and judged[0].pointer is None
     found = identify(workspace, [pointer_path(pointed)]).results[0].match
     assert found is not None and (found.commit, found.relation) == (head, "same")
     for act in (

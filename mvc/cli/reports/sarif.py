@@ -114,8 +114,8 @@ def _result(commit: CheckedCommit, findings: Sequence[Finding]) -> dict[str, Any
 
 
 def _uri(commit: CheckedCommit) -> str:
-    """The checkpoint's path as a URI reference, absolute where the path is."""
-    path = commit.path or commit.id or ""
+    """Path of the checkpoint, or of the pointer that git carries for it, as a URI reference; absolute where it is."""
+    path = commit.pointer or commit.path or commit.id or ""
     text = quote(os.fsencode(path))
     return f"file://{text}" if Path(path).is_absolute() else text.replace(":", "%3A")
 
