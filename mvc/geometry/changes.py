@@ -64,8 +64,8 @@ def rank_of_change(a: Array, b: Array) -> int | None:
     if most < 1 or a.shape != b.shape:
         return None
     sketch, squared, noise = sketch_of_change(a, b, 2 * most)
-    if not math.isfinite(squared) or squared <= 0:
-        return None
+    if not math.isfinite(squared) or squared <= noise:
+        return None  # not finite, nothing, or nothing that rounding would not do
     rng = np.random.default_rng(0)
     basis, _ = np.linalg.qr(sketch @ rng.normal(size=(len(sketch), most)))
     left = sketch - basis @ (basis.T @ sketch)

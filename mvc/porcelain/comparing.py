@@ -23,8 +23,8 @@ from mvc.porcelain.results import LayerDiff, MovedUnits, SpectraResult, Spectrum
 #: squared norm of a tensor that need not be read again; None where it is not known
 KnownNorm = Callable[[ObjectId], float | None]
 Values = npt.NDArray[np.generic]
-#: a matrix with a larger cosine is no stranger's: no units moved in it
-FAR = 0.5
+#: units may have moved where a matrix of theirs has a smaller cosine, if none has a larger one than that
+FAR, NEAR = 0.5, 0.95
 _ORDER = {"reshaped": 1, "added": 2, "removed": 3}
 
 
@@ -162,10 +162,10 @@ def _with_moved(
     a: Checkpoint, b: Checkpoint, parts: Mapping[str, TensorComparison], rows: Sequence[TensorDiff]
 ) -> tuple[MovedUnits | None, list[TensorDiff]]:
     """The units that moved, if any did, and the rows with what is left once they are put back."""
-    far = {name for name, part in parts.items() if len(b.specs[name].shape) > 1 and abs(part.cosine or 0.0) < FAR}
-    if not far or any(part.nonfinite for part in parts.values()):
+    cosines = {name: part.cosine or 0.0 for name, part in parts.items() if len(b.specs[name].shape) > 1}
+    if not any(cosine < FAR for cosine in cosines.values()) or any(part.nonfinite for part in parts.values()):
         return None, list(rows)
-    found = importlib.import_module("mvc.porcelain.moved").moved_units(a, b, parts.keys(), far)
+    found = importlib.import_module("mvc.porcelain.moved").moved_units(a, b, parts.keys(), cosines, (FAR, NEAR))
     if found is None:
         return None, list(rows)
     back: Mapping[str, TensorComparison] = found.parts

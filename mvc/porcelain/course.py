@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
+from itertools import takewhile
 
 import numpy as np
 
 from mvc.porcelain.reading import History, signature_distance
-from mvc.porcelain.results import CourseResult, LogCommit, UsualDistance
+from mvc.porcelain.results import CourseResult, LogCommit, Parting, UsualDistance
 
 #: pairs that a pair is held against, and how few say nothing
 PAIRS, FEWEST = 8, 3
@@ -28,6 +29,7 @@ def course(history: History, commits: Sequence[str | None], distance: float) -> 
         return None
     if len(known) == 2 and (between := _between(history, known[0], known[1])) is not None:
         return between
+    parted = _parting(history, known[0], known[1]) if len(known) == 2 else None
     at = known[-1]
     row = history.lineage(at)
     assert row is not None
@@ -35,7 +37,7 @@ def course(history: History, commits: Sequence[str | None], distance: float) -> 
     place = next(i for i, commit in enumerate(path) if commit.id == at)
     usual, grown = _usual(history, path, place, 1, None), _grown(history, path, place)
     like = float(np.interp(distance, grown, range(len(grown)))) if grown and distance <= grown[-1] else None
-    return CourseResult(row.name, None, None, usual, like, grown[-1] if grown else None)
+    return CourseResult(row.name, None, None, usual, like, grown[-1] if grown else None, parted)
 
 
 def _between(history: History, a: str, b: str) -> CourseResult | None:
@@ -51,6 +53,17 @@ def _between(history: History, a: str, b: str) -> CourseResult | None:
             usual = _usual(history, path, start, stop - start, start)
             return CourseResult(row.name, stop - start, length, usual, None, None)
     return None
+
+
+def _parting(history: History, a: str, b: str) -> Parting | None:
+    paths = [[commit.id for commit in history.trajectory(one)] for one in (a, b)]
+    shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(*paths, strict=False)))
+    if not shared:
+        return None
+    at = paths[0][shared - 1]
+    row, placed = history.lineage(at), history.placed(at)
+    assert row is not None and placed is not None
+    return Parting(at, row.name, placed.position, len(paths[0]) - shared, len(paths[1]) - shared)
 
 
 def _usual(
@@ -102,6 +115,15 @@ def words(course: CourseResult, distance: float, steps: float | None) -> str:
         return f"{start}, {_held(distance, usual, such)} ({ratio})"
     if steps is None:
         return ""
+    parted = course.parted
+    if parted is not None:
+        beyond = f"{parted.a} and {parted.b} steps beyond {parted.lineage}@{parted.position}, where they parted"
+        return f"{beyond}; {_far(course, distance, steps)}"
+    return _far(course, distance, steps)
+
+
+def _far(course: CourseResult, distance: float, steps: float) -> str:
+    usual, name = course.usual, course.lineage
     if usual is not None and distance <= ROOM * usual.high:
         if distance < usual.low / ROOM:
             return f"closer than one step of {name} ({steps:.2f} of its median step)"

@@ -1,8 +1,9 @@
 """Whether b is a with hidden units in other places. Owns that question for two models; decides nothing about lineages.
 
-Asked only where matrices are as far apart as strangers' are, so that it costs nothing otherwise: all that a group of
-units moves through must be. Then both models' tensors of such groups are held in memory. Refuses models without a
-permutation spec, and those too large to match at once. Imported by its name, and late: it needs SciPy.
+Asked only where matrices are as far apart as strangers' are, so that it costs nothing otherwise: of those that a group
+of units moves through one must be, and none be nearly the same. Then both models' tensors of such groups are held in
+memory. Refuses models without a permutation spec, and those too large to match at once. Imported by its name, and late:
+it needs SciPy.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 
 from mvc.geometry import PermutationSpec, TensorComparison, compare_tensors, head_sizes
 from mvc.geometry.matching import apply, beyond_strangers, choose_heads, match_once, match_units, orders
-from mvc.geometry.permutations import Floats, Shapes
+from mvc.geometry.permutations import Floats
 from mvc.objects import Checkpoint, read_array
 from mvc.porcelain.permuted import BEYOND, symmetry
 
@@ -31,21 +32,24 @@ class Moved:
     parts: Mapping[str, TensorComparison]
 
 
-def moved_units(a: Checkpoint, b: Checkpoint, names: Collection[str], far: Collection[str]) -> Moved | None:
-    """The units of b that stand elsewhere than in a; ``names`` of the trainable tensors of both, ``far`` of matrices.
+def moved_units(
+    a: Checkpoint, b: Checkpoint, names: Collection[str], cosines: Mapping[str, float], limits: tuple[float, float]
+) -> Moved | None:
+    """The units of b that stand elsewhere than in a; ``names`` of trainable tensors that both have.
 
-    None where no units moved, or where b with its units put back is hardly nearer to a than a stranger would be.
+    Looked for in groups of which some matrix's ``cosines`` are below the first of the ``limits``, and none's above the
+    second. None where no units moved, or where b with its units put back is hardly nearer to a than a stranger would be.
     """
     shapes = {name: b.specs[name].shape for name in names}
     spec = symmetry({name: b.specs[name] for name in names}, sorted(names))
     if spec is None:
         return None
-    groups = _apart(spec, shapes, far)
+    groups = _apart(spec, cosines, limits)
     if groups.units and match_once(*_both(a, b, groups.tensors), groups).cosine < HOPELESS:
         return None
     if head_sizes(shapes):
         spec = (choose_heads(*_both(a, b, names), shapes) or spec).among(sorted(names))
-        groups = _apart(spec, shapes, far)
+        groups = _apart(spec, cosines, limits)
     if not groups.units:
         return None
     x, y = _both(a, b, groups.tensors)
@@ -60,11 +64,13 @@ def moved_units(a: Checkpoint, b: Checkpoint, names: Collection[str], far: Colle
     return Moved(moved, sum(units.size for units in spec.units), parts) if moved else None
 
 
-def _apart(spec: PermutationSpec, shapes: Shapes, far: Collection[str]) -> PermutationSpec:
-    """The groups of units of which all matrices are far."""
-    matrices = {name for name, shape in shapes.items() if len(shape) > 1}
-    groups = (units for units in spec.units if {axis.tensor for axis in units.axes} & matrices <= frozenset(far))
-    return PermutationSpec(tuple(groups), spec.heads)
+def _apart(spec: PermutationSpec, cosines: Mapping[str, float], limits: tuple[float, float]) -> PermutationSpec:
+    found = []
+    for units in spec.units:
+        own = [cosines[axis.tensor] for axis in units.axes if axis.tensor in cosines]
+        if own and min(own) < limits[0] and max(own) < limits[1]:
+            found.append(units)
+    return PermutationSpec(tuple(found), spec.heads)
 
 
 def _both(a: Checkpoint, b: Checkpoint, names: Iterable[str]) -> tuple[dict[str, Floats], dict[str, Floats]]:

@@ -285,11 +285,23 @@ class UsualDistance:
 
 
 @dataclass(frozen=True)
+class Parting:
+    """The last commit that two trajectories share, and how many steps a and b are beyond it."""
+
+    commit: str
+    lineage: str
+    position: int
+    a: int
+    b: int
+
+
+@dataclass(frozen=True)
 class CourseResult:
     """How a difference stands to a lineage's steps. ``apart``: how many steps lie between two commits of one
     trajectory, of ``path`` together; distance / path is 1 on a straight line and 1/√apart on a random walk. ``usual``:
     of pairs as far ``apart``, of neighbours where ``apart`` is None. ``like``: as far as commits so many steps apart
-    near by, None where it is beyond the ``farthest`` of these.
+    near by, None where it is beyond the ``farthest`` of these. ``parted``: of two commits of which none is on the
+    other's way, where their ways parted.
     """
 
     lineage: str
@@ -298,6 +310,7 @@ class CourseResult:
     usual: UsualDistance | None
     like: float | None
     farthest: float | None
+    parted: Parting | None = None
 
 
 @dataclass(frozen=True)

@@ -154,6 +154,19 @@ def test_a_step_too_long(workspace: Workspace, run: list[str]) -> None:
     assert "farther than its steps usually are" in diff(workspace, run[9], run[10]).verdict
 
 
+def test_commits_that_parted(workspace: Workspace, write: Write, run: list[str]) -> None:
+    known = workspace.repository.checkpoint(run[6])  # type: ignore[arg-type]
+    point = np.frombuffer(known.read("w"), np.float32).reshape(40, 40)
+    rng = np.random.default_rng(3)
+    heading = rng.normal(size=(40, 40))
+    for i in range(3):
+        point = (point + 0.02 * (heading + 0.5 * rng.normal(size=(40, 40)))).astype(np.float32)
+        (row,) = commit(workspace, [write(f"fork{i}.safetensors", {"w": point})], step=7 + i, parent=run[6]).commits
+    found = diff(workspace, run[8], row.id).course
+    assert found is not None and found.apart is None and found.parted is not None
+    assert (found.parted.commit, found.parted.position, found.parted.a, found.parted.b) == (run[6], 6, 2, 3)
+
+
 def test_a_file_is_held_against_the_steps_of_the_lineage(workspace: Workspace, write: Write, run: list[str]) -> None:
     points = {i: workspace.repository.checkpoint(run[i]) for i in (5, 8)}  # type: ignore[arg-type]
     arrays = {i: np.frombuffer(known.read("w"), np.float32).reshape(40, 40) for i, known in points.items()}
