@@ -16,6 +16,7 @@ from mvc.drift import Judgement, RuleFinding, judge
 from mvc.porcelain.case import Case
 from mvc.porcelain.damage import integrity
 from mvc.porcelain.flags import NOT_FINITE
+from mvc.porcelain.optimiser import optimiser
 from mvc.porcelain.provenance import parent_contradicts_lineage, step_contradicts_order
 from mvc.porcelain.siblings import Siblings
 from mvc.porcelain.spectral import directions
@@ -67,6 +68,7 @@ def _not_finite(case: Case) -> Iterator[RuleFinding]:
 SOURCES: tuple[Source, ...] = (
     _not_finite,
     integrity,
+    optimiser,
     directions,
     step_contradicts_order,
     parent_contradicts_lineage,
