@@ -17,7 +17,8 @@ def follows(own: float, steps: Sequence[float], other: float | None) -> Literal[
 
     ``steps``: of the own run's neighbours, the newest last.
     """
-    if other is not None and other < STRANGE and own > _NEARER * other and own > _BEYOND * max(steps[-3:], default=0.0):
+    usual = min(STRANGE, _BEYOND * max(steps[-3:], default=0.0))
+    if other is not None and other < STRANGE and own > max(usual, _NEARER * other):
         return "other"
     # the first step from the initial weights may lose all likeness to them
     return "none" if steps and own > STRANGE else "own"

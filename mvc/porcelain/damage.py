@@ -13,7 +13,7 @@ from sqlalchemy import Connection, select
 
 from mvc.drift import RULES, RuleFinding
 from mvc.drift.origins import follows
-from mvc.index import ArchitectureRow, CommitRow, PointRow
+from mvc.index import ArchitectureRow, CommitRow, chunked
 from mvc.objects import ObjectId, as_array, read_array
 from mvc.porcelain.case import Case
 from mvc.porcelain.ledger import Point
@@ -42,33 +42,37 @@ def _damage(connection: Connection, case: Case) -> tuple[RuleFinding, ...]:
     if not known:
         return ()
     repository = case.history.workspace.repository
-    points, commits = PointRow.TABLE.c, CommitRow.TABLE.c
-    contents = connection.execute(select(points.content).where(points.architecture == known[0].id)).scalars().all()
-    content = dict(
-        map(tuple, connection.execute(select(commits.id, commits.content).where(commits.architecture == known[0].id)))
-    )
-    ledger = open_ledger(connection, known[0], contents, lambda tensor: as_array(*repository.odb.get_tensor(tensor)))
-    past = [content[ObjectId(row.id)] for row in case.past if row.relation not in NO_STEPS]
+    ledger = open_ledger(connection, known[0], lambda tensor: as_array(*repository.odb.get_tensor(tensor)))
     if case.commit is None:
         tensors = {name: case.model.objects[name] for name in sorted(case.model.signatures)}
         point = Point("", tensors, lambda name: read_array(case.checkpoint, name))
+    elif case.placed is not None and case.placed.relation in NO_STEPS:
+        return ()
     else:
-        if case.placed is not None and case.placed.relation in NO_STEPS:
-            return ()
-        standing = ledger.standings.get(content[ObjectId(case.commit)])
+        point = ledger.point(_contents(connection, [case.commit])[0])
+        standing = ledger.standing(point.content)
         if standing is not None:
-            point = ledger.point(content[ObjectId(case.commit)])
             return ledger.findings(standing.before, point) if standing.rules else ()
-        point = ledger.point(content[ObjectId(case.commit)])
+    past = [row.id for row in case.past if row.relation not in NO_STEPS]
     if past:
-        return ledger.judge(past[-1], point)[1]
+        return ledger.judge(_contents(connection, past[-1:])[0], point)[1]
     # it starts a lineage: either on its own, or because damage upset every distance
-    beside = () if case.lineage is None else case.lineage.commits[1:]
+    line = () if case.lineage is None else case.lineage.commits[1:]
     tips = [row.commits[-1] for row in case.history.alike(case.model)]
-    follower = [content[ObjectId(row.id)] for row in beside[:1]]
-    others = {content[ObjectId(row.id)] for row in (*beside, *tips)} - {point.content, *follower}
-    previous = reference(connection, known[0], point, follower, sorted(others))
+    following = _contents(connection, [row.id for row in line[:1]])
+    others = {*_contents(connection, [row.id for row in (*line, *tips)])} - {point.content, *following}
+    previous = reference(connection, known[0], point, following, sorted(others))
     return () if previous is None else ledger.judge(previous, point)[1]
+
+
+def _contents(connection: Connection, commits: Sequence[str]) -> list[str]:
+    """Contents of commits, in order."""
+    column = CommitRow.TABLE.c
+    found: dict[str, str] = {}
+    for piece in chunked(map(ObjectId, commits)):
+        rows = connection.execute(select(column.id, column.content).where(column.id.in_(piece)))
+        found |= dict(map(tuple, rows))
+    return [found[commit] for commit in commits]
 
 
 def _replay(case: Case) -> Iterator[RuleFinding]:

@@ -58,18 +58,25 @@ def measure(before: Point, now: Point) -> StepProfile:
 class Ledger:
     """``points`` gives committed points by content, ``records`` what was kept of the step into one, packed, or None.
 
-    ``standings`` are those of the points that were judged so far, by content, and grow with every one that is noted.
+    ``find`` is asked once for the standing of a point that is not among ``standings`` yet; None for one that has none.
     """
 
     def __init__(
         self,
-        standings: Mapping[str, Standing],
+        find: Callable[[str], Standing | None],
         points: Callable[[str], Point],
         records: Callable[[str], bytes | None],
     ) -> None:
-        self.standings = dict(standings)
+        self.standings: dict[str, Standing | None] = {}
+        self._find = find
         self._points, self._records = points, records
         self._held: OrderedDict[tuple[str, str], StepProfile] = OrderedDict()
+
+    def standing(self, content: str) -> Standing | None:
+        """How a point stands, None for one that is judged by nothing."""
+        if content not in self.standings:
+            self.standings[content] = self._find(content)
+        return self.standings[content]
 
     def point(self, content: str) -> Point:
         """A committed point."""
@@ -79,7 +86,7 @@ class Ledger:
         """Sound points up to this one, oldest first; a damaged one stands only at the start of what went on from it."""
         found = [content]
         while len(found) <= _PAST:
-            standing = self.standings.get(found[-1])
+            standing = self.standing(found[-1])
             if standing is None or not standing.before or standing.rules or standing.before in found:
                 break
             found.append(standing.before)
@@ -91,7 +98,7 @@ class Ledger:
         at = content
         while at and at not in seen:
             seen.add(at)
-            standing = self.standings.get(at)
+            standing = self.standing(at)
             if standing is None or not standing.rules:
                 return at
             at = standing.before
@@ -128,7 +135,7 @@ class Ledger:
         return self._held[key]
 
     def _kept(self, before: str, now: Point) -> StepProfile | None:
-        standing = self.standings.get(now.content)
+        standing = self.standing(now.content)
         data = None if standing is None or standing.before != before else self._records(now.content)
         return None if data is None else StepProfile.unpack(now.tensors, data)
 

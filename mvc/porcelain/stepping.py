@@ -29,21 +29,22 @@ ReadTensor = Callable[[ObjectId], npt.NDArray[Any]]
 NO_STEPS = frozenset({"copies", "mixes"})
 
 
-def open_ledger(
-    connection: Connection, architecture: ArchitectureRow, contents: Sequence[str], read: ReadTensor
-) -> Ledger:
-    """What the index knows of the steps into these points. The ledger reads through the connection as it is asked."""
-    names = [name for name, _ in architecture.names]
+def open_ledger(connection: Connection, architecture: ArchitectureRow, read: ReadTensor) -> Ledger:
+    """What the index knows of the steps of an architecture. The ledger asks it as it is asked."""
+    column = StepRow.TABLE.c
+
+    def find(content: str) -> Standing | None:
+        return next((standing for _, standing in _standings(connection, [content])), None)
 
     def point(content: str) -> Point:
         tensors = dict(zip(names, read_tensors(connection, [content])[content], strict=True))
         return Point(content, tensors, lambda name: read(tensors[name]))
 
     def record(content: str) -> bytes | None:
-        column = StepRow.TABLE.c
         return connection.execute(select(column.record).where(column.now == content)).scalar()
 
-    return Ledger(dict(_standings(connection, contents)), point, record)
+    names = [name for name, _ in architecture.names]
+    return Ledger(find, point, record)
 
 
 def judge_damage(
@@ -57,8 +58,10 @@ def judge_damage(
         return
     paths = _paths(family, understood)
     origins = _origins(family, understood)
-    ledger = open_ledger(connection, family.architecture, list(family.points), read)
-    known, ledger.standings = ledger.standings, {}
+    ledger = open_ledger(connection, family.architecture, read)
+    known = dict(_standings(connection, list(family.points)))
+    # what was judged the last time is none of what it is judged by now
+    ledger.standings |= dict.fromkeys(family.points)
     everyone = sorted(key for path in paths.values() for key in path)
     done = 0
     for lineage in _hosts_first(paths, origins):
@@ -75,7 +78,7 @@ def judge_damage(
                 ledger.standings[content] = standing
                 yield from (FlagRow(row.id, rule) for row in family.points[content] for rule in standing.rules)
             previous = content
-    stale = {content for content in known if content not in ledger.standings or not ledger.standings[content].before}
+    stale = {content for content in known if (found := ledger.standing(content)) is None or not found.before}
     for piece in chunked(map(ObjectId, stale)):
         StepRow.clear(connection, StepRow.TABLE.c.now.in_(piece))
 
@@ -83,12 +86,12 @@ def judge_damage(
 def _paths(family: Family, understood: Understood) -> dict[ObjectId, list[str]]:
     """Lineage → contents in its order, without copies and averages: those are no steps of training."""
     content = {row.id: key for key, rows in family.points.items() for row in rows}
-    paths: dict[ObjectId, list[str]] = {lineage.id: [] for lineage in understood.lineages}
+    paths: dict[ObjectId, dict[str, None]] = {lineage.id: {} for lineage in understood.lineages}
     for place in sorted(understood.placements, key=lambda place: place.position):
         key = content[place.commit]
-        if place.relation not in NO_STEPS and key not in paths[place.lineage]:
-            paths[place.lineage].append(key)
-    return paths
+        if place.relation not in NO_STEPS:
+            paths[place.lineage].setdefault(key)
+    return {lineage: list(path) for lineage, path in paths.items()}
 
 
 def _origins(family: Family, understood: Understood) -> dict[ObjectId, str | None]:
@@ -153,7 +156,6 @@ def _stand(
     point = ledger.point(content)
     before, findings = ledger.judge(previous, point)
     record = ledger.between(before, point).pack() if before else b""
-    ledger.standings.pop(content, None)
     StepRow.clear(connection, StepRow.TABLE.c.now == content)
     standing = Standing(before, broken(findings), digest)
     if before:
