@@ -63,11 +63,11 @@ def rank_of_change(a: Array, b: Array) -> int | None:
     most = min(MOST, int(SHARE * min(rows, columns)))
     if most < 1 or a.shape != b.shape:
         return None
-    sketch, squared, noise = sketch_of_change(a, b, 2 * most)
+    sketch, squared, noise = sketch_of_change(a, b, 2 * most + _SPARE)
     if not math.isfinite(squared) or squared <= noise:
         return None  # not finite, nothing, or nothing that rounding would not do
     rng = np.random.default_rng(0)
-    basis, _ = np.linalg.qr(sketch @ rng.normal(size=(len(sketch), most)))
+    basis, _ = np.linalg.qr(sketch @ rng.normal(size=(len(sketch), most + _SPARE // 2)))
     left = sketch - basis @ (basis.T @ sketch)
     if np.vdot(left, left) > (_ROUNDING + 4 * noise / squared) * np.vdot(sketch, sketch):
         return None

@@ -38,7 +38,7 @@ def moved_units(
     """The units of b that stand elsewhere than in a; ``names`` of trainable tensors that both have.
 
     Looked for in groups of which some matrix's ``cosines`` are below the first of the ``limits``, and none's above the
-    second. None where no units moved, or where b with its units put back is hardly nearer to a than a stranger would be.
+    second. None where no units moved, or where b with its units put back is hardly nearer to a than a stranger is.
     """
     shapes = {name: b.specs[name].shape for name in names}
     spec = symmetry({name: b.specs[name] for name in names}, sorted(names))
