@@ -50,7 +50,7 @@ def check(
     siblings = Siblings(history)
     targets = chosen(workspace, history, revisions, directory=directory, since=since)
     pointers = _pointers(workspace, revisions, directory)
-    claimed = None if against is None else resolve(workspace, against)
+    claimed = None if against is None else resolve(workspace, against, directory)
     if claimed is not None and (committed := next((t for t in targets if not isinstance(t, Path)), None)) is not None:
         message = f"{committed[:8]} is a commit: --against says what a file would go on from"
         raise InputError(message, hint="name files alone, or leave out --against")

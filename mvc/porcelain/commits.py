@@ -47,10 +47,12 @@ def commit(
     extra: Mapping[str, str] | None = None,
     time: datetime | None = None,
     pointer: bool = False,
+    directory: Path = Path(),
     progress: Report | None = None,
 ) -> CommitResult:
-    """Commits every checkpoint at or below ``paths``. ``parent`` is a revision; ``step`` and ``tag`` are for one only.
-    With ``pointer``, a pointer is written beside each one, committed before or not.
+    """Commits every checkpoint at or below ``paths``. ``parent`` is a revision, or a pointer seen from ``directory``;
+    ``step`` and ``tag`` are for one only. With ``pointer``, a pointer is written beside each one, committed before or
+    not.
 
     Raises FormatError for what is no sound checkpoint, InputError, ExistsError, BusyError, StorageError: then nothing
     was committed, unless it is a pointer that the disk refuses.
@@ -69,7 +71,7 @@ def commit(
         workspace.refresh()
         if tag is not None:
             workspace.read(lambda connection: _check_tag_free(connection, tag))
-        parent_id = None if parent is None else resolve(workspace, parent)
+        parent_id = None if parent is None else resolve(workspace, parent, directory)
         known = workspace.read(_known)
         before = frozenset(known.values())
         moment = (time or datetime.now(UTC)).astimezone(UTC)

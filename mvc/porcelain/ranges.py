@@ -34,7 +34,7 @@ def chosen(
         else:
             found.extend(_range(workspace, history, (before or "HEAD", after or "HEAD"), directory))
     if since is not None:
-        found.extend(_newer(workspace, history, resolve(workspace, since)))
+        found.extend(_newer(workspace, history, resolve(workspace, since, directory)))
     return list(dict.fromkeys(found))
 
 

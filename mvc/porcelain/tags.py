@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from sqlalchemy import Connection
 
 from mvc.errors import ExistsError, NotFoundError
@@ -19,12 +21,15 @@ def list_tags(workspace: Workspace) -> TagResult:
     return TagResult(tuple(TagRow(row.name, row.commit) for row in sorted(rows, key=lambda row: row.name)))
 
 
-def create_tag(workspace: Workspace, name: str, revision: str = "HEAD") -> TagResult:
-    """Names a commit. Raises ExistsError where the name is taken, InputError where it cannot be one."""
+def create_tag(workspace: Workspace, name: str, revision: str = "HEAD", *, directory: Path = Path()) -> TagResult:
+    """Names a commit; ``revision`` may be a pointer, seen from ``directory``.
+
+    Raises ExistsError where the name is taken, InputError where it cannot be one.
+    """
     check_tag(name)
     with workspace.repository.lock(command="tag"):
         workspace.refresh()
-        commit = resolve(workspace, revision)
+        commit = resolve(workspace, revision, directory)
         workspace.read(lambda connection: check_free(connection, name))
         workspace.declare("tag", tags={name: commit})
     return TagResult((TagRow(name, commit),))

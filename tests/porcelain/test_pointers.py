@@ -26,6 +26,7 @@ from mvc.porcelain.pointing import ignore_line, with_line
 from mvc.porcelain.revisions import resolve
 from mvc.porcelain.show import show
 from mvc.porcelain.status import status
+from mvc.porcelain.tags import create_tag
 from mvc.porcelain.workspace import Workspace
 from mvc.repository import Repository
 from mvc.storage import FileSystem
@@ -184,14 +185,19 @@ def test_pointers_in_a_trainers_directory_are_none_of_its_files(workspace: Works
         assert states(workspace, *paths) == {"out": "committed", "checkpoint-7.mvc": "missing"}
 
 
-def test_every_verb_takes_it_for_its_commit(pointed: Path, workspace: Workspace, tmp_path: Path) -> None:
+def test_every_verb_takes_it_for_its_commit(
+    pointed: Path, workspace: Workspace, tmp_path: Path, write: Write, walk: Any
+) -> None:
     head, text = resolve(workspace, "HEAD"), "run/6.safetensors.mvc"
     pointed.unlink()
     assert resolve(workspace, text, tmp_path) == head
     assert show(workspace, text, directory=tmp_path).id == head
+    assert create_tag(workspace, "base", text, directory=tmp_path).tags[0].commit == head
+    tuned = commit(workspace, [write("tuned.safetensors", walk(5, 1)[0])], parent=text, directory=tmp_path)
+    assert show(workspace, tuned.commits[0].id).facts["parent"] == head
     assert blame(workspace, text, directory=tmp_path).commit == head
-    assert diff(workspace, f"./{text}", "HEAD", directory=tmp_path).distance == 0
-    judged = check(workspace, ["HEAD~1", text], directory=tmp_path).commits
+    assert diff(workspace, f"./{text}", "base", directory=tmp_path).distance == 0
+    judged = check(workspace, ["base~1", text], directory=tmp_path).commits
     assert [(row.id, row.pointer) for row in judged[1:]] == [(head, str(tmp_path / text))] and judged[0].pointer is None
     found = identify(workspace, [pointer_path(pointed)]).results[0].match
     assert found is not None and (found.commit, found.relation) == (head, "same")

@@ -145,6 +145,7 @@ def command(
             metrics=metrics,
             tag=tag,
             pointer=pointer,
+            directory=session.directory,
             progress=report,
         )
     pointers = [item.pointer for item in result.commits if item.pointer]

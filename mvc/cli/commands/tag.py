@@ -28,7 +28,7 @@ def command(session: Session, name: str | None, revision: str | None, delete: bo
     elif delete:
         result = delete_tag(workspace, name)
     else:
-        result = create_tag(workspace, name, revision or "HEAD")
+        result = create_tag(workspace, name, revision or "HEAD", directory=session.directory)
     if as_json:
         output.emit_json(result, "tag")
         return
