@@ -84,15 +84,15 @@ def _row(name: str, tensors: Sequence[TensorBlame]) -> Row:
 
 
 def _spans(trajectory: Sequence[BlamedCommit]) -> list[list[str]]:
-    """Commits after the root in at most COLUMNS neighbouring lots."""
+    """Commits after the root in at most COLUMNS neighbouring lots, all equal but the last."""
     later = [point.commit for point in trajectory[1:]]
-    lots = min(COLUMNS, len(later))
-    return [later[len(later) * i // lots : len(later) * (i + 1) // lots] for i in range(lots)]
+    size = -(-len(later) // COLUMNS) or 1
+    return [later[start : start + size] for start in range(0, len(later), size)]
 
 
 def _axis(trajectory: Sequence[BlamedCommit], spans: Sequence[Sequence[str]]) -> str:
-    most = max(len(span) for span in spans)
-    each = "a column is a commit" if most == 1 else f"a column is up to {most} commits"
+    size = len(spans[0])
+    each = "a column is a commit" if size == 1 else f"a column is {size} commits"
     return f"{each}, from {short(trajectory[0].commit)} on"
 
 
