@@ -61,8 +61,8 @@ def network() -> torch.nn.Sequential:
 
 @pytest.fixture(scope="module")
 def truth() -> Truth:
-    """Two runs; of each three fine-tunes of several epochs on mirrored digits with other layers frozen, a soup of two
-    of them, a run that goes on from the soup, and a model with another head on a frozen body."""
+    """Two runs; of each four fine-tunes of several epochs on mirrored digits, with some layers frozen, an average of
+    two of their checkpoints, and a model with another head on a frozen body."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     torch.manual_seed(0)
@@ -86,10 +86,15 @@ def truth() -> Truth:
         found.add(f"{base}/0", arrays_of(net), {})
         train(net, f"{base}/0", base, 8, adam, ())
         tuned = [
-            train(copy.deepcopy(nets[f"{base}/{at}"]), f"{base}/{at}", f"{base}-{at}", 4, adam, frozen)
-            for at, frozen in ((5, ("0.",)), (8, ("0.", "2.")), (3, ("0.", "4.")), (8, ("2.",)))
+            train(copy.deepcopy(nets[f"{base}/{at}"]), f"{base}/{at}", f"{base}-{at}-{name}", 4, adam, frozen)
+            for at, name, frozen in (
+                (5, "a", ("0.",)),
+                (8, "a", ("0.", "2.")),
+                (3, "a", ("0.", "4.")),
+                (8, "b", ("2.",)),
+            )
         ]
-        parts = {f"{base}-8/3": 0.5, f"{base}-8/4": 0.5}
+        parts = {f"{base}-8-a/3": 0.5, f"{base}-8-a/4": 0.5}
         soup = {
             name: sum(w * found.models[part][name].astype(np.float64) for part, w in parts.items()).astype(np.float32)
             for name in found.models[tuned[0]]
