@@ -47,19 +47,20 @@ def commit(
     extra: Mapping[str, str] | None = None,
     time: datetime | None = None,
     pointer: bool = False,
+    search: bool = True,
     directory: Path = Path(),
     progress: Report | None = None,
 ) -> CommitResult:
     """Commits every checkpoint at or below ``paths``. ``parent`` is a revision, or a pointer seen from ``directory``;
     ``step`` and ``tag`` are for one only. With ``pointer``, a pointer is written beside each one, committed before or
-    not.
+    not. Without ``search`` each path is one checkpoint, and nothing below it is looked for.
 
     Raises FormatError for what is no sound checkpoint, InputError, ExistsError, BusyError, StorageError: then nothing
     was committed, unless it is a pointer that the disk refuses.
     """
     report = progress or silent
     _check_declared(message, step, run, metrics, tag)
-    found, warnings = _find(paths)
+    found, warnings = _find(paths) if search else ([Path(path) for path in paths], [])
     places = [find_place(workspace.repository, path) for path in found] if pointer else []
     if len(found) > 1 and (step is not None or tag is not None):
         option = "step" if step is not None else "tag"

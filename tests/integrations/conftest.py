@@ -25,7 +25,7 @@ class Place:
 
     def run(self, *command: str, ok: bool = True, stdin: str = "", **env: str) -> Done:
         done = subprocess.run(
-            command, cwd=self.root, env={**self.env, **env}, input=stdin, capture_output=True, text=True, timeout=120
+            command, cwd=self.root, env={**self.env, **env}, input=stdin, capture_output=True, text=True, timeout=600
         )
         assert not ok or done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stderr and "a defect of mvc" not in done.stderr, done.stderr

@@ -307,9 +307,16 @@ def test_nothing_is_written_while_git_holds_its_lock(place: Callable[..., Place]
     work.mvc("git", "install")
 
 
-def test_where_there_is_no_git_repository(tmp_path: Path, env: dict[str, str]) -> None:
+def test_places_that_cannot_be_set_up(tmp_path: Path, env: dict[str, str], place: Callable[..., Place]) -> None:
     done = Place(tmp_path, env).mvc("git", "install", "--json", ok=False)
     assert done.returncode == 2 and "not a git repository" in done.stderr
     assert json.loads(done.stderr.splitlines()[-1])["code"] == "git"
+    work = place("work")
+    done = Place(work.root / ".git", env).mvc("git", "install", ok=False)
+    assert done.returncode == 2 and "this is git's own directory" in done.stderr
+    (work.root / ".gitattributes").symlink_to("elsewhere")
+    before = tree(work.root)
+    done = work.mvc("git", "install", ok=False)
+    assert done.returncode == 2 and "git does not read it" in done.stderr and tree(work.root) == before
     done = Place(tmp_path, {**env, "PATH": f"{tmp_path}/bin"}).mvc("git", "install", ok=False)
     assert done.returncode == 2 and "git cannot be run" in done.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -115,6 +116,43 @@ def test_shards_are_seen_together(work: Place, server: Place) -> None:
     assert done.stderr.count("mvc: kept  big") == 1
     done = work.git("push", "origin", "main")
     assert "mvc: 1 checkpoint" in done.stderr and "remote: mvc: 1 checkpoint: 1 passed" in done.stderr
+    work.git("rm", "-q", "big/model-00001-of-00002.safetensors")
+    work.git("commit", "-qm", "one gone")
+    assert "FAIL  big  'big' lacks shard" in work.git("push", "origin", "main", ok=False).stderr
+    work.git("rm", "-rq", "big")
+    work.git("commit", "-q", "--amend", "-m", "all gone")
+    assert "checkpoint" not in work.git("push", "origin", "main").stderr
+
+
+def test_a_trainers_directory_is_one_checkpoint(work: Place, server: Place) -> None:
+    server.mvc("git", "install")
+    work.weights("run/checkpoint-5/model.safetensors", 0)
+    for name in ("trainer_state.json", "notes.txt", "global_step5/rank0.pt"):
+        path = work.root / "run/checkpoint-5" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text('{"global_step": 5}')
+    work.weights("run/checkpoint-5/checkpoint-1/model.safetensors", 1)  # one of its own, which is not in git
+    work.git("add", "-A")
+    work.git("reset", "-q", "run/checkpoint-5/checkpoint-1")
+    done = work.git("commit", "-m", "from the trainer")
+    assert re.search(r"mvc: kept  run/checkpoint-5  [0-9a-f]{8}", done.stderr) and done.stderr.count("mvc: ") == 1
+    done = work.git("push", "origin", "main")
+    assert "mvc: 1 checkpoint:" in done.stderr and "remote: mvc: 1 checkpoint: 1 passed" in done.stderr
+
+
+def test_names_are_not_trusted(work: Place, server: Place) -> None:
+    server.mvc("git", "install")
+    names = (b"-x.safetensors", b"a \x1b[31m\nb.safetensors", b"\xff*[d]/::error::.safetensors", b"-rf/'\".safetensors")
+    for step, name in enumerate(names):
+        work.weights(os.fsdecode(name), step)
+    work.git("add", "-A")
+    done = work.git("commit", "-m", "names")
+    assert done.stderr.count("mvc: kept  ") == 4 and "\x1b" not in done.stderr
+    assert "a \\x1b[31m\\nb.safetensors" in done.stderr
+    told = json.loads(work.mvc("git", "hook", "pre-push", "origin", "URL", "--json", stdin=push_of(work)).stdout)
+    assert {os.fsencode(entry["path"]) for entry in told["entries"]} == set(names)
+    done = work.git("push", "origin", "main")
+    assert "mvc: 4 checkpoints" in done.stderr and "remote: mvc: 4 checkpoints: 4 passed" in done.stderr
 
 
 def test_damage_is_refused(work: Place, server: Place) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from mvc.errors import FormatError
 from mvc.formats import Found, checkpoint_with, may_be_grouped
+from mvc.formats.sharded import INDEX_SUFFIX
 from mvc.formats.trainer import NESTED
 from mvc.integrations.git.reading import Blob, GitRepository
 
@@ -54,7 +55,12 @@ def extract(git: GitRepository, blobs: Iterable[Blob], scratch: Path) -> Iterato
         directory, _, name = blob.path.rpartition("/")
         if (blob.commit, directory) not in groups:
             groups[blob.commit, directory] = _group(git, blob.commit, directory)
-        members = groups[blob.commit, directory] or {_checked(name, blob.commit): blob.id}
+        group = groups[blob.commit, directory]
+        if not blob.id and not group:
+            continue
+        if not blob.id:  # what it belonged to may be incomplete now
+            name = min(group, key=lambda path: (not path.endswith(INDEX_SUFFIX), path))
+        members = group or {_checked(name, blob.commit): blob.id}
         key = (directory if len(members) > 1 else blob.path, *sorted(f"{oid} {path}" for path, oid in members.items()))
         if key in seen:
             continue
@@ -65,7 +71,7 @@ def extract(git: GitRepository, blobs: Iterable[Blob], scratch: Path) -> Iterato
                 with (place / path).open("wb") as file:
                     git.write_blob(oid, file)
             found = checkpoint_with(place / name)
-            if not groups[blob.commit, directory] or (found is not None and found.path == place):
+            if not group or (found is not None and found.path == place):
                 seen.add(key)
             yield Extracted(blob.commit, directory, place / name, found)
         finally:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -14,13 +14,10 @@ from sqlalchemy import Connection, func, select
 
 from mvc.formats import checkpoint_with
 from mvc.index import LineageRow, PlacementRow
-from mvc.integrations.git.places import mvc_root
+from mvc.integrations.git.places import Open, mvc_root
 from mvc.integrations.git.reading import Blob, GitRepository
 from mvc.integrations.git.results import HookEntry
 from mvc.porcelain.status import status
-from mvc.porcelain.workspace import Workspace
-
-Open = Callable[[Path], Workspace]
 
 
 def hints(git: GitRepository, blobs: Sequence[Blob], open_workspace: Open) -> Iterator[HookEntry]:
@@ -34,7 +31,10 @@ def hints(git: GitRepository, blobs: Sequence[Blob], open_workspace: Open) -> It
             homes[root].append(found.path)
     for root, paths in homes.items():
         workspace = open_workspace(root)
+        named = {str(path) for path in paths}
         for entry in status(workspace, paths).entries:
+            if entry.path not in named:
+                continue  # it lies in a directory that is a checkpoint
             name = os.path.relpath(entry.path, git.top)
             if entry.state in ("missing", "differs"):
                 force = " --force" if entry.state == "differs" else ""

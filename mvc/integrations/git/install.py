@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
-from mvc.errors import ExistsError
+from mvc.errors import ExistsError, InputError
 from mvc.integrations.git.editing import Edits
 from mvc.integrations.git.hooks import BEFORE, NAMES, is_framework
 from mvc.integrations.git.models import DRIVER
@@ -47,6 +47,11 @@ def install(directory: Path) -> InstallResult:
     StorageError.
     """
     git = GitRepository(directory)
+    attributes = git.top / ".gitattributes" if git.inside else None
+    if attributes is None and not git.bare:
+        raise InputError("this is git's own directory", hint="run it again in the working tree")
+    if attributes is not None and attributes.is_symlink():
+        raise InputError(f"{str(attributes)!r} is a link, so git does not read it", hint="replace it by a file")
     own = git.common / "mvc"
     edits = Edits(own)
     names = [name for name in NAMES if (name == "pre-receive") != git.inside]
@@ -61,10 +66,9 @@ def install(directory: Path) -> InstallResult:
     make_directories(REAL, own)
     atomic_write(REAL, own / "config", (_settings(hooks if aside else None).encode(),), overwrite=True)
     edits.put(git.common / "config", ["[include]", "\tpath = mvc/config"])
-    attributes = root = None
-    if git.inside:
+    root = None
+    if attributes is not None:
         root = mvc_root(git.top)
-        attributes = git.top / ".gitattributes"
         edits.put(attributes, _attributes(root))
     if aside:
         _give_places(git)

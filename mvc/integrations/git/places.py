@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from pathlib import Path
 
 from mvc.errors import NotFoundError
 from mvc.formats import find_git
+from mvc.porcelain.workspace import Workspace
 from mvc.repository.layout import find_root
+
+#: opens the mvc repository whose working directory it is given, as whoever runs mvc wants it opened
+Open = Callable[[Path], Workspace]
 
 
 def mvc_root(directory: Path) -> Path | None:

@@ -6,21 +6,19 @@ What is refused is said with what to do about it. Nothing is written to git, and
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from mvc.integrations.git.extract import Extracted, extract
 from mvc.integrations.git.judging import Refused, committed, judge, judge_file, pointed, readable
-from mvc.integrations.git.places import mvc_root
+from mvc.integrations.git.places import Open, mvc_root
 from mvc.integrations.git.reading import Blob, GitRepository
 from mvc.integrations.git.results import HookEntry
 from mvc.objects import ObjectId
 from mvc.porcelain.pointers import is_pointer
 from mvc.porcelain.workspace import Workspace
 from mvc.repository import Repository
-
-Open = Callable[[Path], Workspace]
 
 
 def pre_push(git: GitRepository, blobs: Sequence[Blob], open_workspace: Open) -> Iterator[HookEntry]:

@@ -1,7 +1,7 @@
 """A git repository, read. Owns every question that is put to git, through GitPython, as lists of arguments.
 
-Nothing here changes a repository, and nothing depends on a user's settings: only git's plumbing is asked. Ids may have
-40 or 64 digits; names of files are taken for what they are, bytes. Git's own variables (GIT_DIR, the quarantine of a
+Nothing here changes a repository, not even git's index, and no answer depends on a user's settings. Ids may have 40 or
+64 digits; names of files are taken for what they are, bytes. Git's own variables (GIT_DIR, the quarantine of a
 push that is being received) reach it as they came.
 """
 
@@ -22,11 +22,12 @@ from mvc.errors import InputError
 _ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 #: modes of files, executable or not; links and submodules have others
 _FILES = (b"100644", b"100755")
+_GONE = b"000000"
 
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """A file in one git commit (``commit``): its path from the top and the id of its content."""
+    """A file in one git commit (``commit``): its path from the top and the id of its content, "" where it is gone."""
 
     commit: str
     path: str
@@ -49,9 +50,11 @@ class GitRepository:
             raise InputError("git cannot be run", hint="install git, and see that it is on PATH") from None
         self._git = module.Git(str(self.directory))
         self._failed: tuple[type[Exception], ...] = (module.GitCommandError, module.GitCommandNotFound)
-        answer = self.ask("rev-parse", "--is-inside-work-tree", "--git-dir", "--git-common-dir", "--git-path", "hooks")
-        inside, private, common, hooks = fsdecode(answer).removesuffix("\n").split("\n")
+        questions = ("--is-inside-work-tree", "--is-bare-repository", "--git-dir", "--git-common-dir")
+        answer = self.ask("rev-parse", *questions, "--git-path", "hooks")
+        inside, bare, private, common, hooks = fsdecode(answer).removesuffix("\n").split("\n")
         self.inside = inside == "true"
+        self.bare = bare == "true"
         #: this working tree's git directory, the one that all its working trees share, and the one of its hooks
         self.private = self.directory / private
         self.common = (self.directory / common).resolve()
@@ -77,7 +80,7 @@ class GitRepository:
             return None
 
     def _run(self, arguments: Sequence[str], **options: Any) -> Any:
-        return self._git.execute(["git", *arguments], shell=False, **options)
+        return self._git.execute(["git", "--no-optional-locks", *arguments], shell=False, **options)
 
     @cached_property
     def top(self) -> Path:
@@ -91,7 +94,7 @@ class GitRepository:
 
     def new_blobs(self, commits: Sequence[str], but: Sequence[str]) -> list[Blob]:
         """Files as the commits that lead to ``commits`` and not to ``but`` (ids, or options of rev-list such as
-        ``--remotes``) left them. Of a merge only what none of its parents has."""
+        ``--remotes``) left them, or took them away. Of a merge only what none of its parents has."""
         if not commits:
             return []
         listed = self.ask("rev-list", "--reverse", *commits, *(("--not", *but) if but else ()))
@@ -99,12 +102,12 @@ class GitRepository:
 
     def blobs_of(self, commit: str) -> list[Blob]:
         """Files that one commit left, changed from its parents."""
-        return self._changes([commit.encode("ascii") + b"\n"])
+        return [blob for blob in self._changes([commit.encode("ascii") + b"\n"]) if blob.id]
 
     def changed(self, before: str, after: str) -> list[Blob]:
         """Files of ``after`` that are not the same in ``before``."""
         tree = self.ask("diff-tree", "-r", "--raw", "-z", "--no-renames", "--no-abbrev", before, after)
-        return list(_parse_changes(tree, after))
+        return [blob for blob in _parse_changes(tree, after) if blob.id]
 
     def _changes(self, commits: Sequence[bytes]) -> list[Blob]:
         options = ("--stdin", "--root", "-r", "-c", "--raw", "-z", "--no-renames", "--no-abbrev")
@@ -159,7 +162,7 @@ class GitRepository:
 
 
 def _parse_changes(raw: bytes, commit: str) -> Iterator[Blob]:
-    """Files that ``git diff-tree --raw -z`` names, but for those that were taken away.
+    """Files that ``git diff-tree --raw -z`` names.
 
     One parent: ``:MODE MODE ID ID STATUS``; n parents: n colons, n + 1 modes, n + 1 ids, n letters. The last mode and
     id are those of the commit itself.
@@ -174,3 +177,5 @@ def _parse_changes(raw: bytes, commit: str) -> Iterator[Blob]:
         path = fsdecode(next(fields))
         if words[parents] in _FILES:
             yield Blob(commit, path, words[2 * parents + 1].decode("ascii"))
+        elif words[parents] == _GONE:
+            yield Blob(commit, path, "")

@@ -7,18 +7,16 @@ kept in mvc's facts, under "git". Never fails: git's commit is made already.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mvc.errors import MvcError
 from mvc.formats import checkpoint_with
-from mvc.integrations.git.places import mvc_root
+from mvc.integrations.git.places import Open, mvc_root
 from mvc.integrations.git.reading import Blob, GitRepository
 from mvc.integrations.git.results import HookEntry
 from mvc.porcelain.commits import commit
 from mvc.porcelain.workspace import Workspace
-
-Open = Callable[[Path], Workspace]
 
 
 def post_commit(git: GitRepository, blobs: Sequence[Blob], open_workspace: Open) -> Iterator[HookEntry]:
@@ -35,13 +33,11 @@ def post_commit(git: GitRepository, blobs: Sequence[Blob], open_workspace: Open)
         elif found is None or found.state == "pointer":
             continue
         elif found.state != "complete":
-            yield HookEntry(
-                blob.path, head, None, "warn", found.reason, f"when it is whole: mvc commit {shlex.quote(blob.path)}"
-            )
+            hint = f"when it is whole: mvc commit {shlex.quote(blob.path)}"
+            yield HookEntry(blob.path, head, None, "warn", found.reason, hint)
         elif (root := mvc_root(file.parent)) is None:
-            yield HookEntry(
-                blob.path, head, None, "warn", "is in no mvc repository", "run: mvc init, then mvc commit ."
-            )
+            hint = "run: mvc init, then mvc commit ."
+            yield HookEntry(blob.path, head, None, "warn", "is in no mvc repository", hint)
         else:
             homes.setdefault(root, {})[found.path] = found.path.relative_to(git.top).as_posix()
     subject = git.ask("log", "-1", "--format=%s", "--no-show-signature", head).decode("utf-8", "replace").strip()
@@ -53,7 +49,7 @@ def _record(
     git: GitRepository, workspace: Workspace, paths: dict[Path, str], head: str, subject: str
 ) -> Iterator[HookEntry]:
     try:
-        result = commit(workspace, list(paths), message=subject, extra={"git": head})
+        result = commit(workspace, list(paths), message=subject, extra={"git": head}, search=False)
     except MvcError as error:
         # one bad file must not keep the others out
         if len(paths) > 1:
@@ -64,7 +60,7 @@ def _record(
         told = error.message.replace(f"{git.top}/", "")
         yield HookEntry(name, head, None, "warn", told, error.hint or f"run: mvc commit {shlex.quote(name)}")
         return
-    for name, row in zip(paths.values(), result.commits, strict=False):
+    for name, row in zip(paths.values(), result.commits, strict=True):
         known = row.relation == "duplicate"
         reason = f"{row.lineage}@{row.position}"
         yield HookEntry(name, head, row.id, "known" if known else "committed", reason)

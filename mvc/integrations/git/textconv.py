@@ -8,16 +8,17 @@ diff at all without an answer. Lines are not escaped: whoever prints them does t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from sqlalchemy import Connection
 
-from mvc.errors import MvcError
+from mvc.errors import MvcError, NotFoundError
 from mvc.formats import digest_of, open_checkpoint, open_opaque
 from mvc.geometry import compare_tensors
 from mvc.index import CommitRow, LineageRow, PlacementRow
-from mvc.integrations.git.places import mvc_root
+from mvc.integrations.git.places import Open, mvc_root
 from mvc.objects import DTYPES, Checkpoint, ObjectId, read_array
 from mvc.porcelain.contents import find_content
 from mvc.porcelain.pointers import find_pointed, is_pointer, read_pointer
@@ -27,7 +28,7 @@ from mvc.porcelain.workspace import Workspace
 _SHORT = 12
 
 
-def text_of(path: Path, directory: Path, open_workspace: Callable[[Path], Workspace]) -> Iterator[str]:
+def text_of(path: Path, directory: Path, open_workspace: Open) -> Iterator[str]:
     """The model under ``path`` in lines, as git run in ``directory`` should show it."""
     try:
         yield from (
@@ -39,7 +40,7 @@ def text_of(path: Path, directory: Path, open_workspace: Callable[[Path], Worksp
         yield from _bytes(path)
 
 
-def _file(path: Path, directory: Path, open_workspace: Callable[[Path], Workspace]) -> Iterator[str]:
+def _file(path: Path, directory: Path, open_workspace: Open) -> Iterator[str]:
     with open_checkpoint(path) as opened:
         yield from _name(directory, open_workspace, lambda workspace: find_content(workspace, opened))
         files = [(file.size, digest_of(file)) for _, file in opened.files]
@@ -48,27 +49,24 @@ def _file(path: Path, directory: Path, open_workspace: Callable[[Path], Workspac
         yield from _tensors(opened)
 
 
-def _pointed(path: Path, directory: Path, open_workspace: Callable[[Path], Workspace]) -> Iterator[str]:
+def _pointed(path: Path, directory: Path, open_workspace: Open) -> Iterator[str]:
     pointer = read_pointer(path)
     root = mvc_root(directory)
-    workspace = None if root is None else open_workspace(root)
-    if workspace is not None:
-        with_commit = workspace.read(
-            lambda connection: CommitRow.select(connection, CommitRow.TABLE.c.id == pointer.commit)
-        )
-    if workspace is None or not with_commit:
+    try:
+        if root is None:
+            raise NotFoundError("there is no mvc repository here")
+        workspace = open_workspace(root)
+        commit = workspace.read(lambda connection: find_pointed(connection, pointer, Path(path.name)))
+    except NotFoundError:
         yield f"commit {pointer.commit[:_SHORT]}, which is not in the mvc repository here"
         yield _summary(pointer.size, pointer.digest)
         return
-    commit = workspace.read(lambda connection: find_pointed(connection, pointer, Path(path.name)))
-    yield from workspace.read(lambda connection: list(_place(connection, commit)))
+    yield from workspace.read(partial(_place, commit=commit))
     yield _summary(pointer.size, pointer.digest)
     yield from _tensors(workspace.repository.checkpoint(commit))
 
 
-def _name(
-    directory: Path, open_workspace: Callable[[Path], Workspace], find: Callable[[Workspace], ObjectId | None]
-) -> list[str]:
+def _name(directory: Path, open_workspace: Open, find: Callable[[Workspace], ObjectId | None]) -> list[str]:
     """What mvc knows of a checkpoint; nothing where there is no repository, or none that can be asked."""
     root = mvc_root(directory)
     if root is None:
@@ -76,21 +74,22 @@ def _name(
     try:
         workspace = open_workspace(root)
         commit = find(workspace)
-        return [] if commit is None else workspace.read(lambda connection: list(_place(connection, commit)))
+        return [] if commit is None else workspace.read(partial(_place, commit=commit))
     except MvcError:
         return []
 
 
-def _place(connection: Connection, commit: ObjectId) -> Iterator[str]:
+def _place(connection: Connection, commit: ObjectId) -> list[str]:
     column = PlacementRow.TABLE.c
-    message = CommitRow.select(connection, CommitRow.TABLE.c.id == commit)[0].message
+    first, _, _ = CommitRow.select(connection, CommitRow.TABLE.c.id == commit)[0].message.partition("\n")
+    lines = []
     for place in PlacementRow.select(connection, column.commit == commit):
         lineage = LineageRow.select(connection, LineageRow.TABLE.c.id == place.lineage)[0]
-        first, _, _ = message.partition("\n")
-        yield f"commit {commit[:_SHORT]}  {lineage.name}@{place.position}" + (f"  {first}" if first else "")
+        lines.append(f"commit {commit[:_SHORT]}  {lineage.name}@{place.position}" + (f"  {first}" if first else ""))
         if place.distance is not None and place.parent is not None:
             turn = "" if place.turning_angle is None else f", turning {place.turning_angle:.0f}°"
-            yield f"step {place.distance:.6g} from {place.parent[:_SHORT]}{turn}"
+            lines.append(f"step {place.distance:.6g} from {place.parent[:_SHORT]}{turn}")
+    return lines
 
 
 def _summary(size: int, digest: str) -> str:
