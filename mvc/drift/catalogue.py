@@ -158,7 +158,8 @@ _RULES = (
         "fail",
         "a single weight changed as none does in training",
         catches="Flipped bits of an exponent, with tensor, index and bit, and other changes of a few weights that "
-        "are out of all proportion to the rest of the step and to the steps before.",
+        "are out of all proportion to the rest of the step and to the steps before. In a checkpoint that nothing came "
+        "before, a value a million times beyond every other.",
         misses="Flips of low bits, and of weights so small that their change drowns in the step's own.",
         remedy="Restore the weight from the checkpoint before; look for failing memory or storage.",
     ),

@@ -12,7 +12,7 @@ import numpy as np
 from scipy import special  # not scipy.stats: it takes a second to import
 
 from mvc.drift.catalogue import LIMIT
-from mvc.drift.outliers import FLOATS, outlier_weights
+from mvc.drift.outliers import FLOATS, OUTLIER_WEIGHTS, outlier_weights
 from mvc.drift.profiles import StepProfile
 from mvc.drift.rules import RuleFinding
 from mvc.drift.swaps import swapped_units
@@ -23,6 +23,8 @@ DEAD_TENSOR, SCALED_TENSOR, DTYPE_OVERFLOW = "MVC013", "MVC015", "MVC017"
 _LARGEST = {"float16": 65504.0, "bfloat16": 3.3895313892515355e38, "float8_e4m3fn": 448.0, "float8_e5m2": 57344.0}
 #: fewer values may well be equal, or all of few bits
 _FEW = 16
+#: times the second largest value that the largest of a trained or initial tensor never is, however heavy its tail
+_LONE = 1e6
 #: share of values that may fall to zero in a cast
 _FLUSHED = 0.01
 #: bits of precision that training does not lose
@@ -45,6 +47,19 @@ def integrity_findings(step: StepProfile, past: Sequence[StepProfile]) -> tuple[
     explained = {finding.tensor for finding in found}
     found += [finding for finding in outlier_weights(step, past) if finding.tensor not in explained]
     return tuple(sorted(found, key=lambda finding: (finding.rule, finding.tensor or "")))
+
+
+def state_findings(state: StepProfile) -> tuple[RuleFinding, ...]:
+    """What a checkpoint that nothing came before tells of itself; ``state``: the step to it from zeros."""
+    found = []
+    for name, one in state.tensors.items():
+        sizes = [abs(change.now) for change in one.largest]
+        if one.numel >= _FEW and len(sizes) > 1 and sizes[0] > _LONE * sizes[1]:
+            message = f"one weight is {one.largest[0].now:.4g}, a million times beyond every other of the tensor"
+            found.append(RuleFinding(OUTLIER_WEIGHTS, message, sizes[0], _LONE * sizes[1], 0.0, name))
+        elif (finding := _overflown(name, one)) is not None:
+            found.append(finding)
+    return tuple(found)
 
 
 def _single_tensors(step: StepProfile, past: Sequence[StepProfile]) -> Iterator[RuleFinding]:

@@ -12,11 +12,12 @@ import numpy as np
 from sqlalchemy import Connection, select
 
 from mvc.drift import RULES, RuleFinding
+from mvc.drift.integrity import state_findings
 from mvc.drift.origins import follows
 from mvc.index import ArchitectureRow, CommitRow, chunked
 from mvc.objects import ObjectId, as_array, read_array
 from mvc.porcelain.case import Case
-from mvc.porcelain.ledger import Point
+from mvc.porcelain.ledger import Point, measure_state
 from mvc.porcelain.reading import signature_distance
 from mvc.porcelain.results import LogCommit, LogLineage
 from mvc.porcelain.stepping import NO_STEPS, open_ledger, reference
@@ -40,12 +41,12 @@ def integrity(case: Case) -> Iterator[RuleFinding]:
 def _damage(connection: Connection, case: Case) -> tuple[RuleFinding, ...]:
     known = ArchitectureRow.select(connection, ArchitectureRow.TABLE.c.id == case.model.architecture)
     if not known:
-        return ()
+        # the first model of its kind here
+        return state_findings(measure_state(_point(case)))
     repository = case.history.workspace.repository
     ledger = open_ledger(connection, known[0], lambda tensor: as_array(*repository.odb.get_tensor(tensor)))
     if case.commit is None:
-        tensors = {name: case.model.objects[name] for name in sorted(case.model.signatures)}
-        point = Point("", tensors, lambda name: read_array(case.checkpoint, name))
+        point = _point(case)
     elif case.placed is not None and case.placed.relation in NO_STEPS:
         return ()
     else:
@@ -59,10 +60,17 @@ def _damage(connection: Connection, case: Case) -> tuple[RuleFinding, ...]:
     # it starts a lineage: either on its own, or because damage upset every distance
     line = () if case.lineage is None else case.lineage.commits[1:]
     tips = [row.commits[-1] for row in case.history.alike(case.model)]
+    tips = [row for row in tips if case.history.model(row.id).objects != case.model.objects]
     following = _contents(connection, [row.id for row in line[:1]])
     others = {*_contents(connection, [row.id for row in (*line, *tips)])} - {point.content, *following}
     previous = reference(connection, known[0], point, following, sorted(others))
-    return () if previous is None else ledger.judge(previous, point)[1]
+    return state_findings(measure_state(point)) if previous is None else ledger.judge(previous, point)[1]
+
+
+def _point(case: Case) -> Point:
+    """A file's weights, which nobody committed."""
+    tensors = {name: case.model.objects[name] for name in sorted(case.model.signatures)}
+    return Point("", tensors, lambda name: read_array(case.checkpoint, name))
 
 
 def _contents(connection: Connection, commits: Sequence[str]) -> list[str]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from mvc.drift import RuleFinding
@@ -53,6 +54,12 @@ def measure(before: Point, now: Point) -> StepProfile:
         value = now.read(name)
         steps[name] = profile_tensor(value if before.tensors[name] == tensor else before.read(name), value)
     return StepProfile(steps)
+
+
+def measure_state(point: Point) -> StepProfile:
+    """The step to a point from zeros: its values, as a step has them."""
+    values = ((name, point.read(name)) for name in point.tensors)
+    return StepProfile({name: profile_tensor(np.zeros(value.shape, value.dtype), value) for name, value in values})
 
 
 class Ledger:

@@ -187,6 +187,15 @@ def test_a_commit_whose_weights_go_on_from_another_run_than_declared(
     assert len(found) == 1 and "goes on from" in found[0].message
 
 
+def test_a_first_checkpoint_is_judged_by_itself(workspace: Workspace, write: Write, walk: Walk) -> None:
+    point = walk(1, 1, shapes=SHAPES)[0]
+    assert findings(workspace, write("first.safetensors", point)) == []
+    bad = write("bad.safetensors", damaged(point, flip))
+    assert [(row.rule, row.tensor) for row in findings(workspace, bad)] == [("MVC014", "fc1.weight")]
+    commit(workspace, [bad])
+    assert [(row.rule, row.tensor) for row in findings(workspace, bad)] == [("MVC014", "fc1.weight")]
+
+
 def test_commits_go_on_from_what_they_do(workspace: Workspace, runs: Any) -> None:
     commits = [row.id for line in log(workspace).lineages for row in line.commits]
     with pytest.raises(InputError, match="--against"):
