@@ -85,8 +85,9 @@ def _pointed(path: Path, known: _Known, digests: _Digests) -> StatusEntry:
     if content is not None and pointer.matches(content):
         return StatusEntry(str(path), "present", commit=commit)
     other = None if content is None else known.contents.get(content)
-    there = "is not committed" if other is None else f"holds commit {other[:8]}, not {commit[:8]}"
-    return StatusEntry(str(path), "differs", f"{printable(target.name)} {there}", commit)
+    found = "not committed" if other is None else f"commit {other[:8]}"
+    reason = f"{printable(target.name)} is not what commit {commit[:8]} holds, but {found}"
+    return StatusEntry(str(path), "differs", reason, commit)
 
 
 def _recorded(repository: Repository, path: Path) -> str:
