@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integrations.conftest import Place
+from tests.integrations.gitplace import Place
 
 Tree = dict[str, tuple[int, bytes]]
 

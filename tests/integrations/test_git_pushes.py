@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from tests.integrations.conftest import Place
+from tests.integrations.gitplace import Place
 
 NAN = np.full(4, np.nan, np.float32)
 

@@ -11,7 +11,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from mvc.integrations.git.textconv import text_of
-from tests.integrations.conftest import Place
+from tests.integrations.gitplace import Place
 
 
 def lines(path: Path, directory: Path) -> list[str]:
