@@ -19,8 +19,13 @@ Severity = Literal["fail", "warn", "off"]
 #: what was declared beside what was inferred
 Group = Literal["integrity", "step", "regime", "provenance"]
 
+NOT_FINITE = "MVC001"
 #: probability under normal training below which a rule speaks
 LIMIT = 1e-4
+#: the same for a step as a whole: about one healthy step in three thousand
+ABNORMAL = 3e-4
+#: the same for a figure that is named on its own; rarer, for there are many
+NAMED = 1e-6
 #: the unit of limits that are such probabilities
 PROBABILITY = "probability under normal training"
 
@@ -61,10 +66,13 @@ _RULES = (
         "step-length",
         "step",
         "warn",
-        "a step is of another length than the lineage's steps lead one to expect",
-        catches="A step much longer or shorter than the lineage's trend.",
-        misses="Shifts that leave the length as it was.",
+        "a step, or one matrix's part of it, is longer or shorter than the lineage's trend leads one to expect",
+        catches="Another learning rate, batch size or number of updates; labels or data that the model does not know "
+        "yet, which lengthen steps.",
+        misses="Shifts that leave the length as it was. A learning rate that jumps by design speaks here too, unless "
+        "sibling lineages jump at the same step.",
         remedy="Compare the learning rate, the batch size and the number of updates with those of the step before.",
+        limit=NAMED,
     ),
     Rule(
         "MVC003",
@@ -75,28 +83,68 @@ _RULES = (
         catches="A step that turns much more, or less, than the lineage's steps do.",
         misses="Shifts along the direction of training.",
         remedy="Compare data, labels and loss with those of the step before.",
+        limit=NAMED,
     ),
     Rule(
         "MVC004",
         "abnormal-step",
         "step",
         "fail",
-        "all features of a step together are abnormal",
-        catches="What no feature shows alone.",
-        misses="Changes that are as small as the noise of this lineage's steps.",
-        remedy="Look at mvc diff between the step's two ends, and at what changed in data and settings.",
+        "all figures of a step together are abnormal",
+        catches="Noisy or wrong labels, data that are missing, repeated, rotated, inverted, noisy or poisoned, another "
+        "learning rate: length, turn, growth of norms, layers, directions, units and inputs of the step are "
+        "weighed together. The message says what told most and what the likeliest causes are.",
+        misses="Changes as small as the noise of this lineage's steps; an optimiser that started anew, which leaves no "
+        "trace after an interval; the first five checkpoints of a run.",
+        remedy="Look at mvc diff between the step's two ends, and at what changed in data, labels and settings.",
+        limit=ABNORMAL,
+    ),
+    Rule(
+        "MVC005",
+        "layer-shares",
+        "step",
+        "warn",
+        "a step spreads over the layers as none of the last ones did",
+        catches="Layers that were frozen or thawed, and shifts that some layers answer before others.",
+        misses="Shifts that move all layers alike, as another learning rate does.",
+        remedy="Look at mvc diff between the step's two ends: which layers moved.",
+        limit=NAMED,
+    ),
+    Rule(
+        "MVC006",
+        "norm",
+        "step",
+        "warn",
+        "weights grow or shrink otherwise than the lineage's trend",
+        catches="Labels that became noisy, which shrink what was certain; another weight decay.",
+        misses="Models whose norms are kept by construction, as by weight normalisation.",
+        remedy="Compare weight decay, labels and loss with those of the step before.",
+        limit=NAMED,
     ),
     Rule(
         "MVC007",
         "spectra",
         "step",
         "warn",
-        "a layer moves in fewer or more directions than the lineage's steps lead one to expect",
+        "a matrix moves in fewer or more directions than the lineage's steps lead one to expect",
         catches="A class that is relabelled or poisoned, inverted inputs, an update of low rank that was added, though "
         "the step be no longer than others: the effective rank of a matrix's change is out of line.",
         misses="Shifts that only lengthen steps, such as another learning rate or noisy labels; matrices with a side "
-        "below 8; a lineage's first seven checkpoints.",
+        "below 8; of models of more than 48 matrices all but the largest.",
         remedy="Look at mvc diff --spectra between the step's two ends, and at labels and data of single classes.",
+        limit=NAMED,
+    ),
+    Rule(
+        "MVC008",
+        "off-trajectory",
+        "step",
+        "warn",
+        "a step moves units or inputs that the lineage's last steps did not move",
+        catches="A class that is missing or relabelled, which moves a classifier's rows; a patch or noise on inputs, "
+        "which moves a first layer's columns.",
+        misses="Shifts that move all units and inputs alike; patterns finer than 64 groups of rows and 256 of columns.",
+        remedy="Look which rows and columns of the tensor moved, and at data and labels of the classes they stand for.",
+        limit=NAMED,
     ),
     Rule(
         "MVC009",
@@ -125,6 +173,18 @@ _RULES = (
         remedy="Correct the declared run, or look for the checkpoint that should be there; see mvc identify.",
         limit=None,
         unit="",
+    ),
+    Rule(
+        "MVC011",
+        "learning-rate",
+        "regime",
+        "warn",
+        "an abnormal step is what another learning rate makes of one",
+        catches="A learning rate several times what it was, where MVC004 speaks and this is the likeliest cause.",
+        misses="Learning rates that jump by design are no different; small changes of the rate.",
+        remedy="Compare the learning rate and its schedule with those of the step before.",
+        limit=0.6,
+        unit="least probability of this cause",
     ),
     Rule(
         "MVC012",

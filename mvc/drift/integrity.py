@@ -12,9 +12,9 @@ import numpy as np
 from scipy import special  # not scipy.stats: it takes a second to import
 
 from mvc.drift.catalogue import LIMIT
+from mvc.drift.findings import RuleFinding
 from mvc.drift.outliers import FLOATS, OUTLIER_WEIGHTS, outlier_weights
 from mvc.drift.profiles import StepProfile
-from mvc.drift.rules import RuleFinding
 from mvc.drift.swaps import swapped_units
 from mvc.drift.tensorsteps import TensorStep
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from mvc.drift.rules import RuleFinding
+from mvc.drift.findings import RuleFinding
 
 OPTIMISER_RESET = "MVC012"
 COUNTER = "step"

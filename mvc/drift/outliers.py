@@ -17,8 +17,8 @@ import numpy as np
 from scipy import special  # not scipy.stats: it takes a second to import
 
 from mvc.drift.catalogue import LIMIT
+from mvc.drift.findings import RuleFinding
 from mvc.drift.profiles import StepProfile
-from mvc.drift.rules import RuleFinding
 from mvc.drift.tensorsteps import Change, TensorStep
 
 OUTLIER_WEIGHTS = "MVC014"

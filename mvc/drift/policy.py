@@ -13,7 +13,7 @@ from string import hexdigits
 from typing import Any, get_args
 
 from mvc.drift.catalogue import LIMIT, PROBABILITY, RULES, Group, Rule, Severity, find_rule
-from mvc.drift.rules import RuleFinding
+from mvc.drift.findings import RuleFinding
 from mvc.errors import InputError
 
 _GROUPS: tuple[Group, ...] = get_args(Group)
@@ -94,7 +94,7 @@ class Policy:
     def _beyond(self, finding: RuleFinding) -> bool:
         if RULES[finding.rule].unit != PROBABILITY or finding.probability is None:
             return True  # whoever found it knows the limit and what it means
-        return finding.probability < self.limits.get(finding.rule, LIMIT)
+        return finding.probability < self.limits.get(finding.rule, RULES[finding.rule].limit or LIMIT)
 
 
 def parse_policy(table: Mapping[str, Any], source: str) -> Policy:

@@ -16,9 +16,9 @@ from itertools import combinations
 import numpy as np
 
 from mvc.drift.catalogue import LIMIT
+from mvc.drift.findings import RuleFinding
 from mvc.drift.moves import SUSPECTS
 from mvc.drift.profiles import StepProfile
-from mvc.drift.rules import RuleFinding
 from mvc.drift.tensorsteps import Floats, Move, TensorStep
 
 SWAPPED_UNITS = "MVC016"

@@ -239,15 +239,16 @@ class PlacementRow(Row):
 
 @dataclass(frozen=True, slots=True)
 class WalkRow(Row):
-    """``lengths``, ``turns``: little-endian float64."""
+    """``path``: contents. ``figures``: little-endian float32."""
 
     TABLE = tables.WALKS
+    JSON = frozenset({"path"})
 
     lineage: ObjectId
     architecture: str
     before: int
-    lengths: bytes
-    turns: bytes
+    path: Sequence[str]
+    figures: bytes
     judged: str
 
 

@@ -200,16 +200,17 @@ PLACEMENTS = Table(
     Column("evidence", Text, nullable=False),
 )
 
-#: features of a lineage's steps, ``before`` of them from the point that it forked from; float64. ``judged`` is a digest
-#: of all that its flags depend on: these, and those of its siblings
+#: figures of a lineage's steps along ``path`` (JSON: contents, the first ``before`` of them of the lineage that it
+#: forked from), float32, a row for each step. ``judged`` digests all that its flags depend on: these, and those of its
+#: siblings
 WALKS = Table(
     "walks",
     METADATA,
     Column("lineage", ForeignKey("lineages.id"), primary_key=True),
     Column("architecture", ForeignKey("architectures.id"), nullable=False, index=True),
     Column("before", Integer, nullable=False),
-    Column("lengths", LargeBinary, nullable=False),
-    Column("turns", LargeBinary, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("figures", LargeBinary, nullable=False),
     Column("judged", String(64), nullable=False),
 )
 

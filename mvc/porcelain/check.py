@@ -17,9 +17,9 @@ from mvc.porcelain.pointers import is_pointer
 from mvc.porcelain.policy import read_policy
 from mvc.porcelain.ranges import chosen
 from mvc.porcelain.reading import History
-from mvc.porcelain.results import CheckedCommit, CheckResult, Finding, IgnoredFor, VerdictName
+from mvc.porcelain.results import CheckedCommit, CheckResult, Finding, IgnoredFor, LikelyCause, VerdictName
 from mvc.porcelain.revisions import locate, resolve
-from mvc.porcelain.siblings import Siblings
+from mvc.porcelain.siblings import Teachers
 from mvc.porcelain.workspace import Workspace
 
 #: from the worst on: what the whole is called after
@@ -47,7 +47,7 @@ def check(
     rules, source = read_policy(workspace.repository.layout, policy)
     day = today or datetime.now(UTC).date()
     history = History(workspace)
-    siblings = Siblings(history)
+    teachers = Teachers(workspace)
     targets = chosen(workspace, history, revisions, directory=directory, since=since)
     pointers = _pointers(workspace, revisions, directory)
     claimed = None if against is None else resolve(workspace, against, directory)
@@ -61,7 +61,7 @@ def check(
     for target in targets:
         try:
             with open_case(history, target, rules.limits, claimed) as case:
-                evidence = gather(case, siblings)
+                evidence = gather(case, teachers)
         except PointerError as error:
             reason = f"nothing was judged: {error.message}; {error.hint}"
             commits.append(CheckedCommit(None, str(target), "skip", None, reason, blocked=True))
@@ -75,7 +75,12 @@ def check(
         verdict = _worst([*(ruling.severity for ruling in counted), "skip" if evidence.score is None else "pass"])
         score, reason = evidence.score, evidence.reason
         pointer = pointers.get(str(target))
-        commits.append(CheckedCommit(case.commit, case.path, verdict, score, reason, lineage=lineage, pointer=pointer))
+        causes = tuple(LikelyCause(cause, chance) for cause, chance in evidence.causes)
+        commits.append(
+            CheckedCommit(
+                case.commit, case.path, verdict, score, reason, lineage=lineage, pointer=pointer, causes=causes
+            )
+        )
     whole = _worst(commit.verdict for commit in commits)
     policy_file = None if source is None else str(source)
     return CheckResult(whole, len(commits), tuple(findings), tuple(commits), tuple(ignored), policy_file)

@@ -9,18 +9,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from mvc.drift import RULES, RuleFinding
 from mvc.drift.integrity import state_findings
 from mvc.drift.origins import follows
-from mvc.index import ArchitectureRow, CommitRow, chunked
-from mvc.objects import ObjectId, as_array, read_array
 from mvc.porcelain.case import Case
-from mvc.porcelain.ledger import Point, measure_state
+from mvc.porcelain.ground import contents_of, point_of, stand
+from mvc.porcelain.ledger import measure_state
 from mvc.porcelain.reading import signature_distance
 from mvc.porcelain.results import LogCommit, LogLineage
-from mvc.porcelain.stepping import NO_STEPS, open_ledger, reference
+from mvc.porcelain.stepping import NO_STEPS, reference
 from mvc.trajectory.likeness import unlikeness
 
 REPLAY, WRONG_RUN = "MVC009", "MVC010"
@@ -39,48 +38,27 @@ def integrity(case: Case) -> Iterator[RuleFinding]:
 
 
 def _damage(connection: Connection, case: Case) -> tuple[RuleFinding, ...]:
-    known = ArchitectureRow.select(connection, ArchitectureRow.TABLE.c.id == case.model.architecture)
-    if not known:
+    ground = stand(connection, case)
+    if ground is None:
         # the first model of its kind here
-        return state_findings(measure_state(_point(case)))
-    repository = case.history.workspace.repository
-    ledger = open_ledger(connection, known[0], lambda tensor: as_array(*repository.odb.get_tensor(tensor)))
-    if case.commit is None:
-        point = _point(case)
-    elif case.placed is not None and case.placed.relation in NO_STEPS:
-        return ()
-    else:
-        point = ledger.point(_contents(connection, [case.commit])[0])
+        return state_findings(measure_state(point_of(case)))
+    ledger, point = ground.ledger, ground.point
+    if case.commit is not None:
+        if case.placed is not None and case.placed.relation in NO_STEPS:
+            return ()
         standing = ledger.standing(point.content)
         if standing is not None:
             return ledger.findings(standing.before, point) if standing.rules else ()
-    past = [row.id for row in case.past if row.relation not in NO_STEPS]
-    if past:
-        return ledger.judge(_contents(connection, past[-1:])[0], point)[1]
+    if ground.past:
+        return ledger.judge(ground.past[-1], point)[1]
     # it starts a lineage: either on its own, or because damage upset every distance
     line = () if case.lineage is None else case.lineage.commits[1:]
     tips = [row.commits[-1] for row in case.history.alike(case.model)]
     tips = [row for row in tips if case.history.model(row.id).objects != case.model.objects]
-    following = _contents(connection, [row.id for row in line[:1]])
-    others = {*_contents(connection, [row.id for row in (*line, *tips)])} - {point.content, *following}
-    previous = reference(connection, known[0], point, following, sorted(others))
+    following = contents_of(connection, [row.id for row in line[:1]])
+    others = {*contents_of(connection, [row.id for row in (*line, *tips)])} - {point.content, *following}
+    previous = reference(connection, ground.architecture, point, following, sorted(others))
     return state_findings(measure_state(point)) if previous is None else ledger.judge(previous, point)[1]
-
-
-def _point(case: Case) -> Point:
-    """A file's weights, which nobody committed."""
-    tensors = {name: case.model.objects[name] for name in sorted(case.model.signatures)}
-    return Point("", tensors, lambda name: read_array(case.checkpoint, name))
-
-
-def _contents(connection: Connection, commits: Sequence[str]) -> list[str]:
-    """Contents of commits, in order."""
-    column = CommitRow.TABLE.c
-    found: dict[str, str] = {}
-    for piece in chunked(map(ObjectId, commits)):
-        rows = connection.execute(select(column.id, column.content).where(column.id.in_(piece)))
-        found |= dict(map(tuple, rows))
-    return [found[commit] for commit in commits]
 
 
 def _replay(case: Case) -> Iterator[RuleFinding]:

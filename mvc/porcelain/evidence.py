@@ -10,51 +10,91 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-import numpy as np
+from sqlalchemy import Connection
 
-from mvc.drift import Judgement, RuleFinding, judge
+from mvc.drift import Cause, RuleFinding
+from mvc.drift.catalogue import NOT_FINITE
+from mvc.drift.judging import HISTORY, Judgement, judge_walk, too_early
 from mvc.porcelain.case import Case
 from mvc.porcelain.damage import integrity
-from mvc.porcelain.flags import NOT_FINITE
+from mvc.porcelain.ground import stand
+from mvc.porcelain.ledger import DAMAGE
 from mvc.porcelain.optimiser import optimiser
 from mvc.porcelain.provenance import parent_contradicts_lineage, step_contradicts_order
-from mvc.porcelain.siblings import Siblings
-from mvc.porcelain.spectral import directions
+from mvc.porcelain.siblings import Teachers
+from mvc.porcelain.stepping import NO_STEPS
+from mvc.porcelain.walking import figures_of, layout_of, walk_to
 
 Source = Callable[[Case], Iterable[RuleFinding]]
 
 #: scores are -log10 of a probability, and none is smaller than this
 _LEAST = 1e-300
+#: rules that say by themselves what is wrong, and how sure that is
+_WRONG, _DAMAGED = frozenset({"MVC009", "MVC010"}), frozenset({NOT_FINITE, *DAMAGE})
+_SURE = 0.95
 
 
 @dataclass(frozen=True)
 class Evidence:
     """``score`` is -log10 of the least probability under normal training that anything here has.
 
-    None, with a ``reason``, where the step could not be judged.
+    None, with a ``reason``, where the step could not be judged. ``causes``, with probabilities, the likeliest first,
+    where something is wrong.
     """
 
     findings: tuple[RuleFinding, ...]
     score: float | None
     reason: str = ""
+    causes: tuple[tuple[Cause, float], ...] = ()
 
 
-def gather(case: Case, siblings: Siblings) -> Evidence:
+def gather(case: Case, teachers: Teachers) -> Evidence:
     """What every source finds in the weights as they lie, then what is said of the step that led to them."""
     found = [finding for source in SOURCES for finding in source(case)]
-    judgement = _judge_step(case, siblings)
+    judgement = _judge_step(case, teachers)
     score = judgement.score
     if score is not None:
-        score = max([score, *(-math.log10(max(f.probability, _LEAST)) for f in found if f.probability is not None)])
-    return Evidence((*found, *judgement.findings), score, judgement.reason)
+        chances = (f.probability for f in (*found, *judgement.findings) if f.probability is not None)
+        score = max([score, *(-math.log10(max(chance, _LEAST)) for chance in chances)])
+    return Evidence((*found, *judgement.findings), score, judgement.reason, _likely(found, judgement))
 
 
-def _judge_step(case: Case, siblings: Siblings) -> Judgement:
-    vectors = [known.vector for known in case.past_models]
-    if any(vector.size != case.model.vector.size for vector in vectors):
-        return Judgement(None, (), "its trajectory has another architecture")
-    path = np.stack([*vectors, case.model.vector])
-    return judge(path, siblings=siblings.of(case.model, case.lineage), limits=case.limits)
+def _judge_step(case: Case, teachers: Teachers) -> Judgement:
+    if not case.model.signatures:
+        return Judgement(None, reason="it has no trainable weights")
+    if case.placed is not None and case.placed.relation in NO_STEPS:
+        return Judgement(None, reason="a copy or an average is no step of training")
+    return case.history.workspace.read(lambda connection: _judge_walk(connection, case, teachers))
+
+
+def _judge_walk(connection: Connection, case: Case, teachers: Teachers) -> Judgement:
+    ground = stand(connection, case)
+    if ground is None:
+        return too_early(0)
+    layout = layout_of(ground.architecture)
+    row = teachers.walk(ground.architecture.id, case.lineage)
+    if row is not None and ground.point.content in row.path:
+        figures = figures_of(row, layout)[: row.path.index(ground.point.content)]
+    else:
+        past = [key for key in ground.past if ground.ledger.sound(key) == key]
+        if len(past) < HISTORY:
+            return too_early(len(past))
+        figures = walk_to(connection, layout, ground.ledger, row, past, ground.point, case.model.vector)
+    siblings = teachers.siblings(ground.architecture.id, case.lineage, layout)
+    return judge_walk(layout, figures, siblings=siblings, start=len(figures), limits=case.limits)[0]
+
+
+def _likely(found: Iterable[RuleFinding], judgement: Judgement) -> tuple[tuple[Cause, float], ...]:
+    """Causes by what was found: damage and strangers are sure, what is behind a step is weighed."""
+    rules = {finding.rule for finding in found}
+    sure: Cause | None = "wrong checkpoint" if rules & _WRONG else "corruption" if rules & _DAMAGED else None
+    weighed = judgement.causes.items()
+    if sure is None:
+        return tuple(weighed)
+    others: Cause = "corruption" if sure == "wrong checkpoint" else "wrong checkpoint"
+    left = 1 - _SURE
+    rest = [(cause, left * chance) for cause, chance in weighed] or [(others, left)]
+    return ((sure, _SURE), *rest)
 
 
 def _not_finite(case: Case) -> Iterator[RuleFinding]:
@@ -69,7 +109,6 @@ SOURCES: tuple[Source, ...] = (
     _not_finite,
     integrity,
     optimiser,
-    directions,
     step_contradicts_order,
     parent_contradicts_lineage,
 )

@@ -11,15 +11,17 @@ from bisect import bisect
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-import numpy as np
-import numpy.typing as npt
 from sqlalchemy import Connection, select
 
-from mvc.drift import HISTORY, Normal, Steps, drift_steps, judge_steps
+from mvc.drift.forecasts import Siblings
+from mvc.drift.judging import HISTORY, STEP_RULES, judge_walk
+from mvc.drift.walks import Layout
 from mvc.index import CommitRow, LineageRow, WalkRow
 from mvc.objects import ObjectId
+from mvc.porcelain.walking import figures_of
 
-NOT_FINITE = "MVC001"
+__all__ = ["SIBLINGS", "STEP_RULES", "beside", "judge_walks", "root_contents", "taught"]
+
 #: siblings that say what is normal
 SIBLINGS = 8
 
@@ -39,15 +41,6 @@ def siblings_of(own: str | None, ring: Sequence[str]) -> list[str]:
     return [root for root in following if root != own][:SIBLINGS]
 
 
-def walk_of(lineage: LineageRow, path: npt.NDArray[np.float32]) -> WalkRow | None:
-    """Steps of a lineage along ``path`` [m, k], its fork point first if it has one; None where it is too short."""
-    if len(path) < HISTORY:
-        return None
-    steps = drift_steps(path)
-    lengths, turns = (values.astype("<f8").tobytes() for values in (steps.log_lengths, steps.turns))
-    return WalkRow(lineage.id, lineage.architecture, int(lineage.fork_commit is not None), lengths, turns, "")
-
-
 def root_contents(connection: Connection) -> dict[ObjectId, str]:
     """Lineage → the content of its root."""
     lineages, commits = LineageRow.TABLE.c, CommitRow.TABLE.c
@@ -55,31 +48,31 @@ def root_contents(connection: Connection) -> dict[ObjectId, str]:
     return dict(map(tuple, rows))
 
 
+def beside(own: str | None, walks: Mapping[str, WalkRow]) -> list[WalkRow]:
+    """Walks that say what is normal for ``own``, a lineage by its root's content, None for one that is not there."""
+    ring = ring_of({root: len(row.path) - row.before for root, row in walks.items()})
+    return [walks[root] for root in siblings_of(own, ring)]
+
+
+def taught(walks: Sequence[WalkRow], layout: Layout) -> Siblings | None:
+    """What these walks teach."""
+    return Siblings.of([figures_of(row, layout) for row in walks])
+
+
 def judge_walks(
-    walks: Sequence[WalkRow], roots: Mapping[ObjectId, str]
+    walks: Sequence[WalkRow], roots: Mapping[ObjectId, str], layout: Layout
 ) -> Iterator[tuple[WalkRow, list[tuple[str, ...]]]]:
-    """Walks of one architecture whose flags may not be those of the last time, and rules that each commit breaks."""
+    """Walks of one architecture whose flags may not be those of the last time, and rules that each own point breaks."""
     known = {roots[row.lineage]: row for row in walks}
-    # the host's steps before a fork say nothing of the steps after it
-    own = {root: _steps(row, row.before) for root, row in known.items()}
-    points = {root: len(steps.log_lengths) + 1 for root, steps in own.items()}
-    ring = ring_of(points)
     for root, row in known.items():
-        if points[root] + row.before <= HISTORY:
+        siblings = beside(root, known)
+        judged = _digest([row, *siblings])
+        if judged == row.judged or len(row.path) <= HISTORY:
             continue
-        siblings = siblings_of(root, ring)
-        judged = _digest([row, *(known[sibling] for sibling in siblings)])
-        if judged == row.judged:
-            continue
-        normal = Normal.of_steps(own[sibling] for sibling in siblings)
-        found = judge_steps(_steps(row), siblings=normal, start=row.before)
+        found = judge_walk(layout, figures_of(row, layout), siblings=taught(siblings, layout), start=row.before)
         yield replace(row, judged=judged), [tuple(f.rule for f in judgement.findings) for judgement in found]
 
 
-def _steps(row: WalkRow, start: int = 0) -> Steps:
-    return Steps(np.frombuffer(row.lengths, "<f8")[start:], np.frombuffer(row.turns, "<f8")[start:])
-
-
 def _digest(walks: Sequence[WalkRow]) -> str:
-    parts = (part for row in walks for part in (f"{row.before} {len(row.lengths)} ".encode(), row.lengths, row.turns))
+    parts = (part for row in walks for part in (f"{row.before} {len(row.figures)} ".encode(), row.figures))
     return hashlib.blake2b(b"".join(parts), digest_size=32).hexdigest()

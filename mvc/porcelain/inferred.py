@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -15,11 +14,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from mvc.index import ArchitectureRow, FlagRow, LineageRow, MixtureRow, PlacementRow, WalkRow
+from mvc.index import ArchitectureRow, FlagRow, LineageRow, MixtureRow, PlacementRow
 from mvc.objects import ObjectId
 from mvc.porcelain.engine import ENGINE
 from mvc.porcelain.exact import Pair
-from mvc.porcelain.flags import walk_of
 from mvc.trajectory import Inference
 
 
@@ -67,13 +65,12 @@ class Family:
 
 @dataclass(frozen=True)
 class Understood:
-    """Lineages, as yet without names, everyone's place, their walks, values that are not finite, warnings, and the
+    """Lineages, as yet without names, everyone's place, values that are not finite, warnings, and the
     exact distances that were asked for. ``mixtures``: a row for each source of a commit that is an average of others.
     """
 
     lineages: tuple[LineageRow, ...]
     placements: tuple[PlacementRow, ...]
-    walks: tuple[WalkRow, ...]
     flags: tuple[FlagRow, ...]
     warnings: tuple[str, ...]
     distances: Mapping[Pair, float]
@@ -138,24 +135,6 @@ def mixtures_of(family: Family, inference: Inference, keys: Sequence[str]) -> tu
     )
 
 
-def walks_of(
-    family: Family,
-    lineages: Sequence[LineageRow],
-    placements: Sequence[PlacementRow],
-    vectors: Mapping[str, npt.NDArray[np.float32]],
-) -> tuple[WalkRow, ...]:
-    content = {row.id: key for key, rows in family.points.items() for row in rows}
-    members: dict[ObjectId, list[ObjectId]] = defaultdict(list)
-    for place in placements:
-        members[place.lineage].append(place.commit)
-    found = []
-    for lineage in lineages:
-        before = [] if lineage.fork_commit is None else [lineage.fork_commit]
-        path = np.stack([vectors[content[commit]] for commit in (*before, *members[lineage.id])])
-        found.append(walk_of(lineage, path))
-    return tuple(row for row in found if row is not None)
-
-
 def _copy(row: PlacementRow, commit: ObjectId, number: int) -> PlacementRow:
     """Place of a commit that has the same weights as the one of ``row``."""
     return replace(
@@ -181,7 +160,7 @@ def placeless(family: Family, reason: str) -> Understood:
         row = PlacementRow(first, first, 0, "starts", None, None, None, 1.0, source)
         placements.append(row)
         placements += [_copy(row, other.id, n) for n, other in enumerate(rows[1:], start=1)]
-    return Understood(tuple(lineages), tuple(placements), (), (), (), {})
+    return Understood(tuple(lineages), tuple(placements), (), (), {})
 
 
 def with_commits(text: str, points: Mapping[str, Sequence[Told]]) -> str:

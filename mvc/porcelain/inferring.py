@@ -27,10 +27,9 @@ from mvc.index import (
 )
 from mvc.objects import ObjectId, as_array
 from mvc.porcelain.declarations import names_of, pins_of
-from mvc.porcelain.flags import NOT_FINITE, judge_walks, root_contents
+from mvc.porcelain.flags import STEP_RULES, judge_walks, root_contents
 from mvc.porcelain.inferred import Family, Told, Understood
 from mvc.porcelain.kin import bring_kin, forget_kin, read_tensors
-from mvc.porcelain.ledger import DAMAGE
 from mvc.porcelain.naming import Unnamed, choose_names
 from mvc.porcelain.overlaps import infer_overlaps
 from mvc.porcelain.pins import anchored
@@ -38,6 +37,7 @@ from mvc.porcelain.progress import Report
 from mvc.porcelain.signatures import read_signatures
 from mvc.porcelain.stepping import ReadTensor, judge_damage
 from mvc.porcelain.understand import PLACELESS, declared_of, not_understood, understand
+from mvc.porcelain.walking import bring_walks, layout_of
 from mvc.repository import Repository
 from mvc.trajectory.kinship import strongest_links
 from mvc.trajectory.lineages import families_of
@@ -81,7 +81,7 @@ def _infer_architecture(
     digests = {family.id: family.digest for family in families}
     changed = [family for family in families if why or (family.id, digests[family.id]) not in known]
     gone = [row.family for row in last if digests.get(row.family) != row.basis or why]
-    distances = _forget(connection, gone, changed)
+    distances, walks = _forget(connection, gone, changed)
     for done, family in enumerate(changed):
         report(done, len(changed), "reading lineages from weights")
         understood = not_understood(family, why) if why else _understand(connection, repository, family, distances)
@@ -89,12 +89,13 @@ def _infer_architecture(
         digest = digests[family.id] if understood.complete else ""
         insert_rows(connection, [InferenceRow(family.id, architecture.id, digest, list(understood.warnings))])
         insert_rows(connection, understood.lineages)
-        for rows in (understood.placements, understood.walks, understood.flags, understood.mixtures):
+        for rows in (understood.placements, understood.flags, understood.mixtures):
             insert_rows(connection, rows)
         asked = sorted(understood.distances.items())
         insert_rows(connection, [DistanceRow(a, b, architecture.id, distance) for (a, b), distance in asked])
-        insert_rows(connection, [] if why else _damage(connection, repository, family, understood, report))
-    _judge(connection, architecture.id)
+        if not why:
+            _measure_steps(connection, repository, family, understood, walks, report)
+    _judge(connection, architecture)
 
 
 def _points(connection: Connection, architecture: str) -> dict[str, list[Told]]:
@@ -149,23 +150,34 @@ def _understand(
         return not_understood(family, f"{type(error).__name__}: {error}")
 
 
-def _damage(
-    connection: Connection, repository: Repository, family: Family, understood: Understood, report: Report
-) -> list[FlagRow]:
-    """Flags of damage; none where a family was not understood, or a tensor cannot be read."""
+def _measure_steps(
+    connection: Connection,
+    repository: Repository,
+    family: Family,
+    understood: Understood,
+    walks: Mapping[str, WalkRow],
+    report: Report,
+) -> None:
+    """Flags of damage, and walks; none where a family was not understood, or a tensor cannot be read."""
+    read = _reader(repository)
     try:
-        return list(judge_damage(connection, family, understood, _reader(repository), report))
+        insert_rows(connection, list(judge_damage(connection, family, understood, read, report)))
+        insert_rows(connection, list(bring_walks(connection, family, understood, walks, read)))
     except IntegrityError:
-        return []
+        return
 
 
 def _reader(repository: Repository) -> ReadTensor:
     return lambda tensor: as_array(*repository.odb.get_tensor(tensor))
 
 
-def _forget(connection: Connection, gone: Sequence[str], changed: Sequence[Family]) -> dict[tuple[str, str], float]:
-    """Removes what was inferred of families that are no more. Exact distances of the changed ones, for use again."""
+def _forget(
+    connection: Connection, gone: Sequence[str], changed: Sequence[Family]
+) -> tuple[dict[tuple[str, str], float], dict[str, WalkRow]]:
+    """Removes what was inferred of families that are no more. For use again: exact distances of the changed ones, and
+    walks by their first point."""
     known: dict[tuple[str, str], float] = {}
+    walks: dict[str, WalkRow] = {}
     for piece in chunked(map(ObjectId, gone)):
         lineages = select(LineageRow.TABLE.c.id).where(LineageRow.TABLE.c.family.in_(piece))
         commits = select(PlacementRow.TABLE.c.commit).where(PlacementRow.TABLE.c.lineage.in_(lineages))
@@ -173,6 +185,7 @@ def _forget(connection: Connection, gone: Sequence[str], changed: Sequence[Famil
         MixtureRow.clear(connection, MixtureRow.TABLE.c.commit.in_(commits))
         PlacementRow.clear(connection, PlacementRow.TABLE.c.lineage.in_(lineages))
         OverlapRow.clear(connection, OverlapRow.TABLE.c.lineage.in_(lineages))
+        walks |= {row.path[0]: row for row in WalkRow.select(connection, WalkRow.TABLE.c.lineage.in_(lineages))}
         WalkRow.clear(connection, WalkRow.TABLE.c.lineage.in_(lineages))
         LineageRow.clear(connection, LineageRow.TABLE.c.family.in_(piece))
         InferenceRow.clear(connection, InferenceRow.TABLE.c.family.in_(piece))
@@ -180,19 +193,27 @@ def _forget(connection: Connection, gone: Sequence[str], changed: Sequence[Famil
         where = DistanceRow.TABLE.c.a.in_(piece)
         known |= {(row.a, row.b): row.distance for row in DistanceRow.select(connection, where)}
         DistanceRow.clear(connection, where)
-    return known
+    return known, walks
 
 
-def _judge(connection: Connection, architecture: str) -> None:
+def _judge(connection: Connection, architecture: ArchitectureRow) -> None:
     """Flags of lineages whose steps, or whose siblings' steps, changed."""
-    places = PlacementRow.TABLE.c
-    walks = WalkRow.select(connection, WalkRow.TABLE.c.architecture == architecture)
-    for row, rules in judge_walks(walks, root_contents(connection)):
-        walk = select(places.commit).where(places.lineage == row.lineage)
-        FlagRow.clear(connection, FlagRow.TABLE.c.commit.in_(walk), FlagRow.TABLE.c.rule.not_in((NOT_FINITE, *DAMAGE)))
-        commits = [commit for (commit,) in connection.execute(walk.order_by(places.position))]
-        broken = {(commit, rule) for commit, found in zip(commits, rules, strict=True) for rule in found}
-        insert_rows(connection, [FlagRow(commit, rule) for commit, rule in sorted(broken)])
+    commits, flags = CommitRow.TABLE.c, FlagRow.TABLE.c
+    walks = WalkRow.select(connection, WalkRow.TABLE.c.architecture == architecture.id)
+    both = select(commits.id, commits.content)
+    for row, rules in judge_walks(walks, root_contents(connection), layout_of(architecture)):
+        own = row.path[row.before :]
+        for piece in chunked(map(ObjectId, own)):
+            walked = select(commits.id).where(commits.content.in_(piece))
+            FlagRow.clear(connection, flags.commit.in_(walked), flags.rule.in_(STEP_RULES))
+        broken = dict(zip(own, rules, strict=True))
+        found = [
+            FlagRow(commit, rule)
+            for piece in chunked(ObjectId(key) for key, names in broken.items() if names)
+            for commit, content in connection.execute(both.where(commits.content.in_(piece)))
+            for rule in broken[content]
+        ]
+        insert_rows(connection, found)
         table = WalkRow.TABLE
         connection.execute(update(table).where(table.c.lineage == row.lineage).values(judged=row.judged))
 

@@ -404,12 +404,18 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class LikelyCause:
+    cause: Literal["data shift", "label corruption", "learning rate", "corruption", "wrong checkpoint"]
+    probability: float
+
+
+@dataclass(frozen=True)
 class CheckedCommit:
     """``score``: larger is more abnormal, comparable across commits; None where there was nothing to judge by.
 
     ``blocked``: nothing was judged, as the weights that the pointer under ``path`` stands for were not fetched.
     ``lineage`` is the name of the one that it stands in, or, for a file, that it was judged by. ``pointer`` is the path
-    of the pointer that named the commit.
+    of the pointer that named the commit. ``causes``: what may be wrong, the likeliest first; empty where nothing is.
     """
 
     id: str | None
@@ -420,6 +426,7 @@ class CheckedCommit:
     blocked: bool = False
     lineage: str | None = None
     pointer: str | None = None
+    causes: tuple[LikelyCause, ...] = ()
 
     @property
     def key(self) -> tuple[str | None, str | None]:

@@ -2,37 +2,47 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Mapping
 
-from mvc.drift import Normal
+from sqlalchemy import Connection
+
+from mvc.drift import Layout, Siblings
+from mvc.index import WalkRow
 from mvc.objects import ObjectId
-from mvc.porcelain.flags import ring_of, root_contents, siblings_of
-from mvc.porcelain.reading import History, Model
+from mvc.porcelain.flags import beside, root_contents, taught
 from mvc.porcelain.results import LogLineage
+from mvc.porcelain.workspace import Workspace
 
 
-class Siblings:
-    """Reads each lineage once, however many checkpoints are judged by it."""
+class Teachers:
+    """Reads the walks of each architecture once, however many checkpoints are judged by them."""
 
-    def __init__(self, history: History) -> None:
-        self._history = history
-        self._roots = history.workspace.read(root_contents)
-        self._normal: dict[str, Normal] = {}
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._walks: dict[str, Mapping[str, WalkRow]] = {}
+        self._roots: Mapping[ObjectId, str] = {}
+        self._taught: dict[tuple[ObjectId, ...], Siblings | None] = {}
 
-    def of(self, model: Model, own: LogLineage | None) -> Normal:
-        """Lineages beside ``own``, the same as the log's flags are judged by."""
-        alike = {self._roots[ObjectId(row.id)]: row for row in self._history.alike(model)}
-        root = None if own is None else self._roots[ObjectId(own.id)]
-        chosen = siblings_of(root, ring_of({key: len(row.commits) for key, row in alike.items()}))
-        others = [self._one(alike[key]) for key in chosen]
-        return Normal(
-            tuple(errors for other in others for errors in other.lengths),
-            tuple(errors for other in others for errors in other.turns),
-        )
+    def walk(self, architecture: str, lineage: LogLineage | None) -> WalkRow | None:
+        """The walk of a lineage; None where it is too short."""
+        walks = self._of(architecture)
+        return None if lineage is None else walks.get(self._roots.get(ObjectId(lineage.id), ""))
 
-    def _one(self, row: LogLineage) -> Normal:
-        if row.id not in self._normal:
-            path = [known.vector for known in self._history.models(commit.id for commit in row.commits)]
-            alike = len({vector.size for vector in path}) == 1
-            self._normal[row.id] = Normal.of([np.stack(path)]) if alike else Normal()
-        return self._normal[row.id]
+    def siblings(self, architecture: str, own: LogLineage | None, layout: Layout) -> Siblings | None:
+        """What lineages beside ``own`` teach, the same as the log's flags are judged by."""
+        walks = self._of(architecture)
+        rows = beside(None if own is None else self._roots.get(ObjectId(own.id)), walks)
+        key = tuple(row.lineage for row in rows)
+        if key not in self._taught:
+            self._taught[key] = taught(rows, layout)
+        return self._taught[key]
+
+    def _of(self, architecture: str) -> Mapping[str, WalkRow]:
+        if architecture not in self._walks:
+            self._walks[architecture] = self._workspace.read(lambda connection: self._read(connection, architecture))
+        return self._walks[architecture]
+
+    def _read(self, connection: Connection, architecture: str) -> Mapping[str, WalkRow]:
+        self._roots = self._roots or root_contents(connection)
+        rows = WalkRow.select(connection, WalkRow.TABLE.c.architecture == architecture)
+        return {self._roots[row.lineage]: row for row in rows}

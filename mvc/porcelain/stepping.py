@@ -56,8 +56,8 @@ def judge_damage(
     """
     if family.architecture.id in PLACELESS:
         return
-    paths = _paths(family, understood)
-    origins = _origins(family, understood)
+    paths = paths_of(family, understood)
+    origins = origins_of(family, understood)
     ledger = open_ledger(connection, family.architecture, read)
     known = dict(_standings(connection, list(family.points)))
     # what was judged the last time is none of what it is judged by now
@@ -83,7 +83,7 @@ def judge_damage(
         StepRow.clear(connection, StepRow.TABLE.c.now.in_(piece))
 
 
-def _paths(family: Family, understood: Understood) -> dict[ObjectId, list[str]]:
+def paths_of(family: Family, understood: Understood) -> dict[ObjectId, list[str]]:
     """Lineage → contents in its order, without copies and averages: those are no steps of training."""
     content = {row.id: key for key, rows in family.points.items() for row in rows}
     paths: dict[ObjectId, dict[str, None]] = {lineage.id: {} for lineage in understood.lineages}
@@ -94,7 +94,7 @@ def _paths(family: Family, understood: Understood) -> dict[ObjectId, list[str]]:
     return {lineage: list(path) for lineage, path in paths.items()}
 
 
-def _origins(family: Family, understood: Understood) -> dict[ObjectId, str | None]:
+def origins_of(family: Family, understood: Understood) -> dict[ObjectId, str | None]:
     """Lineage → content of the point that it forked from."""
     content = {row.id: key for key, rows in family.points.items() for row in rows}
     return {row.id: None if row.fork_commit is None else content[row.fork_commit] for row in understood.lineages}

@@ -13,13 +13,13 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from mvc.drift.catalogue import NOT_FINITE
 from mvc.geometry import Signature
 from mvc.index import FlagRow
 from mvc.objects import ObjectId
 from mvc.porcelain.averages import residual, rounding
 from mvc.porcelain.exact import ExactDistances, Pair, ReadArray
-from mvc.porcelain.flags import NOT_FINITE
-from mvc.porcelain.inferred import Family, Told, Understood, mixtures_of, placeless, rows_of, walks_of, with_commits
+from mvc.porcelain.inferred import Family, Told, Understood, mixtures_of, placeless, rows_of, with_commits
 from mvc.porcelain.pins import insert_pinned
 from mvc.trajectory import Block, Declared, Population, infer_family, lay_out
 
@@ -77,7 +77,6 @@ def understand(
     if family.pins:
         inference = insert_pinned(inference, free, keys, family.pins, vectors, declared)
     lineages, placements = rows_of(family, inference, keys)
-    walks = walks_of(family, lineages, placements, dict(zip(keys, vectors, strict=True)))
     flags = tuple(
         FlagRow(row.id, NOT_FINITE)
         for key in keys
@@ -85,9 +84,7 @@ def understand(
         for row in family.points[key]
     )
     warnings = tuple(with_commits(text, family.points) for text in inference.warnings)
-    return Understood(
-        lineages, placements, walks, flags, warnings, distances.asked, mixtures_of(family, inference, keys)
-    )
+    return Understood(lineages, placements, flags, warnings, distances.asked, mixtures_of(family, inference, keys))
 
 
 def _vectors(

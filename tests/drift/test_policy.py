@@ -13,7 +13,7 @@ from mvc.drift import RULES, About, Policy, RuleFinding, find_rule, parse_policy
 from mvc.errors import InputError
 
 TODAY = date(2030, 1, 31)
-LONG = RuleFinding("MVC002", "long", 3.0, 1.0, 1e-5)
+LONG = RuleFinding("MVC002", "long", 3.0, 1.0, 1e-7)
 
 
 def policy(text: str) -> Policy:
@@ -38,7 +38,7 @@ def test_a_rule_goes_by_id_name_or_group_and_its_own_word_goes_first() -> None:
 
 def test_a_limit_is_the_probability_from_which_a_rule_speaks() -> None:
     assert Policy().apply(LONG, About(), TODAY) is not None
-    assert policy("[limits]\nstep-length = 1e-6").apply(LONG, About(), TODAY) is None
+    assert policy("[limits]\nstep-length = 1e-8").apply(LONG, About(), TODAY) is None
     rare = RuleFinding("MVC002", "less long", 2.0, 1.0, 5e-4)
     assert Policy().apply(rare, About(), TODAY) is None
     assert policy("[limits]\nMVC002 = 1e-3").apply(rare, About(), TODAY) is not None
@@ -63,7 +63,7 @@ IGNORE = '[[ignore]]\nrule = "MVC002"\nreason = "known"\n'
     ],
 )
 def test_an_ignore_covers_what_matches_all_that_it_says(more: str, covered: bool) -> None:
-    finding = RuleFinding("MVC002", "long", 3.0, 1.0, 1e-5, tensor="fc1.weight")
+    finding = RuleFinding("MVC002", "long", 3.0, 1.0, 1e-7, tensor="fc1.weight")
     about = About(commit="3f2a91", lineage="run-7", path="runs/a/7.safetensors")
     ruling = policy(IGNORE + more).apply(finding, about, TODAY)
     assert ruling is not None and ruling.ignored == covered and (ruling.ignore is not None) == covered

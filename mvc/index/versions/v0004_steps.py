@@ -1,4 +1,7 @@
-"""Steps between points as what they tell of damage. Filled when the engine that judges them reads the index."""
+"""Steps between points as what they tell of damage, and lineages as walks of figures.
+
+Filled when the engine that judges them reads the index.
+"""
 
 from __future__ import annotations
 
@@ -24,3 +27,18 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("now"),
     )
     op.create_index("ix_steps_architecture", "steps", ["architecture"])
+    # a walk is inferred, and so are all rows that an engine of another version left
+    op.drop_table("walks")
+    op.create_table(
+        "walks",
+        sa.Column("lineage", sa.String(length=64), nullable=False),
+        sa.Column("architecture", sa.String(length=64), nullable=False),
+        sa.Column("before", sa.Integer(), nullable=False),
+        sa.Column("path", sa.Text(), nullable=False),
+        sa.Column("figures", sa.LargeBinary(), nullable=False),
+        sa.Column("judged", sa.String(length=64), nullable=False),
+        sa.ForeignKeyConstraint(["architecture"], ["architectures.id"]),
+        sa.ForeignKeyConstraint(["lineage"], ["lineages.id"]),
+        sa.PrimaryKeyConstraint("lineage"),
+    )
+    op.create_index("ix_walks_architecture", "walks", ["architecture"])

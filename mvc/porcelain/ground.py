@@ -1,0 +1,54 @@
+"""Where a case stands among the points that the index knows. Owns the view that judges of steps share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, select
+
+from mvc.index import ArchitectureRow, CommitRow, chunked
+from mvc.objects import ObjectId, as_array, read_array
+from mvc.porcelain.case import Case
+from mvc.porcelain.ledger import Ledger, Point
+from mvc.porcelain.stepping import NO_STEPS, open_ledger
+
+
+@dataclass(frozen=True)
+class Ground:
+    """``past``: contents of what came before, oldest first, without what is no step of training. ``point`` is the
+    case's own; a file's has no content. The ledger reads through the connection as it is asked.
+    """
+
+    architecture: ArchitectureRow
+    ledger: Ledger
+    past: tuple[str, ...]
+    point: Point
+
+
+def stand(connection: Connection, case: Case) -> Ground | None:
+    """None where nothing of the case's architecture is committed."""
+    known = ArchitectureRow.select(connection, ArchitectureRow.TABLE.c.id == case.model.architecture)
+    if not known:
+        return None
+    repository = case.history.workspace.repository
+    ledger = open_ledger(connection, known[0], lambda tensor: as_array(*repository.odb.get_tensor(tensor)))
+    past = contents_of(connection, [row.id for row in case.past if row.relation not in NO_STEPS])
+    point = point_of(case) if case.commit is None else ledger.point(contents_of(connection, [case.commit])[0])
+    return Ground(known[0], ledger, tuple(dict.fromkeys(past)), point)
+
+
+def point_of(case: Case) -> Point:
+    """A file's weights, which nobody committed."""
+    tensors = {name: case.model.objects[name] for name in sorted(case.model.signatures)}
+    return Point("", tensors, lambda name: read_array(case.checkpoint, name))
+
+
+def contents_of(connection: Connection, commits: Sequence[str]) -> list[str]:
+    """Contents of commits, in order."""
+    column = CommitRow.TABLE.c
+    found: dict[str, str] = {}
+    for piece in chunked(map(ObjectId, commits)):
+        rows = connection.execute(select(column.id, column.content).where(column.id.in_(piece)))
+        found |= dict(map(tuple, rows))
+    return [found[commit] for commit in commits]
