@@ -25,7 +25,7 @@ LIMIT = 1e-4
 #: the same for a step as a whole: about one healthy step in three thousand
 ABNORMAL = 3e-4
 #: the same for a figure that is named on its own; rarer, for there are many
-NAMED = 1e-6
+NAMED = 1e-5
 #: the unit of limits that are such probabilities
 PROBABILITY = "probability under normal training"
 
