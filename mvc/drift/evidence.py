@@ -21,6 +21,17 @@ from mvc.drift.walks import KINDS, Floats
 
 Cause = Literal["data shift", "label corruption", "learning rate", "corruption", "wrong checkpoint"]
 
+#: what causes are called in sentences
+CALLED: Mapping[Cause, str] = MappingProxyType(
+    {
+        "data shift": "other data",
+        "label corruption": "corrupted labels",
+        "learning rate": "another learning rate",
+        "corruption": "damage",
+        "wrong checkpoint": "another checkpoint",
+    }
+)
+
 #: kinds where a figure that is too large tells something else than one that is too small
 _SIGNED = frozenset({"length", "turn", "norm", "matrix-length", "matrix-norm", "rank"})
 #: kinds of which an architecture can have several, not all of which need be surprising

@@ -14,7 +14,7 @@ import numpy as np
 from scipy import special  # not scipy.stats: it takes a second to import
 
 from mvc.drift.catalogue import RULES
-from mvc.drift.evidence import Cause, causes, score, signs, strength
+from mvc.drift.evidence import CALLED, Cause, causes, score, signs, strength
 from mvc.drift.findings import RuleFinding
 from mvc.drift.forecasts import Siblings, surprises
 from mvc.drift.walks import Floats, Layout
@@ -46,15 +46,6 @@ _GROUPS: Mapping[str, tuple[str, frozenset[str]]] = MappingProxyType(
 _TOTAL, _RATE = "MVC004", "MVC011"
 #: all rules that a walk is judged by
 STEP_RULES = tuple(sorted((*_GROUPS, _TOTAL, _RATE)))
-_CALLED: Mapping[Cause, str] = MappingProxyType(
-    {
-        "data shift": "other data",
-        "label corruption": "corrupted labels",
-        "learning rate": "another learning rate",
-        "corruption": "damage",
-        "wrong checkpoint": "another checkpoint",
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -158,7 +149,7 @@ def _abnormal(
     message = (
         f"such a step has a probability of {probability:.1g} in normal training"
         + (f"; most telling: {what}" if what else "")
-        + f"; likely {_CALLED[first]} ({_share(odds)}), else {_CALLED[second]} ({_share(others)})"
+        + f"; likely {CALLED[first]} ({_share(odds)}), else {CALLED[second]} ({_share(others)})"
     )
     return RuleFinding(_TOTAL, message, probability, limit, probability)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import struct
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -141,7 +142,7 @@ class TensorStep:
         energies: Floats = self.column_shares.astype(np.float64) * self.squared_distance
         return energies
 
-    @property
+    @cached_property
     def largest(self) -> tuple[Change, ...]:
         """The largest changes, largest first."""
         return tuple(Change(int(place), before, now) for place, before, now in self.changes.tolist())

@@ -52,11 +52,12 @@ def gather(case: Case, teachers: Teachers) -> Evidence:
     """What every source finds in the weights as they lie, then what is said of the step that led to them."""
     found = [finding for source in SOURCES for finding in source(case)]
     judgement = _judge_step(case, teachers)
-    score = judgement.score
-    if score is not None:
-        chances = (f.probability for f in (*found, *judgement.findings) if f.probability is not None)
-        score = max([score, *(-math.log10(max(chance, _LEAST)) for chance in chances)])
-    return Evidence((*found, *judgement.findings), score, judgement.reason, _likely(found, judgement))
+    causes = _likely(found, judgement)
+    # what is damaged, or is another run's, makes an odd step: that says nothing more
+    odd = () if _sure(found) else judgement.findings
+    chances = [f.probability for f in (*found, *judgement.findings) if f.probability is not None]
+    scores = [*([] if judgement.score is None else [judgement.score]), *(-math.log10(max(p, _LEAST)) for p in chances)]
+    return Evidence((*found, *odd), max(scores, default=None), judgement.reason, causes)
 
 
 def _judge_step(case: Case, teachers: Teachers) -> Judgement:
@@ -84,11 +85,15 @@ def _judge_walk(connection: Connection, case: Case, teachers: Teachers) -> Judge
     return judge_walk(layout, figures, siblings=siblings, start=len(figures), limits=case.limits)[0]
 
 
+def _sure(found: Iterable[RuleFinding]) -> Cause | None:
+    """The cause that a rule names by itself."""
+    rules = {finding.rule for finding in found}
+    return "wrong checkpoint" if rules & _WRONG else "corruption" if rules & _DAMAGED else None
+
+
 def _likely(found: Iterable[RuleFinding], judgement: Judgement) -> tuple[tuple[Cause, float], ...]:
     """Causes by what was found: damage and strangers are sure, what is behind a step is weighed."""
-    rules = {finding.rule for finding in found}
-    sure: Cause | None = "wrong checkpoint" if rules & _WRONG else "corruption" if rules & _DAMAGED else None
-    weighed = judgement.causes.items()
+    sure, weighed = _sure(found), judgement.causes.items()
     if sure is None:
         return tuple(weighed)
     others: Cause = "corruption" if sure == "wrong checkpoint" else "wrong checkpoint"

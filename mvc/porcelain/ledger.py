@@ -133,9 +133,9 @@ class Ledger:
 
     def between(self, before: str, now: str | Point) -> StepProfile:
         """The step between two points, from what was kept or measured now."""
-        point = self._points(now) if isinstance(now, str) else now
-        key = (before, point.content)
+        key = (before, now if isinstance(now, str) else now.content)
         if key not in self._held:
+            point = self._points(now) if isinstance(now, str) else now
             self._held[key] = self._kept(before, point) or measure(self._points(before), point)
             while len(self._held) > _HELD:
                 self._held.popitem(last=False)

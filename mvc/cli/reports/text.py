@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mvc.cli.messages import paint
-from mvc.cli.reports.words import found_in, named, standing, summary
+from mvc.cli.reports.words import ABNORMAL_STEP, found_in, likely, named, standing, summary
 from mvc.cli.text import count, escape, number, pad, short
 from mvc.porcelain.results import CheckResult, Finding
 
@@ -29,6 +29,8 @@ def render(result: CheckResult) -> Iterator[str]:
         if commit.reason:
             yield f"        {escape(commit.reason)}"
         yield from (f"        {line}" for finding in findings for line in _lines(finding))
+        if commit.causes and all(finding.rule != ABNORMAL_STEP for finding in findings):
+            yield f"        {likely(commit.causes)}"
         yield from (paint(f"        {line}", "dim") for finding in ignored for line in _lines(finding, painted=False))
     parts = [paint(words, _STYLE[verdict] if words[:2] != "0 " else "dim") for verdict, words in summary(result)]
     yield f"{count(result.checked, 'checkpoint')} checked: {', '.join(parts)}"

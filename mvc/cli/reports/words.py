@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from mvc.cli.text import count, escape, short
-from mvc.porcelain.results import CheckedCommit, CheckResult, Finding
+from mvc.cli.text import count, escape, percent, short
+from mvc.drift.evidence import CALLED
+from mvc.porcelain.results import CheckedCommit, CheckResult, Finding, LikelyCause
+
+#: the rule whose message says what is likely behind it
+ABNORMAL_STEP = "MVC004"
 
 #: tensors that a sentence names before it counts the others
 _NAMED = 5
@@ -22,6 +26,12 @@ def by_rule(findings: Iterable[Finding]) -> list[list[Finding]]:
     for finding in findings:
         groups.setdefault(finding.rule, []).append(finding)
     return list(groups.values())
+
+
+def likely(causes: Sequence[LikelyCause]) -> str:
+    """What may be wrong, and what else."""
+    words = [f"{CALLED[one.cause]} ({percent(one.probability)})" for one in causes[:2]]
+    return f"likely {', else '.join(words)}"
 
 
 def named(finding: Finding) -> str:
