@@ -137,9 +137,9 @@ def runner(tmp_path: Path) -> Callable[..., Ran]:
 def work(tmp_path: Path, runner: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> Path:
     """A repository with one healthy checkpoint, and files of which one is broken."""
     work = tmp_path / "work"
-    arrays = {"w": np.arange(64, dtype=np.float32).reshape(8, 8)}
+    arrays = {"w": np.random.default_rng(0).normal(size=(8, 8)).astype(np.float32)}
     save_file(arrays, work / "good.safetensors")
-    save_file({"w": arrays["w"] + 1}, work / "other one.safetensors")
+    save_file({"w": arrays["w"] * np.float32(1.01)}, work / "other one.safetensors")
     save_file({"w": arrays["w"] * np.nan}, work / "bad.safetensors")
     for args in (["init"], ["commit", "--pointer", "good.safetensors"]):
         subprocess.run([sys.executable, "-m", "mvc.cli.main", *args], cwd=work, check=True, capture_output=True)
