@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from mvc.drift.coefficients import BIAS, CAUSES, HEALTHY, WEIGHTS
 from mvc.drift.walks import KINDS, Floats
@@ -52,10 +53,11 @@ def _names() -> Iterator[tuple[str, str, int, bool]]:
 SIGNS: Sequence[tuple[str, str, int, bool]] = tuple(_names())
 
 
-def signs(kinds: Sequence[str], surprises: Floats) -> Floats:
+def signs(kinds: Sequence[str] | npt.NDArray[np.str_], surprises: Floats) -> Floats:
     """Signs [..., A] of ``surprises`` [..., F] in figures of these ``kinds`` [F]; NaN counts as no surprise."""
     known = np.clip(np.nan_to_num(surprises), -_LARGE, _LARGE)
-    places = {kind: np.flatnonzero(np.array(kinds) == kind) for kind in KINDS}
+    named = np.asarray(kinds)
+    places = {kind: np.flatnonzero(named == kind) for kind in KINDS}
     found = []
     for _, kind, side, largest in SIGNS:
         values = known[..., places[kind]]

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 import numpy as np
+import numpy.typing as npt
 from scipy import special  # not scipy.stats: it takes a second to import
 
 from mvc.drift.catalogue import RULES
@@ -18,6 +19,8 @@ from mvc.drift.evidence import CALLED, Cause, causes, score, signs, strength
 from mvc.drift.findings import RuleFinding
 from mvc.drift.forecasts import Siblings, surprises
 from mvc.drift.walks import Floats, Layout
+
+Places = npt.NDArray[np.intp]
 
 #: points that must come before the one that is judged
 HISTORY = 5
@@ -81,10 +84,11 @@ def judge_walk(
     if not points:
         return tuple(silent)
     surprising = surprises(values, layout.usual, siblings, start=first - 1)
-    kinds = [kind for kind, _ in layout.figures]
+    kinds = np.array([kind for kind, _ in layout.figures])
     evidence = signs(kinds, surprising)
+    places = {rule: np.flatnonzero(np.isin(kinds, sorted(own))) for rule, (_, own) in _GROUPS.items()}
     found = [
-        _judge(layout, values[point - 1], surprising[i], evidence[i], siblings is not None, limits)
+        _judge(layout, places, values[point - 1], surprising[i], evidence[i], siblings is not None, limits)
         for i, point in enumerate(points)
     ]
     return (*silent, *found)
@@ -97,7 +101,13 @@ def too_early(point: int) -> Judgement:
 
 
 def _judge(
-    layout: Layout, figures: Floats, surprising: Floats, evidence: Floats, siblings: bool, limits: Mapping[str, float]
+    layout: Layout,
+    places: Mapping[str, Places],
+    figures: Floats,
+    surprising: Floats,
+    evidence: Floats,
+    siblings: bool,
+    limits: Mapping[str, float],
 ) -> Judgement:
     if not np.isfinite(figures[0]):
         return Judgement(0.0, reason="identical to the checkpoint before it")
@@ -105,7 +115,7 @@ def _judge(
         return Judgement(None, reason="too few steps of this architecture to know what is normal")
     total = score(float(strength(evidence)), siblings=siblings)
     probability = 10.0**-total
-    groups = {rule: _group(layout, surprising, kinds) for rule, (_, kinds) in _GROUPS.items()}
+    groups = {rule: _group(surprising, own) for rule, own in places.items()}
     findings = [
         _named(layout, rule, figures, surprising[place], place, chance, _limit(rule, limits))
         for rule, (place, chance) in groups.items()
@@ -127,14 +137,13 @@ def _limit(rule: str, limits: Mapping[str, float]) -> float:
     return limits.get(rule, 0.0 if default is None else default)
 
 
-def _group(layout: Layout, surprising: Floats, kinds: frozenset[str]) -> tuple[int, float]:
-    """Place of the most surprising figure of these kinds, and the probability of one at least as surprising among them
-    all."""
-    places = [i for i, (kind, _) in enumerate(layout.figures) if kind in kinds and np.isfinite(surprising[i])]
-    if not places:
+def _group(surprising: Floats, places: Places) -> tuple[int, float]:
+    """Place of the most surprising of these figures, and the probability of one at least as surprising among them."""
+    known = places[np.isfinite(surprising[places])]
+    if not len(known):
         return 0, 1.0
-    place = max(places, key=lambda i: abs(surprising[i]))
-    return place, min(1.0, 2 * len(places) * float(special.ndtr(-abs(surprising[place]))))
+    place = int(known[np.abs(surprising[known]).argmax()])
+    return place, min(1.0, 2 * len(known) * float(special.ndtr(-abs(surprising[place]))))
 
 
 def _abnormal(

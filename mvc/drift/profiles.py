@@ -54,21 +54,6 @@ class StepProfile:
     def inner(self) -> float:
         return math.fsum(step.inner for step in self.tensors.values())
 
-    @cached_property
-    def numel(self) -> int:
-        return sum(step.numel for step in self.tensors.values())
-
-    @property
-    def ranks(self) -> dict[str, float]:
-        """Name → effective rank of its tensor's change, where there is one."""
-        return {name: step.effective_rank for name, step in self.tensors.items() if step.effective_rank}
-
-    @property
-    def shares(self) -> dict[str, float]:
-        """Name → its tensor's share of Σ change²; all 0 where nothing changed."""
-        whole = self.squared_distance
-        return {name: step.squared_distance / whole if whole else 0.0 for name, step in self.tensors.items()}
-
     def pack(self) -> bytes:
         """Canonical bytes of the records, without the names, in their order."""
         parts = [step.pack() for step in self.tensors.values()]
@@ -128,10 +113,8 @@ class _Side:
 
     zeros: int = 0
     square: float = 0.0
-    total: float = 0.0
     low: float = math.inf
     high: float = -math.inf
-    least: float = math.inf
     peaks: int = 0
     bits: np.uint64 = field(default_factory=lambda: np.uint64(0))
 
@@ -139,14 +122,12 @@ class _Side:
         self.zeros += values.size - int(np.count_nonzero(values))
         flat = values.reshape(-1)
         self.square += float(flat @ flat)
-        self.total += float(flat.sum())
         sizes = np.abs(flat)
         peak, top = max(-self.low, self.high), float(sizes.max())
         if top >= peak:
             count = int(np.count_nonzero(sizes == top))
             self.peaks = self.peaks + count if top == peak else count
         self.low, self.high = min(self.low, float(flat.min())), max(self.high, float(flat.max()))
-        self.least = min(self.least, float(np.min(sizes, where=sizes > 0, initial=math.inf)))
         self.bits |= np.bitwise_or.reduce(flat.view(np.uint64)) & _MANTISSA
 
     @property
@@ -163,7 +144,7 @@ class _Sums:
         self.before, self.now = _Side(), _Side()
         self.nonfinite = self.changed = self.zeroed = 0
         self.first, self.stop = 0, 0
-        self.inner = self.fourth = self.squared_zeroed = 0.0
+        self.inner = self.squared_zeroed = 0.0
         self.row_changes, self.row_sums = np.zeros(rows), np.zeros(rows)
         self.column_changes = np.zeros(columns)
         self._width = columns
@@ -183,7 +164,6 @@ class _Sums:
         self.inner += float(a.reshape(-1) @ b.reshape(-1))
         squares = change * change
         self.changed += int(np.count_nonzero(change))
-        self.fourth += float(squares.reshape(-1) @ squares.reshape(-1))
         rows, columns = place
         self.row_changes[rows] += squares.sum(axis=1)
         self.row_sums[rows] += change.sum(axis=1)
@@ -230,7 +210,6 @@ class _Sums:
             numel=now.size,
             nonfinite=self.nonfinite,
             changed=self.changed,
-            zeros_before=a.zeros,
             zeros_now=b.zeros,
             zeroed=self.zeroed,
             zeroed_first=self.first,
@@ -243,16 +222,10 @@ class _Sums:
             squared_now=b.square,
             squared_zeroed=self.squared_zeroed,
             inner=self.inner,
-            sum_before=a.total,
-            sum_now=b.total,
             low_before=a.low if now.size else 0.0,
             high_before=a.high if now.size else 0.0,
             low_now=b.low if now.size else 0.0,
             high_now=b.high if now.size else 0.0,
-            least_before=a.least,
-            least_now=b.least,
-            max_change=math.sqrt(self._largest[0, 0]) if len(self._largest) else 0.0,
-            fourth=self.fourth,
             effective_rank=effective_rank(before, now) or 0.0,
             row_shares=_grouped(self.row_changes, bounds, square),
             row_sums=_grouped(self.row_sums, bounds, length),

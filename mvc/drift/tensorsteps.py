@@ -20,7 +20,7 @@ Floats = npt.NDArray[np.float64]
 Singles = npt.NDArray[np.float32]
 
 #: changes whenever the same pair would give other bytes; records of other versions are not read
-PROFILE_VERSION = 3
+PROFILE_VERSION = 4
 _HEAD = struct.Struct("<B15s15sB")
 
 
@@ -49,15 +49,14 @@ class TensorStep:
     """Figures of one tensor before and now, equal shapes [*shape]; rows are axis 0, columns all that follows it.
 
     ``zeroed`` counts values that are zero now and were not, in ``zeroed_first`` ≤ flat place < ``zeroed_stop``;
-    ``squared_zeroed`` is Σ before² of them. ``least_*`` is the smallest magnitude but zero (inf where there is none),
-    ``bits_*`` how many bits of a mantissa any value uses, ``saturated`` how many values lie at the largest magnitude
-    now. ``fourth`` is Σ change⁴. ``effective_rank`` is the change's (`mvc.geometry.effective`), 0 where it has none.
-    ``row_shares`` [≤ 64] and ``column_shares`` [≤ 256; 0 for vectors] are shares of Σ change² by contiguous groups of
-    rows and of columns, where columns of one input channel stay together; ``row_sums`` [as rows] are Σ change by rows
-    over ‖change‖. ``changes`` [≤ 16, 3] are flat place, before and now of the largest changes, largest first.
-    ``samples`` [2, ≤ 64] are values at evenly spaced places, before and now. ``row_moves`` and ``column_moves``
-    [≤ 16, 5]: of the rows (positions on axis 1) that changed most, those that are nearer to another one before than to
-    themselves, as in `Move`.
+    ``squared_zeroed`` is Σ before² of them. ``bits_*`` is how many bits of a mantissa any value uses, ``saturated`` how
+    many values lie at the largest magnitude now. ``effective_rank`` is the change's (`mvc.geometry.effective`), 0 where
+    it has none. ``row_shares`` [≤ 64] and ``column_shares`` [≤ 256; 0 for vectors] are shares of Σ change² by
+    contiguous groups of rows and of columns, where columns of one input channel stay together; ``row_sums`` [as rows]
+    are Σ change by rows over ‖change‖. ``changes`` [≤ 16, 3] are flat place, before and now of the largest changes,
+    largest first. ``samples`` [2, ≤ 64] are values at evenly spaced places, before and now. ``row_moves`` and
+    ``column_moves`` [≤ 16, 5]: of the rows (positions on axis 1) that changed most, those that are nearer to another
+    one before than to themselves, as in `Move`.
     """
 
     dtype_before: str
@@ -66,7 +65,6 @@ class TensorStep:
     numel: int
     nonfinite: int
     changed: int
-    zeros_before: int
     zeros_now: int
     zeroed: int
     zeroed_first: int
@@ -79,16 +77,10 @@ class TensorStep:
     squared_now: float
     squared_zeroed: float
     inner: float
-    sum_before: float
-    sum_now: float
     low_before: float
     high_before: float
     low_now: float
     high_now: float
-    least_before: float
-    least_now: float
-    max_change: float
-    fourth: float
     effective_rank: float
     row_shares: Singles
     row_sums: Singles
@@ -123,12 +115,6 @@ class TensorStep:
         """Between before and now; None where a side is zero."""
         norms = math.sqrt(self.squared_before) * math.sqrt(self.squared_now)
         return max(-1.0, min(1.0, self.inner / norms)) if norms > 0 else None
-
-    @property
-    def kurtosis(self) -> float | None:
-        """Of the changes about zero: 3 for normal ones, numel where one value holds them all; None for no change."""
-        square = self.squared_distance * self.squared_distance
-        return self.numel * self.fourth / square if 0 < square < math.inf else None
 
     @property
     def row_energies(self) -> Floats:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePath
 
-from mvc.drift import RULES
+from mvc.drift import RULES, StepProfile
 from mvc.formats import open_checkpoint
 from mvc.objects import Checkpoint
 from mvc.porcelain.reading import History, Model, read_model
@@ -21,7 +22,8 @@ class Case:
 
     ``checkpoint``: its weights, each read when it is asked for. ``past``: what it is judged by, oldest first, itself
     not among them. ``lineage`` is the one that it stands in, or would. ``limits``: rule → limit, where the policy says
-    another one than the catalogue.
+    another one than the catalogue. ``follows``: the commit that a file is said to follow, or would; ``named``: whether
+    somebody said so. ``steps``: those that were measured for this case, by the contents of their ends.
     """
 
     history: History
@@ -32,9 +34,9 @@ class Case:
     past: tuple[LogCommit, ...]
     lineage: LogLineage | None
     limits: Mapping[str, float]
-    #: the commit that a file is said to follow, or would; ``named``: whether somebody said so
     follows: str | None = None
     named: bool = False
+    steps: OrderedDict[tuple[str, str], StepProfile] = field(default_factory=OrderedDict)
 
     def limit(self, rule: str) -> float:
         """From where a rule speaks: the policy's word, else the catalogue's."""

@@ -175,7 +175,7 @@ def _forget(
     connection: Connection, gone: Sequence[str], changed: Sequence[Family]
 ) -> tuple[dict[tuple[str, str], float], dict[str, WalkRow]]:
     """Removes what was inferred of families that are no more. For use again: exact distances of the changed ones, and
-    walks by their first point."""
+    walks by their first own point."""
     known: dict[tuple[str, str], float] = {}
     walks: dict[str, WalkRow] = {}
     for piece in chunked(map(ObjectId, gone)):
@@ -185,7 +185,8 @@ def _forget(
         MixtureRow.clear(connection, MixtureRow.TABLE.c.commit.in_(commits))
         PlacementRow.clear(connection, PlacementRow.TABLE.c.lineage.in_(lineages))
         OverlapRow.clear(connection, OverlapRow.TABLE.c.lineage.in_(lineages))
-        walks |= {row.path[0]: row for row in WalkRow.select(connection, WalkRow.TABLE.c.lineage.in_(lineages))}
+        walked = WalkRow.select(connection, WalkRow.TABLE.c.lineage.in_(lineages))
+        walks |= {row.path[row.before]: row for row in walked}
         WalkRow.clear(connection, WalkRow.TABLE.c.lineage.in_(lineages))
         LineageRow.clear(connection, LineageRow.TABLE.c.family.in_(piece))
         InferenceRow.clear(connection, InferenceRow.TABLE.c.family.in_(piece))

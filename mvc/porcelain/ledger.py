@@ -65,6 +65,7 @@ def measure_state(point: Point) -> StepProfile:
 class Ledger:
     """``points`` gives committed points by content, ``records`` what was kept of the step into one, packed, or None.
 
+    ``held`` keeps the steps that were read or measured last, for another ledger of the same points to go on with.
     ``find`` is asked once for the standing of a point that is not among ``standings`` yet; None for one that has none.
     """
 
@@ -73,11 +74,12 @@ class Ledger:
         find: Callable[[str], Standing | None],
         points: Callable[[str], Point],
         records: Callable[[str], bytes | None],
+        held: OrderedDict[tuple[str, str], StepProfile] | None = None,
     ) -> None:
         self.standings: dict[str, Standing | None] = {}
         self._find = find
         self._points, self._records = points, records
-        self._held: OrderedDict[tuple[str, str], StepProfile] = OrderedDict()
+        self._held: OrderedDict[tuple[str, str], StepProfile] = OrderedDict() if held is None else held
 
     def standing(self, content: str) -> Standing | None:
         """How a point stands, None for one that is judged by nothing."""

@@ -134,8 +134,6 @@ class History:
         self._places = {commit.id: (row, i) for row in self.lineages for i, commit in enumerate(row.commits)}
         self._models: dict[str, Model] = {}
         self._checkpoints: dict[str, Checkpoint] = {}
-        #: a tensor before and after a step → effective rank of the change, as far as they are known
-        self.ranks: dict[tuple[str, str], float | None] = {}
         self._answers: dict[Hashable, object] = {}
 
     def remembered(self, question: Hashable, answer: Callable[[], Answer]) -> Answer:

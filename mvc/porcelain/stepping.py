@@ -6,6 +6,7 @@ something that it rests on changed. Rows are a function of the commits, like eve
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Connection, select
 
+from mvc.drift.profiles import StepProfile
 from mvc.index import ArchitectureRow, FlagRow, StepRow, chunked, insert_rows
 from mvc.objects import ObjectId
 from mvc.porcelain.inferred import Family, Understood
@@ -29,7 +31,12 @@ ReadTensor = Callable[[ObjectId], npt.NDArray[Any]]
 NO_STEPS = frozenset({"copies", "mixes"})
 
 
-def open_ledger(connection: Connection, architecture: ArchitectureRow, read: ReadTensor) -> Ledger:
+def open_ledger(
+    connection: Connection,
+    architecture: ArchitectureRow,
+    read: ReadTensor,
+    held: OrderedDict[tuple[str, str], StepProfile] | None = None,
+) -> Ledger:
     """What the index knows of the steps of an architecture. The ledger asks it as it is asked."""
     column = StepRow.TABLE.c
 
@@ -44,7 +51,7 @@ def open_ledger(connection: Connection, architecture: ArchitectureRow, read: Rea
         return connection.execute(select(column.record).where(column.now == content)).scalar()
 
     names = [name for name, _ in architecture.names]
-    return Ledger(find, point, record)
+    return Ledger(find, point, record, held)
 
 
 def judge_damage(

@@ -46,7 +46,7 @@ def bring_walks(
 ) -> Iterator[WalkRow]:
     """Walks of a family's lineages that are long enough to judge by.
 
-    ``known``: walks of the last time by their first point; steps that are the same are not computed again.
+    ``known``: walks of the last time by their first own point; steps that are the same are not computed again.
     """
     if family.architecture.id in PLACELESS:
         return
@@ -58,7 +58,7 @@ def bring_walks(
         points = [*([] if origin is None else [origin]), *(key for key in path if ledger.sound(key) == key)]
         if len(points) < HISTORY:
             continue
-        last = known.get(points[0])
+        last = known.get(points[origin is not None])
         same = 0 if last is None else _common(last.path, points)
         done = figures_of(last, layout)[: max(0, same - 1)] if last is not None else np.empty((0, len(layout.figures)))
         figures = _extended(connection, layout, ledger, points, done)

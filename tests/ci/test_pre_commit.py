@@ -63,7 +63,8 @@ def work(tmp_path: Path, tool: Tool) -> Path:
 
 
 def save(path: Path, value: float) -> None:
-    save_file({"w": np.arange(64, dtype=np.float32).reshape(8, 8) + value}, path)
+    weights = np.random.default_rng(0).normal(size=(8, 8)).astype(np.float32)
+    save_file({"w": weights * np.float32(value)}, path)
 
 
 def push(tool: Tool, work: Path, message: str, code: int = 0) -> str:
@@ -82,12 +83,12 @@ def test_the_manifest_is_what_the_framework_takes(tool: Tool) -> None:
 
 @pytest.mark.slow
 def test_a_push_carries_only_what_mvc_has_and_passes(work: Path, tool: Tool) -> None:
-    save(work / "model.safetensors", 0)
+    save(work / "model.safetensors", 1)
     tool("mvc", "commit", "--pointer", "model.safetensors", cwd=work)
     told = push(tool, work, "a model")
     assert told.count("Passed") == 2, told
 
-    save(work / "-odd name.safetensors", 1)  # git carries the weights themselves, and mvc does not know them
+    save(work / "-odd name.safetensors", 1.01)  # git carries the weights themselves, and mvc does not know them
     told = push(tool, work, "weights", code=1)
     assert "mvc-committed" in told and "Not committed (1)" in told and "-odd name.safetensors" in told
     tool("mvc", "commit", "--", "-odd name.safetensors", cwd=work)
