@@ -14,7 +14,7 @@ from benchmarks.drift.populations import CELLS, HELD_OUT, drifted
 from benchmarks.trajectory.populations import CARDS, FURTHER, parser, trained
 from mvc.drift import RULES
 from mvc.drift.provenance import misplaced, nearer, runs_backwards, strangers
-from mvc.papers.engine import signatures
+from mvc.papers.lineages.engine import signatures
 from mvc.trajectory import Block, lay_out
 from mvc.trajectory.kinship import telling, varying
 from mvc.trajectory.mst import Floats

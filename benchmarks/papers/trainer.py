@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from mvc.papers.catalogue import find_paper
-from mvc.papers.run import train_zoo
+from mvc.papers.lineages.run import train_zoo
 from mvc.zoo.cards import find_card
 from mvc.zoo.data import Dataset, load
 from mvc.zoo.nets import generator

@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.trajectory.populations import Trained, arguments, trained
-from mvc.papers.engine import judge
-from mvc.papers.outcome import EngineScores
+from mvc.papers.lineages.engine import judge
+from mvc.papers.lineages.outcome import EngineScores
 from mvc.papers.tables import table_head, table_row
 
 #: populations whose weights have the same names and shapes

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from mvc.papers.engine import signatures
+from mvc.papers.lineages.engine import signatures
 from mvc.trajectory import Block, lay_out
 from mvc.zoo.cards import Architecture, Card, Conv, Optimiser, Schedule, find_card
 from mvc.zoo.data import load

@@ -9,8 +9,9 @@ and worst run), directions stated and right.
 from __future__ import annotations
 
 from benchmarks.trajectory.populations import arguments, trained
-from mvc.papers.engine import judge_engine
-from mvc.papers.tables import ENGINE_COLUMNS, engine_row, table_head, table_row
+from mvc.papers.lineages.engine import judge_engine
+from mvc.papers.lineages.tables import ENGINE_COLUMNS, engine_row
+from mvc.papers.tables import table_head, table_row
 
 
 def main() -> None:

@@ -1,53 +1,35 @@
-"""What a paper's card holds: which populations, which protocol, which numbers were printed. Owns the types.
+"""What every paper's card says, whatever is measured in it. Owns the type that protocols extend.
 
 Refuses to compute and to import torch: the command line lists papers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True, slots=True)
-class Scores:
-    """What a protocol says of one representation of a population; None: not printed.
-
-    ``purity``: share of checkpoints in a cluster of their own run's. ``ordered_initial_epochs``: how many first epochs
-    stand in their places. ``ordered_pairs``: share of neighbours in the order that are one epoch apart, forward.
-    """
-
-    purity: float | None = None
-    ordered_initial_epochs: float | None = None
-    ordered_pairs: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ZooCard:
-    """One population of a paper: the zoo's card it is trained by, how its row was read, and its printed numbers.
-
-    ``printed`` is by representation: "weights", or "svd-50" and the like.
-    """
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Population:
+    """One population of a paper: its name there, and the card of `mvc.zoo` that it is trained by."""
 
     name: str
     zoo: str
-    reading: str
-    printed: Mapping[str, Scores]
 
 
-@dataclass(frozen=True, slots=True)
-class PaperCard:
-    """``ranks`` are the dimensions that weights are reduced to by a truncated singular value decomposition.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paper:
+    """A published experiment. A protocol's card extends this by what it needs; its room runs such cards.
 
-    ``engine_rank`` is the one of them that mvc's inference is also given. ``initial`` says whether the checkpoints
-    before training belong to the paper's populations.
+    ``notes`` are the readings taken where the paper's text leaves a choice.
     """
 
     name: str
     title: str
     about: str
-    ranks: tuple[int, ...]
-    engine_rank: int
-    initial: bool
-    zoos: tuple[ZooCard, ...]
+    zoos: tuple[Population, ...]
     notes: tuple[str, ...]
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """Numbers of the paper's tables that can be run one by one; none where all is one measurement."""
+        return ()

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from mvc.errors import NotFoundError
-from mvc.papers.cards import PaperCard
-from mvc.papers.schurholt_borth_2021 import CARD
+from mvc.papers import schurholt_borth_2021
+from mvc.papers.lineages.cards import LineagePaper
 
-PAPERS: Mapping[str, PaperCard] = MappingProxyType({card.name: card for card in (CARD,)})
+PAPERS: Mapping[str, LineagePaper] = MappingProxyType({card.name: card for card in (schurholt_borth_2021.CARD,)})
 
 
-def find_paper(name: str) -> PaperCard:
+def find_paper(name: str) -> LineagePaper:
     """The card of that name. Raises NotFoundError."""
     if name not in PAPERS:
         raise NotFoundError(f"no paper is called {name!r}", hint=f"one of: {', '.join(PAPERS)}")

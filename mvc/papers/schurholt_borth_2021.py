@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from mvc.papers.cards import PaperCard, Scores, ZooCard
+from mvc.papers.lineages.cards import LineagePaper, Scores, ZooCard
 
 _MLP = MappingProxyType(
     {
@@ -26,7 +26,7 @@ _CNN = MappingProxyType(
     }
 )
 
-CARD = PaperCard(
+CARD = LineagePaper(
     name="schurholt-borth-2021",
     title="An Investigation of the Weight Space to Monitor the Training Progress of Neural Networks",
     about="Schürholt & Borth 2021: runs and their order read from the weights of an MLP and a CNN zoo",

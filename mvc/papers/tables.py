@@ -1,75 +1,8 @@
-"""An outcome as Markdown: what was measured beside what was printed. Owns the layout; computes nothing."""
+"""Markdown tables. Owns their form; knows no paper."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-
-from mvc.papers.outcome import EngineScores, PaperOutcome, ZooOutcome
-
-#: what `engine_row` fills
-ENGINE_COLUMNS = ("points", "runs found / there", "purity", "pairs: mean, worst", "direction right / stated", "s")
-
-
-def markdown(outcome: PaperOutcome) -> str:
-    """The whole page: sizes, a pair of tables for each zoo, notes."""
-    return "\n".join(_page(outcome)) + "\n"
-
-
-def _page(outcome: PaperOutcome) -> Iterator[str]:
-    yield f"# {outcome.paper}"
-    yield ""
-    yield f"{outcome.title}. Here: {outcome.seeds} seeds × {outcome.epochs} epochs on {outcome.data}; p. = printed."
-    for zoo in outcome.zoos:
-        yield ""
-        yield from zoo_lines(zoo)
-    yield ""
-    yield "## Notes"
-    yield from (f"- {note}" for note in outcome.notes)
-
-
-def zoo_lines(zoo: ZooOutcome) -> Iterator[str]:
-    """One zoo's section: the paper's protocol by representation, then mvc's engine."""
-    yield f"## {zoo.zoo}"
-    yield f"`{zoo.card}`, {zoo.weights:,} weights, test accuracy {zoo.accuracy:.1%}. Reading: {zoo.reading}."
-    yield ""
-    if zoo.figure is not None:
-        yield f"![{zoo.zoo}: dendrogram and maps of the weight space]({zoo.figure})"
-        yield ""
-    yield from _table(
-        ("paper's protocol, K given", "purity", "p.", "ordered initial epochs", "p.", "ordered pairs", "p."),
-        [
-            (
-                row.representation,
-                _number(row.measured.purity),
-                _number(row.printed.purity),
-                _number(row.measured.ordered_initial_epochs, 2),
-                _number(row.printed.ordered_initial_epochs),
-                _number(row.measured.ordered_pairs),
-                _number(row.printed.ordered_pairs),
-            )
-            for row in zoo.protocol
-        ],
-    )
-    yield ""
-    yield from _table(
-        ("mvc, K not given: checkpoints as", *ENGINE_COLUMNS),
-        [
-            (f"{row.representation}, {'with' if row.initial else 'without'} the initial ones", *engine_row(row))
-            for row in zoo.engine
-        ],
-    )
-
-
-def engine_row(scores: EngineScores) -> tuple[str, ...]:
-    """Cells under ENGINE_COLUMNS."""
-    return (
-        f"{scores.points:,}",
-        f"{scores.runs_found} / {scores.runs}",
-        _number(scores.purity),
-        f"{scores.pairs_mean:.3f}, {scores.pairs_worst:.2f}",
-        f"{scores.directions_right} / {scores.directions_stated}",
-        f"{scores.seconds:.1f}",
-    )
 
 
 def table_head(titles: Sequence[str]) -> tuple[str, str]:
@@ -81,10 +14,12 @@ def table_row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """All lines of a Markdown table."""
     yield from table_head(titles)
     yield from map(table_row, rows)
 
 
-def _number(value: float | None, digits: int = 3) -> str:
+def number(value: float | None, digits: int = 3) -> str:
+    """A cell's number; a dash where there is none."""
     return "–" if value is None else f"{value:.{digits}f}"

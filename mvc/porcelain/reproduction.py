@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mvc.errors import ExistsError
-from mvc.papers.cards import ZooCard
 from mvc.papers.catalogue import find_paper
-from mvc.papers.figures import Weights, draw, require_figures
-from mvc.papers.outcome import PaperOutcome
-from mvc.papers.run import ZOOS, run_paper
-from mvc.papers.tables import markdown
+from mvc.papers.lineages.cards import ZooCard
+from mvc.papers.lineages.figures import Weights, draw, require_figures
+from mvc.papers.lineages.outcome import PaperOutcome
+from mvc.papers.lineages.run import ZOOS, run_paper
+from mvc.papers.lineages.tables import markdown
 from mvc.porcelain.progress import Report
 from mvc.porcelain.results import to_json
 from mvc.zoo.data import load

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from mvc.errors import InputError
-from mvc.papers.figures import _link_colours, draw, require_figures
-from mvc.papers.protocol import single_linkage
+from mvc.papers.lineages.figures import _link_colours, draw, require_figures
+from mvc.papers.lineages.protocol import single_linkage
 from mvc.porcelain.reproduction import reproduce
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from mvc.errors import ExistsError, InputError, NotFoundError
 from mvc.papers.catalogue import PAPERS
-from mvc.papers.tables import markdown
+from mvc.papers.lineages.tables import markdown
 from mvc.porcelain.reproduction import reproduce
 from mvc.zoo.cards import find_card
 

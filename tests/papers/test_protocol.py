@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import pdist, squareform
 
-from mvc.papers.cards import Scores
-from mvc.papers.protocol import (
+from mvc.papers.lineages.cards import Scores
+from mvc.papers.lineages.protocol import (
     cut,
     measure,
     merge_heights,

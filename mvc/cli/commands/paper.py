@@ -13,8 +13,8 @@ from mvc.cli.messages import hint
 from mvc.cli.options import Session, data_option, json_option, pass_session
 from mvc.cli.progress import progress
 from mvc.cli.text import escape
-from mvc.papers.outcome import PaperOutcome
-from mvc.papers.tables import markdown
+from mvc.papers.lineages.outcome import PaperOutcome
+from mvc.papers.lineages.tables import markdown
 from mvc.porcelain.paper import PaperListResult, list_papers
 
 

@@ -13,10 +13,10 @@ import numpy as np
 import torch
 
 from mvc.errors import InputError
-from mvc.papers.cards import PaperCard, Scores, ZooCard
-from mvc.papers.engine import SKETCH, Weights, judge_engine, judge_reduced, known_runs, sketch
-from mvc.papers.outcome import EngineScores, Measured, PaperOutcome, ZooOutcome
-from mvc.papers.protocol import Floats, Ints, measure, truncated_svd
+from mvc.papers.lineages.cards import LineagePaper, Scores, ZooCard
+from mvc.papers.lineages.engine import SKETCH, Weights, judge_engine, judge_reduced, known_runs, sketch
+from mvc.papers.lineages.outcome import EngineScores, Measured, PaperOutcome, ZooOutcome
+from mvc.papers.lineages.protocol import Floats, Ints, measure, truncated_svd
 from mvc.zoo.cards import Card, find_card
 from mvc.zoo.data import Dataset
 from mvc.zoo.runs import train
@@ -30,7 +30,7 @@ BLOCK = 50
 
 
 def run_paper(
-    paper: PaperCard,
+    paper: LineagePaper,
     data: Dataset,
     out: Path,
     *,
@@ -66,7 +66,7 @@ def run_paper(
 
 
 def _run_zoo(
-    paper: PaperCard,
+    paper: LineagePaper,
     zoo: ZooCard,
     data: Dataset,
     out: Path,
@@ -134,7 +134,7 @@ def train_zoo(
     return np.concatenate(weights), float(np.concatenate(accuracies).mean())
 
 
-def _protocol(paper: PaperCard, zoo: ZooCard, weights: Weights) -> tuple[Measured, ...]:
+def _protocol(paper: LineagePaper, zoo: ZooCard, weights: Weights) -> tuple[Measured, ...]:
     points, truth = _points(weights)
     ranks = [rank for rank in paper.ranks if rank < min(points.shape)]  # more are no reduction of a small population
     reduced = truncated_svd(points, max(ranks)) if ranks else points
@@ -145,7 +145,7 @@ def _protocol(paper: PaperCard, zoo: ZooCard, weights: Weights) -> tuple[Measure
     )
 
 
-def _engine(paper: PaperCard, weights: Weights, shapes: Mapping[str, tuple[int, ...]]) -> tuple[EngineScores, ...]:
+def _engine(paper: LineagePaper, weights: Weights, shapes: Mapping[str, tuple[int, ...]]) -> tuple[EngineScores, ...]:
     """Told nothing: from all weights with and without the initial checkpoints, then from a few numbers a model."""
     points, truth = _points(weights if paper.initial else weights[:, 1:])
     reduced = {f"sketch-{SKETCH}": sketch(points)}

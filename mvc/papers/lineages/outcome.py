@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mvc.papers.cards import Scores
+from mvc.papers.lineages.cards import Scores
 
 
 @dataclass(frozen=True)

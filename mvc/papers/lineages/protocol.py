@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.cluster.hierarchy import cut_tree, linkage
 
-from mvc.papers.cards import Scores
+from mvc.papers.lineages.cards import Scores
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.intp]

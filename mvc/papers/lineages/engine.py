@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mvc.geometry import sign_tensor
-from mvc.papers.outcome import EngineScores
+from mvc.papers.lineages.outcome import EngineScores
 from mvc.trajectory import Block, Declared, Inference, Population, infer, lay_out
 
 Weights = npt.NDArray[np.float32]

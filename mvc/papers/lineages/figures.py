@@ -18,7 +18,7 @@ import numpy.typing as npt
 from scipy.cluster.hierarchy import dendrogram
 
 from mvc.errors import InputError
-from mvc.papers.protocol import Floats, Ints, cut, single_linkage, truncated_svd
+from mvc.papers.lineages.protocol import Floats, Ints, cut, single_linkage, truncated_svd
 
 #: runs in the dendrogram, and in the maps
 IN_TREE, IN_MAPS = 10, 50
