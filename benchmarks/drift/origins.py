@@ -23,7 +23,7 @@ from mvc.papers.tables import table_head, table_row
 from mvc.porcelain.check import check
 from mvc.porcelain.commits import commit
 from mvc.porcelain.ledger import DAMAGE
-from mvc.porcelain.results import Finding
+from mvc.porcelain.results.checks import Finding
 from mvc.porcelain.workspace import Workspace
 from mvc.repository import Repository
 

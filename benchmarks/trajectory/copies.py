@@ -29,7 +29,7 @@ from mvc.geometry import PermutationSpec, derive, permute, rescale
 from mvc.objects import DTYPES
 from mvc.porcelain.commits import commit
 from mvc.porcelain.identify import identify
-from mvc.porcelain.results import Match
+from mvc.porcelain.results.matches import Match
 from mvc.porcelain.workspace import Workspace
 from mvc.repository import Repository
 

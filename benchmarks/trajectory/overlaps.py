@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from mvc.porcelain.commits import commit
 from mvc.porcelain.log import log
-from mvc.porcelain.results import LogResult
+from mvc.porcelain.results.logs import LogResult
 from mvc.porcelain.workspace import Workspace
 from mvc.repository import Repository
 from mvc.zoo.data import Dataset, load

@@ -25,7 +25,7 @@ from mvc.cli.lineages import (
 from mvc.cli.messages import paint
 from mvc.cli.mixtures import mixture_words, positions
 from mvc.cli.text import bar, count, escape, fit, number, pad, percent, width
-from mvc.porcelain.results import LogCommit, LogLineage
+from mvc.porcelain.results.logs import LogCommit, LogLineage
 
 #: forks of forks deeper than this are named, not drawn: lanes would push the text off the screen
 DEEPEST = 12

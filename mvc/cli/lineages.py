@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from mvc.cli.messages import paint
 from mvc.cli.text import count, escape, fit, number, percent, short, width
-from mvc.porcelain.results import DirectionResult, ForkedFrom, LogCommit, LogLineage, OverlapResult
+from mvc.porcelain.results.logs import DirectionResult, ForkedFrom, LogCommit, LogLineage, OverlapResult
 
 
 def architecture_words(lineage: LogLineage) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mvc.cli.text import count, escape, fit, short, width
-from mvc.porcelain.results import LogCommit, LogLineage
+from mvc.porcelain.results.logs import LogCommit, LogLineage
 
 #: lines that the sources of one average take before the rest is counted
 LINES = 3

@@ -19,7 +19,7 @@ import click
 from mvc.cli import environment
 from mvc.cli.messages import colour
 from mvc.cli.text import escape
-from mvc.porcelain.results import to_json
+from mvc.porcelain.results.plain import to_json
 
 #: what an output that cannot show Unicode gets instead
 _ASCII = str.maketrans(

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from mvc.cli.messages import paint
 from mvc.cli.text import columns, count, escape, fit, number
-from mvc.porcelain.results import SpectralRow
+from mvc.porcelain.results.shows import SpectralRow
 
 _HEAD = ("tensor", "shape", "sd", "norm", "edge", "spikes", "rank", "α ± error", "D")
 #: columns beside the tensor's name

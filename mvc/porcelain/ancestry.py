@@ -17,7 +17,7 @@ import numpy as np
 from mvc.index import CommitRow, PointRow
 from mvc.objects import ObjectId
 from mvc.porcelain.reading import History, Model
-from mvc.porcelain.results import Relation
+from mvc.porcelain.results.logs import Relation
 
 
 @dataclass(frozen=True)

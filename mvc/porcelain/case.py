@@ -13,7 +13,7 @@ from mvc.drift import RULES, StepProfile
 from mvc.formats import open_checkpoint
 from mvc.objects import Checkpoint
 from mvc.porcelain.reading import History, Model, read_model
-from mvc.porcelain.results import LogCommit, LogLineage
+from mvc.porcelain.results.logs import LogCommit, LogLineage
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from mvc.porcelain.pointers import is_pointer
 from mvc.porcelain.policy import read_policy
 from mvc.porcelain.ranges import chosen
 from mvc.porcelain.reading import History
-from mvc.porcelain.results import CheckedCommit, CheckResult, Finding, IgnoredFor, LikelyCause, VerdictName
+from mvc.porcelain.results.checks import CheckedCommit, CheckResult, Finding, IgnoredFor, LikelyCause, VerdictName
 from mvc.porcelain.revisions import locate, resolve
 from mvc.porcelain.siblings import Teachers
 from mvc.porcelain.workspace import Workspace

@@ -19,7 +19,7 @@ from mvc.errors import ExistsError, InputError, IntegrityError
 from mvc.formats import assemble
 from mvc.objects import DTYPES, FileEntry, Manifest, TensorEntry
 from mvc.porcelain.pointers import target_path
-from mvc.porcelain.results import CheckoutResult
+from mvc.porcelain.results.commits import CheckoutResult
 from mvc.porcelain.revisions import locate
 from mvc.porcelain.standing import complete, missing_files
 from mvc.porcelain.targets import base_name, check_recorded_set, check_target

@@ -25,7 +25,8 @@ from mvc.porcelain.origins import overlaps_of, placed
 from mvc.porcelain.pointers import Content, Pointer, check_pointed
 from mvc.porcelain.pointing import find_place, hidden_files, write_pointer
 from mvc.porcelain.progress import Report, silent
-from mvc.porcelain.results import CommitResult, Committed, Relation
+from mvc.porcelain.results.commits import CommitResult, Committed
+from mvc.porcelain.results.logs import Relation
 from mvc.porcelain.revisions import resolve
 from mvc.porcelain.tags import check_free
 from mvc.porcelain.workspace import Workspace

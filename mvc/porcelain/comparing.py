@@ -18,7 +18,8 @@ import numpy.typing as npt
 from mvc.geometry import TensorComparison, combine, compare_tensors, trainable
 from mvc.geometry.changes import rank_of_change, spectra_of_change
 from mvc.objects import DTYPES, Checkpoint, ObjectId, TensorSpec, read_array
-from mvc.porcelain.results import LayerDiff, MovedUnits, SpectraResult, SpectrumResult, TensorDiff, TensorStatus
+from mvc.porcelain.results.diffs import LayerDiff, MovedUnits, TensorDiff, TensorStatus
+from mvc.porcelain.results.shows import SpectraResult, SpectrumResult
 
 #: squared norm of a tensor that need not be read again; None where it is not known
 KnownNorm = Callable[[ObjectId], float | None]

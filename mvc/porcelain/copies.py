@@ -16,7 +16,7 @@ import numpy.typing as npt
 from mvc.geometry import EXACT, Made, signature_length, transform
 from mvc.objects import Checkpoint, read_array
 from mvc.porcelain.reading import History, Model, signature_distance
-from mvc.porcelain.results import Match
+from mvc.porcelain.results.matches import Match
 
 #: commits whose values are looked at, the likeliest first; most are refused by their smallest tensor
 CHECKED = 32

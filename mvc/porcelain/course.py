@@ -12,7 +12,8 @@ from itertools import takewhile
 import numpy as np
 
 from mvc.porcelain.reading import History, signature_distance
-from mvc.porcelain.results import CourseResult, LogCommit, Parting, UsualDistance
+from mvc.porcelain.results.diffs import CourseResult, Parting, UsualDistance
+from mvc.porcelain.results.logs import LogCommit
 
 #: pairs that a pair is held against, and how few say nothing
 PAIRS, FEWEST = 8, 3

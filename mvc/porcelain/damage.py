@@ -18,7 +18,7 @@ from mvc.porcelain.case import Case
 from mvc.porcelain.ground import contents_of, point_of, stand
 from mvc.porcelain.ledger import measure_state
 from mvc.porcelain.reading import signature_distance
-from mvc.porcelain.results import LogCommit, LogLineage
+from mvc.porcelain.results.logs import LogCommit, LogLineage
 from mvc.porcelain.stepping import NO_STEPS, reference
 from mvc.trajectory.likeness import unlikeness
 

@@ -13,7 +13,7 @@ from mvc.objects import Checkpoint, ObjectId, TensorSpec
 from mvc.porcelain.comparing import Comparison, KnownNorm, compare
 from mvc.porcelain.course import course, words
 from mvc.porcelain.reading import History, committed_as, open_side
-from mvc.porcelain.results import CourseResult, DiffResult
+from mvc.porcelain.results.diffs import CourseResult, DiffResult
 from mvc.porcelain.workspace import Workspace
 
 #: the share of a distance that rounding leaves where units only moved

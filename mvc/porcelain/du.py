@@ -7,7 +7,7 @@ from typing import Literal
 
 from mvc.objects import Manifest, ObjectId
 from mvc.porcelain.log import log
-from mvc.porcelain.results import DuResult, DuRow
+from mvc.porcelain.results.states import DuResult, DuRow
 from mvc.porcelain.revisions import resolve
 from mvc.porcelain.workspace import Workspace
 from mvc.repository import Repository

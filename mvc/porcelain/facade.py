@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-import mvc.porcelain.results as results
 from mvc.porcelain.blame import blame
 from mvc.porcelain.check import check
 from mvc.porcelain.checkout import checkout
@@ -21,6 +20,23 @@ from mvc.porcelain.loading import Weights, load
 from mvc.porcelain.log import log
 from mvc.porcelain.progress import Report
 from mvc.porcelain.reindex import reindex
+from mvc.porcelain.results.blames import BlameResult
+from mvc.porcelain.results.checks import CheckResult
+from mvc.porcelain.results.commits import CheckoutResult, CommitResult
+from mvc.porcelain.results.diffs import DiffResult
+from mvc.porcelain.results.logs import LogLineage
+from mvc.porcelain.results.matches import IdentifyResult
+from mvc.porcelain.results.shows import ShowResult
+from mvc.porcelain.results.states import (
+    DuResult,
+    FsckResult,
+    LineageResult,
+    LineageRow,
+    ReindexResult,
+    StatusResult,
+    TagResult,
+    TagRow,
+)
 from mvc.porcelain.revisions import resolve
 from mvc.porcelain.show import show
 from mvc.porcelain.status import status
@@ -68,7 +84,7 @@ class Repository:
         time: datetime | None = None,
         pointer: bool = False,
         progress: Report | None = None,
-    ) -> results.CommitResult:
+    ) -> CommitResult:
         return commit(
             self._workspace,
             paths,
@@ -84,7 +100,7 @@ class Repository:
             progress=progress,
         )
 
-    def log(self, *revisions: str, limit: int | None = None) -> tuple[results.LogLineage, ...]:
+    def log(self, *revisions: str, limit: int | None = None) -> tuple[LogLineage, ...]:
         return log(self._workspace, revisions, limit=limit).lineages
 
     def load(self, revision: str = "HEAD", *, torch: bool = False) -> Weights:
@@ -93,57 +109,57 @@ class Repository:
     def resolve(self, revision: str) -> str:
         return resolve(self._workspace, revision, Path())
 
-    def show(self, revision: str = "HEAD", *, spectra: bool = False, bootstrap: int = 0) -> results.ShowResult:
+    def show(self, revision: str = "HEAD", *, spectra: bool = False, bootstrap: int = 0) -> ShowResult:
         return show(self._workspace, revision, spectra=spectra, bootstrap=bootstrap)
 
-    def status(self, *paths: PathLike) -> results.StatusResult:
+    def status(self, *paths: PathLike) -> StatusResult:
         return status(self._workspace, [Path(path) for path in paths])
 
-    def diff(self, a: str, b: str, *, tensor: str | None = None, spectra: bool = False) -> results.DiffResult:
+    def diff(self, a: str, b: str, *, tensor: str | None = None, spectra: bool = False) -> DiffResult:
         return diff(self._workspace, a, b, tensor=tensor, spectra=spectra)
 
-    def blame(self, revision: str = "HEAD", *, tensor: str | None = None, exact: bool = False) -> results.BlameResult:
+    def blame(self, revision: str = "HEAD", *, tensor: str | None = None, exact: bool = False) -> BlameResult:
         return blame(self._workspace, revision, tensor=tensor, exact=exact)
 
-    def check(self, *revisions: str, policy: PathLike | None = None, since: str | None = None) -> results.CheckResult:
+    def check(self, *revisions: str, policy: PathLike | None = None, since: str | None = None) -> CheckResult:
         chosen = revisions if revisions or since else ("HEAD",)
         return check(self._workspace, chosen, policy=None if policy is None else Path(policy), since=since)
 
-    def identify(self, *paths: PathLike) -> results.IdentifyResult:
+    def identify(self, *paths: PathLike) -> IdentifyResult:
         return identify(self._workspace, [Path(path) for path in paths])
 
     def checkout(
         self, revision: str, target: PathLike | None = None, *, tensor: str | None = None, force: bool = False
-    ) -> results.CheckoutResult:
+    ) -> CheckoutResult:
         place = None if target is None else Path(target)
         return checkout(self._workspace, revision, directory=Path(), target=place, tensor=tensor, force=force)
 
-    def tags(self) -> Sequence[results.TagRow]:
+    def tags(self) -> Sequence[TagRow]:
         return list_tags(self._workspace).tags
 
-    def tag(self, name: str, revision: str = "HEAD") -> results.TagResult:
+    def tag(self, name: str, revision: str = "HEAD") -> TagResult:
         return create_tag(self._workspace, name, revision)
 
-    def delete_tag(self, name: str) -> results.TagResult:
+    def delete_tag(self, name: str) -> TagResult:
         return delete_tag(self._workspace, name)
 
-    def lineages(self) -> Sequence[results.LineageRow]:
+    def lineages(self) -> Sequence[LineageRow]:
         return list_lineages(self._workspace).lineages
 
-    def rename(self, lineage: str, name: str) -> results.LineageResult:
+    def rename(self, lineage: str, name: str) -> LineageResult:
         return rename(self._workspace, lineage, name)
 
-    def pin(self, revision: str, lineage: str) -> results.LineageResult:
+    def pin(self, revision: str, lineage: str) -> LineageResult:
         return pin(self._workspace, revision, lineage)
 
-    def unpin(self, revision: str) -> results.LineageResult:
+    def unpin(self, revision: str) -> LineageResult:
         return unpin(self._workspace, revision)
 
-    def du(self, *revisions: str) -> results.DuResult:
+    def du(self, *revisions: str) -> DuResult:
         return du(self._workspace, revisions)
 
-    def fsck(self, *, repair: bool = False, progress: Report | None = None) -> results.FsckResult:
+    def fsck(self, *, repair: bool = False, progress: Report | None = None) -> FsckResult:
         return fsck(self._workspace, repair=repair, progress=progress)
 
-    def reindex(self, *, progress: Report | None = None) -> results.ReindexResult:
+    def reindex(self, *, progress: Report | None = None) -> ReindexResult:
         return reindex(self._workspace, progress=progress)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mvc.porcelain.log import log
 from mvc.porcelain.progress import Report, silent
 from mvc.porcelain.reindex import reindex
-from mvc.porcelain.results import FsckFinding, FsckResult
+from mvc.porcelain.results.states import FsckFinding, FsckResult
 from mvc.porcelain.workspace import Workspace
 from mvc.repository.fsck import check_repository
 

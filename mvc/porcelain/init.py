@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mvc.errors import ExistsError
-from mvc.porcelain.results import InitResult
+from mvc.porcelain.results.states import InitResult
 from mvc.repository import Repository
 
 

@@ -16,8 +16,8 @@ from mvc.objects import ObjectId
 from mvc.porcelain.declarations import NAME, PIN, pins_of
 from mvc.porcelain.log import direction, forked_from, natural
 from mvc.porcelain.origins import origin, overlaps_of
-from mvc.porcelain.results import LineageResult
-from mvc.porcelain.results import LineageRow as ListedLineage
+from mvc.porcelain.results.states import LineageResult
+from mvc.porcelain.results.states import LineageRow as ListedLineage
 from mvc.porcelain.revisions import find_commit, find_lineage
 from mvc.porcelain.workspace import Workspace
 from mvc.repository import check_tag

@@ -21,14 +21,7 @@ from mvc.index import (
 )
 from mvc.objects import ObjectId
 from mvc.porcelain.origins import origin, overlaps_of, placed
-from mvc.porcelain.results import (
-    DirectionResult,
-    ForkedFrom,
-    LogCommit,
-    LogLineage,
-    LogResult,
-    MixtureWeight,
-)
+from mvc.porcelain.results.logs import DirectionResult, ForkedFrom, LogCommit, LogLineage, LogResult, MixtureWeight
 from mvc.porcelain.revisions import find_lineage
 from mvc.porcelain.workspace import Workspace
 

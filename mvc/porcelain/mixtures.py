@@ -15,7 +15,8 @@ from mvc.geometry import EXACT
 from mvc.objects import Checkpoint, ObjectId, read_array
 from mvc.porcelain.averages import residual, rounding
 from mvc.porcelain.reading import History, Model
-from mvc.porcelain.results import Identified, Match, MixtureWeight
+from mvc.porcelain.results.logs import MixtureWeight
+from mvc.porcelain.results.matches import Identified, Match
 from mvc.porcelain.workspace import Workspace
 from mvc.trajectory import Mixture, explain_mixture
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from mvc.index import OverlapRow, PlacementRow, chunked
 from mvc.objects import ObjectId
-from mvc.porcelain.results import ForkedFrom, OverlapResult
+from mvc.porcelain.results.logs import ForkedFrom, OverlapResult
 
 
 def overlaps_of(connection: Connection, names: Mapping[ObjectId, str]) -> Mapping[ObjectId, tuple[OverlapResult, ...]]:

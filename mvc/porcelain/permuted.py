@@ -32,7 +32,7 @@ from mvc.geometry.permutations import Floats
 from mvc.objects import Checkpoint, TensorSpec, read_array
 from mvc.porcelain.copies import CHECKED, compare, joined, likely, lineage_of, needed
 from mvc.porcelain.reading import History, Model
-from mvc.porcelain.results import Match
+from mvc.porcelain.results.matches import Match
 
 #: commits whose units are matched; lineages gone on with; commits of each whose values are compared
 MATCHED, LINEAGES, COMMITS = 64, 3, 6

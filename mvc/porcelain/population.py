@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mvc.errors import ExistsError, InputError
 from mvc.porcelain.progress import Report
-from mvc.porcelain.results import ZooTrainResult
+from mvc.porcelain.results.zoos import ZooTrainResult
 from mvc.porcelain.zoo import DEMO
 from mvc.zoo.cards import find_card
 from mvc.zoo.data import load

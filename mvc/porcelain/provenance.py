@@ -18,7 +18,7 @@ from mvc.objects import ObjectId
 from mvc.porcelain.case import Case
 from mvc.porcelain.permuted import UnitSearch
 from mvc.porcelain.reading import History
-from mvc.porcelain.results import LogCommit, LogLineage
+from mvc.porcelain.results.logs import LogCommit, LogLineage
 from mvc.trajectory import Block
 from mvc.trajectory.kinship import SIGMAS, telling, varying
 from mvc.trajectory.mst import Floats

@@ -25,7 +25,7 @@ from mvc.objects import Checkpoint, ObjectId, TensorSpec, read_array
 from mvc.porcelain.facts import content_of, points_of
 from mvc.porcelain.log import log
 from mvc.porcelain.pointers import check_pointed, is_pointer, resolve_pointer
-from mvc.porcelain.results import LogCommit, LogLineage
+from mvc.porcelain.results.logs import LogCommit, LogLineage
 from mvc.porcelain.revisions import is_path, resolve
 from mvc.porcelain.workspace import Workspace
 from mvc.trajectory import Block, lay_out

@@ -6,7 +6,7 @@ from sqlalchemy import func, select
 
 from mvc.index import CommitRow, LineageRow
 from mvc.porcelain.progress import Report
-from mvc.porcelain.results import ReindexResult
+from mvc.porcelain.results.states import ReindexResult
 from mvc.porcelain.workspace import Workspace
 
 

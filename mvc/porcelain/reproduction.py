@@ -20,7 +20,7 @@ from mvc.papers.lineages.outcome import PaperOutcome
 from mvc.papers.lineages.run import ZOOS, run_paper
 from mvc.papers.lineages.tables import markdown
 from mvc.porcelain.progress import Report
-from mvc.porcelain.results import to_json
+from mvc.porcelain.results.plain import to_json
 from mvc.zoo.data import load
 from mvc.zoo.files import write_whole
 

@@ -8,7 +8,9 @@ from typing import Any
 
 from mvc.porcelain.progress import Report, silent
 from mvc.porcelain.reading import History
-from mvc.porcelain.results import MixtureWeight, ShowResult, TensorRow, to_json
+from mvc.porcelain.results.logs import MixtureWeight
+from mvc.porcelain.results.plain import to_json
+from mvc.porcelain.results.shows import ShowResult, TensorRow
 from mvc.porcelain.revisions import resolve
 from mvc.porcelain.spectra import layer_spectra
 from mvc.porcelain.workspace import Workspace

@@ -10,7 +10,7 @@ from mvc.drift import Layout, Siblings
 from mvc.index import WalkRow
 from mvc.objects import ObjectId
 from mvc.porcelain.flags import beside, root_contents, taught
-from mvc.porcelain.results import LogLineage
+from mvc.porcelain.results.logs import LogLineage
 from mvc.porcelain.workspace import Workspace
 
 

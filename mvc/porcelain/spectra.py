@@ -10,7 +10,7 @@ import numpy as np
 from mvc.geometry import EXTREMES, LayerSpectrum, PowerLaw, layer_spectrum, plausibility, tensor_statistics, trainable
 from mvc.objects import Checkpoint, read_array
 from mvc.porcelain.progress import Report, silent
-from mvc.porcelain.results import SpectralRow
+from mvc.porcelain.results.shows import SpectralRow
 
 _FIGURES = ("mean", "variance", *(f"p{q}" for q in EXTREMES))
 

@@ -20,7 +20,7 @@ from mvc.formats import Found, checkpoint_with, digest_of, find_checkpoints, ope
 from mvc.index import CommitRow, FileRow
 from mvc.objects import ObjectId
 from mvc.porcelain.pointers import Content, content_of, read_pointer, target_path
-from mvc.porcelain.results import StatusEntry, StatusResult
+from mvc.porcelain.results.states import StatusEntry, StatusResult
 from mvc.porcelain.workspace import Workspace
 from mvc.repository import Repository
 from mvc.storage import atomic_write, exists

@@ -13,7 +13,7 @@ from mvc.geometry.adapters import is_adapter
 from mvc.porcelain.overlapping import Common, Overlap, Side
 from mvc.porcelain.overlaps import find_sides
 from mvc.porcelain.reading import History, Model
-from mvc.porcelain.results import FileOverlap, Identified, Match
+from mvc.porcelain.results.matches import FileOverlap, Identified, Match
 from mvc.trajectory.kinship import SIGMAS
 
 _KEY = "file"

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from mvc.errors import ExistsError, NotFoundError
 from mvc.index import LineageRow
 from mvc.index import TagRow as StoredTag
-from mvc.porcelain.results import TagResult, TagRow
+from mvc.porcelain.results.states import TagResult, TagRow
 from mvc.porcelain.revisions import resolve
 from mvc.porcelain.workspace import Workspace
 from mvc.repository import check_tag

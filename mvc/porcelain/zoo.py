@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mvc.porcelain.results import ZooCard, ZooListResult
+from mvc.porcelain.results.zoos import ZooCard, ZooListResult
 from mvc.zoo.cards import CARDS
 
 #: the mixed population that the demo is run on; no single card

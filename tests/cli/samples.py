@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 
-from mvc.porcelain.results import DirectionResult, ForkedFrom, LogCommit, LogLineage, LogResult
+from mvc.porcelain.results.logs import DirectionResult, ForkedFrom, LogCommit, LogLineage, LogResult
 
 
 def commit_id(name: str) -> str:

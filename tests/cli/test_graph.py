@@ -13,7 +13,7 @@ import pytest
 from mvc.cli.graph import draw
 from mvc.cli.mixtures import Source, mixture_lines
 from mvc.cli.text import width
-from mvc.porcelain.results import LogLineage, MixtureWeight
+from mvc.porcelain.results.logs import LogLineage, MixtureWeight
 
 sys.path.insert(0, str(Path(__file__).parent))
 from samples import commit_id, forest, lineage

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from mvc.cli.reports import github, junit, sarif, text
 from mvc.drift import RULES
-from mvc.porcelain.results import CheckedCommit, CheckResult, Finding, IgnoredFor
+from mvc.porcelain.results.checks import CheckedCommit, CheckResult, Finding, IgnoredFor
 
 HOSTILE = (
     "::error::owned",

@@ -13,7 +13,7 @@ import pytest
 from mvc.porcelain.commits import commit
 from mvc.porcelain.identify import identify
 from mvc.porcelain.log import log
-from mvc.porcelain.results import to_json
+from mvc.porcelain.results.plain import to_json
 from mvc.porcelain.show import show
 from mvc.porcelain.workspace import Workspace
 from mvc.repository import Repository

@@ -15,7 +15,7 @@ from mvc.porcelain import ledger
 from mvc.porcelain.check import check
 from mvc.porcelain.commits import commit
 from mvc.porcelain.log import log
-from mvc.porcelain.results import Finding
+from mvc.porcelain.results.checks import Finding
 from mvc.porcelain.workspace import Workspace
 
 Write = Callable[..., Path]

@@ -10,7 +10,7 @@ import numpy as np
 
 from mvc.porcelain.check import check
 from mvc.porcelain.commits import commit
-from mvc.porcelain.results import Finding
+from mvc.porcelain.results.checks import Finding
 from mvc.porcelain.workspace import Workspace
 
 Write = Callable[..., Path]

@@ -11,7 +11,7 @@ import pytest
 
 from mvc.porcelain.commits import commit
 from mvc.porcelain.identify import identify
-from mvc.porcelain.results import Identified
+from mvc.porcelain.results.matches import Identified
 from mvc.porcelain.workspace import Workspace
 
 Write = Callable[..., Path]

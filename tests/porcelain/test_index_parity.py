@@ -22,7 +22,7 @@ from mvc.porcelain.commits import commit
 from mvc.porcelain.lineages import pin, rename, unpin
 from mvc.porcelain.log import log
 from mvc.porcelain.reindex import reindex
-from mvc.porcelain.results import LogResult
+from mvc.porcelain.results.logs import LogResult
 from mvc.porcelain.tags import create_tag, delete_tag
 from mvc.porcelain.workspace import Workspace
 from mvc.repository import Repository

@@ -23,7 +23,7 @@ from mvc.porcelain.identify import identify
 from mvc.porcelain.lineages import list_lineages
 from mvc.porcelain.log import log
 from mvc.porcelain.reindex import reindex
-from mvc.porcelain.results import LogLineage, OverlapResult
+from mvc.porcelain.results.logs import LogLineage, OverlapResult
 from mvc.porcelain.show import show
 from mvc.porcelain.workspace import Workspace
 from mvc.repository import Repository

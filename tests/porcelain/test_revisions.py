@@ -13,7 +13,7 @@ from mvc.errors import InputError, NotFoundError
 from mvc.porcelain.commits import commit
 from mvc.porcelain.lineages import rename
 from mvc.porcelain.log import log
-from mvc.porcelain.results import LogLineage
+from mvc.porcelain.results.logs import LogLineage
 from mvc.porcelain.revisions import resolve, resolve_lineage
 from mvc.porcelain.tags import create_tag
 from mvc.porcelain.workspace import Workspace

@@ -15,7 +15,7 @@ from mvc.cli.options import Session, json_option, layer_options, pass_session, t
 from mvc.cli.text import count, escape, fit, fit_name, pad, percent, short, spark, width
 from mvc.porcelain.blame import blame
 from mvc.porcelain.comparing import layer_of
-from mvc.porcelain.results import BlamedCommit, BlameResult, TensorBlame
+from mvc.porcelain.results.blames import BlamedCommit, BlameResult, TensorBlame
 
 #: rows above which tensors are shown by layer
 ROWS = 40

@@ -11,7 +11,7 @@ from mvc.cli.options import Session, json_option, pass_session
 from mvc.cli.reports import github, junit, sarif, text
 from mvc.porcelain.check import check
 from mvc.porcelain.log import log
-from mvc.porcelain.results import CheckResult
+from mvc.porcelain.results.checks import CheckResult
 from mvc.storage import REAL, atomic_write
 
 #: forms that other programs read

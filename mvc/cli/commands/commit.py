@@ -19,7 +19,7 @@ from mvc.cli.progress import progress
 from mvc.cli.text import count, escape, fit, number, pad, percent, short, size, width
 from mvc.porcelain.commits import commit
 from mvc.porcelain.pointers import target_path
-from mvc.porcelain.results import CommitResult, Committed
+from mvc.porcelain.results.commits import CommitResult, Committed
 
 #: rows of new commits before they are summed up by lineage
 LONG = 40

@@ -13,7 +13,7 @@ from mvc.cli.opening import open_workspace
 from mvc.cli.options import Session, json_option, layer_options, pass_session, tensor_option
 from mvc.cli.text import bar, columns, count, escape, fit_name, number, pad, percent, width
 from mvc.porcelain.diff import diff
-from mvc.porcelain.results import CourseResult, DiffResult, LayerDiff, TensorDiff
+from mvc.porcelain.results.diffs import CourseResult, DiffResult, LayerDiff, TensorDiff
 
 #: rows shown before the rest is summed up
 ROWS = 40

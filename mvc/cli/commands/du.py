@@ -12,7 +12,7 @@ from mvc.cli.opening import open_workspace
 from mvc.cli.options import Session, json_option, pass_session
 from mvc.cli.text import columns, escape, fit, size
 from mvc.porcelain.du import du
-from mvc.porcelain.results import DuResult
+from mvc.porcelain.results.states import DuResult
 
 
 def render(result: DuResult, room: int) -> Iterator[str]:

@@ -13,7 +13,7 @@ from mvc.cli.options import Session, json_option, pass_session
 from mvc.cli.progress import progress
 from mvc.cli.text import count, escape, short
 from mvc.porcelain.fsck import fsck
-from mvc.porcelain.results import FsckResult
+from mvc.porcelain.results.states import FsckResult
 
 
 def render(result: FsckResult) -> Iterator[str]:

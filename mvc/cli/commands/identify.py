@@ -12,7 +12,7 @@ from mvc.cli.opening import open_workspace
 from mvc.cli.options import Session, json_option, pass_session
 from mvc.cli.text import count, escape, number, percent, short
 from mvc.porcelain.identify import identify
-from mvc.porcelain.results import FileOverlap, IdentifyResult, Match
+from mvc.porcelain.results.matches import FileOverlap, IdentifyResult, Match
 
 #: names of tensors that are listed before the rest is counted
 LISTED = 4

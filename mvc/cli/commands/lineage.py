@@ -13,7 +13,7 @@ from mvc.cli.opening import open_workspace
 from mvc.cli.options import Session, json_option, pass_session
 from mvc.cli.text import count, escape, fit, pad, short, width
 from mvc.porcelain.lineages import list_lineages, pin, rename, unpin
-from mvc.porcelain.results import LineageResult
+from mvc.porcelain.results.states import LineageResult
 
 
 def render(result: LineageResult, columns: int) -> Iterator[str]:

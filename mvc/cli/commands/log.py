@@ -25,7 +25,7 @@ from mvc.cli.opening import open_workspace
 from mvc.cli.options import Session, json_option, pass_session
 from mvc.cli.text import bar, fit, number, pad, width
 from mvc.porcelain.log import log
-from mvc.porcelain.results import LogLineage, LogResult
+from mvc.porcelain.results.logs import LogLineage, LogResult
 
 #: commits of one lineage that the list shows before it sums up
 LONG = 24

@@ -18,7 +18,8 @@ from mvc.cli.progress import progress
 from mvc.cli.spectra import spectral_lines
 from mvc.cli.text import columns, count, escape, fit, number, percent, short, size
 from mvc.porcelain.progress import silent
-from mvc.porcelain.results import OverlapResult, ShowResult
+from mvc.porcelain.results.logs import OverlapResult
+from mvc.porcelain.results.shows import ShowResult
 from mvc.porcelain.show import show
 
 #: tensors listed before the rest is counted

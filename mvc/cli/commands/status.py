@@ -12,7 +12,7 @@ from mvc.cli.messages import hint, paint
 from mvc.cli.opening import open_workspace
 from mvc.cli.options import Session, json_option, pass_session
 from mvc.cli.text import count, escape, fit, short, width
-from mvc.porcelain.results import StatusEntry, StatusResult
+from mvc.porcelain.results.states import StatusEntry, StatusResult
 from mvc.porcelain.status import status
 
 _SECTIONS = (

@@ -13,7 +13,7 @@ from mvc.cli.messages import hint
 from mvc.cli.options import Session, data_option, json_option, pass_session
 from mvc.cli.progress import progress
 from mvc.cli.text import count, escape
-from mvc.porcelain.results import ZooListResult, ZooTrainResult
+from mvc.porcelain.results.zoos import ZooListResult, ZooTrainResult
 from mvc.porcelain.zoo import list_cards
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 
 from mvc.cli.reports.words import by_rule, found_in, named, standing, summary, told, what
 from mvc.cli.text import count, escape
-from mvc.porcelain.results import CheckedCommit, CheckResult
+from mvc.porcelain.results.checks import CheckedCommit, CheckResult
 
 _COMMANDS = {"fail": "error", "warn": "warning"}
 _DATA = {"%": "%25", "\r": "%0D", "\n": "%0A"}

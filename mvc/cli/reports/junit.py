@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 from mvc.cli.reports.words import by_rule, found_in, named, standing, told, what
 from mvc.cli.text import escape, number
-from mvc.porcelain.results import CheckedCommit, CheckResult
+from mvc.porcelain.results.checks import CheckedCommit, CheckResult
 
 
 def render(result: CheckResult) -> str:

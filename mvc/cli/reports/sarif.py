@@ -19,7 +19,7 @@ from urllib.parse import quote
 from mvc.cli.reports.words import by_rule, found_in, named, standing, told, what
 from mvc.cli.text import escape
 from mvc.drift import RULES, Rule
-from mvc.porcelain.results import CheckedCommit, CheckResult, Finding
+from mvc.porcelain.results.checks import CheckedCommit, CheckResult, Finding
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _LEVELS = {"fail": "error", "warn": "warning", "off": "none"}

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from mvc.cli.messages import paint
 from mvc.cli.reports.words import ABNORMAL_STEP, found_in, likely, named, standing, summary
 from mvc.cli.text import count, escape, number, pad, short
-from mvc.porcelain.results import CheckResult, Finding
+from mvc.porcelain.results.checks import CheckResult, Finding
 
 #: so many commits are listed even if nothing is wrong with them
 FEW = 3

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from mvc.cli.text import count, escape, percent, short
 from mvc.drift.evidence import CALLED
-from mvc.porcelain.results import CheckedCommit, CheckResult, Finding, LikelyCause
+from mvc.porcelain.results.checks import CheckedCommit, CheckResult, Finding, LikelyCause
 
 #: the rule whose message says what is likely behind it
 ABNORMAL_STEP = "MVC004"

@@ -19,7 +19,7 @@ from mvc.objects import ObjectId
 from mvc.porcelain.check import check
 from mvc.porcelain.contents import find_content
 from mvc.porcelain.pointers import Pointer, find_pointed, is_pointer, read_pointer
-from mvc.porcelain.results import CheckedCommit, CheckResult
+from mvc.porcelain.results.checks import CheckedCommit, CheckResult
 from mvc.porcelain.workspace import Workspace
 
 

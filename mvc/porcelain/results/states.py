@@ -1,0 +1,96 @@
+"""What the commands return that say how a repository stands, or keep it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from mvc.porcelain.results.logs import DirectionResult, ForkedFrom
+
+
+@dataclass(frozen=True)
+class FsckFinding:
+    code: str
+    object: str | None
+    message: str
+    repaired: bool
+
+
+@dataclass(frozen=True)
+class FsckResult:
+    ok: bool
+    objects: int
+    findings: tuple[FsckFinding, ...]
+
+
+@dataclass(frozen=True)
+class StatusEntry:
+    """A pointer is present, missing or differs as the file that it stands for does, and blocked where this repository
+    does not have its commit; ``commit`` is the one that it names.
+    """
+
+    path: str
+    state: Literal["new", "committed", "incomplete", "blocked", "changed", "bad", "present", "missing", "differs"]
+    reason: str = ""
+    commit: str | None = None
+
+
+@dataclass(frozen=True)
+class StatusResult:
+    entries: tuple[StatusEntry, ...]
+
+
+@dataclass(frozen=True)
+class TagRow:
+    name: str
+    commit: str
+
+
+@dataclass(frozen=True)
+class TagResult:
+    tags: tuple[TagRow, ...]
+
+
+@dataclass(frozen=True)
+class LineageRow:
+    id: str
+    name: str
+    name_source: Literal["given", "declared", "renamed"]
+    architecture: str
+    commits: int
+    tip: str
+    forked_from: ForkedFrom | None
+    direction: DirectionResult
+
+
+@dataclass(frozen=True)
+class LineageResult:
+    lineages: tuple[LineageRow, ...]
+
+
+@dataclass(frozen=True)
+class DuRow:
+    kind: Literal["lineage", "commit", "total"]
+    name: str
+    commits: int
+    bytes: int
+    stored_bytes: int
+
+
+@dataclass(frozen=True)
+class DuResult:
+    """``stored_bytes`` of a row counts every object it uses; shared objects count in each row, once in the total."""
+
+    rows: tuple[DuRow, ...]
+
+
+@dataclass(frozen=True)
+class ReindexResult:
+    commits: int
+    lineages: int
+
+
+@dataclass(frozen=True)
+class InitResult:
+    path: str
+    created: bool
