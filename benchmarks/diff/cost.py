@@ -59,6 +59,8 @@ module.compare = traced
 diff(Workspace.open("."), *sys.argv[1:])
 """
 _MVC = ("-m", "mvc.cli.main")
+#: compiled modules are kept, as they are wherever mvc is installed
+_ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 KINDS = {
     "NumPy, both files whole": ("-c", _WHOLE),
     "NumPy, tensor by tensor": ("-c", _STREAMED),
@@ -107,7 +109,7 @@ def main() -> None:
 def run(root: Path, *arguments: str) -> tuple[float, float, float]:
     """Wall-clock and processor seconds, and MiB, of one Python process."""
     start = time.perf_counter()
-    process = subprocess.Popen([sys.executable, *arguments], cwd=root, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen([sys.executable, *arguments], cwd=root, env=_ENVIRONMENT, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     wall = time.perf_counter() - start
     process.returncode = os.waitstatus_to_exitcode(status)
