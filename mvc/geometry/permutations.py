@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.intp]
 Shapes = Mapping[str, tuple[int, ...]]
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ def rescale(arrays: Mapping[str, Floats], scaling: Scaling, factors: Floats) -> 
     return moved
 
 
-def rows(array: Floats, axis: Axis, size: int) -> Floats:
+def rows(array: npt.NDArray[Scalar], axis: Axis, size: int) -> npt.NDArray[Scalar]:
     """What each unit has in a tensor, [units, values]."""
     first = np.moveaxis(array, axis.axis, 0) if axis.axis else array
     if axis.outer == 1:

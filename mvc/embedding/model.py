@@ -1,0 +1,347 @@
+"""The networks that read and write weights. Owns every layer, from flat weights to the latent vector and back.
+
+B models, d weights each, T tokens of D values, L latent values. Attention follows Vaswani et al. 2017 in the pre-norm
+form; tokens, compression token and mirrored decoder Schürholt, Kostadinov and Borth 2021. The invariant encoder passes
+messages along the weights between hidden units, as graph networks over weights do (Kofinas et al. 2024).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mvc.embedding.recipes import Recipe
+from mvc.embedding.tokens import Kind, Layout, graph, neuron_tokens, unit_tokens, weight_tokens
+from mvc.geometry.permutations import Ints
+from mvc.geometry.statistics import TRIMMED
+
+_TOKENS = {"weight": weight_tokens, "neuron": neuron_tokens, "unit": unit_tokens}
+_TINY = 1e-6
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention."""
+
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads, self.dropout = heads, dropout
+        self.into = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        split = self.into(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # (3, B, heads, T, D/heads)
+        query, key, value = split.unbind(0)
+        scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5  # (B, heads, T, T)
+        shares = F.dropout(scores.softmax(-1), self.dropout, self.training)
+        mixed = (shares @ value).transpose(1, 2).flatten(2)  # (B, T, D)
+        out: Tensor = self.out(mixed)
+        return out  # (B, T, D)
+
+
+class Block(nn.Module):
+    """Attention, then a feed-forward part; each normalises what it reads and adds to it."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        super().__init__()
+        width, hidden = recipe.width, recipe.feedforward
+        self.before_attention, self.before_feedforward = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.attention = Attention(width, recipe.heads, recipe.dropout)
+        self.feedforward = nn.Sequential(
+            nn.Linear(width, hidden), nn.GELU(), nn.Dropout(recipe.dropout), nn.Linear(hidden, width)
+        )
+        self.dropout = nn.Dropout(recipe.dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.dropout(self.attention(self.before_attention(x)))  # (B, T, D)
+        return torch.add(x, self.dropout(self.feedforward(self.before_feedforward(x))))  # (B, T, D)
+
+
+class Slots(nn.Module):
+    """Cuts tokens of one kind out of flat weights: (B, d) → (B, *slots)."""
+
+    index: Tensor
+
+    def __init__(self, slots: Ints) -> None:
+        super().__init__()
+        self.shape = slots.shape
+        self.register_buffer("index", torch.from_numpy(slots.ravel().copy()), persistent=False)
+
+    def forward(self, weights: Tensor) -> Tensor:
+        return weights.index_select(1, self.index).view(len(weights), *self.shape)
+
+
+class Statistics(nn.Module):
+    """s(W), the seven figures of `mvc.geometry.statistics` for every tensor: (B, d) → (B, 7 · tensors), standardised.
+
+    The moments that they are standardised by are fitted once, on training models.
+    """
+
+    centre: Tensor
+    scale: Tensor
+
+    def __init__(self, of: Layout) -> None:
+        super().__init__()
+        self.sizes = [places.size for places in of.places.values()]
+        count = len(self.sizes) * (2 + len(TRIMMED))
+        self.register_buffer("centre", torch.zeros(count))
+        self.register_buffer("scale", torch.ones(count))
+
+    def raw(self, weights: Tensor) -> Tensor:
+        shares = torch.tensor(TRIMMED, dtype=weights.dtype) / 100
+        parts = []
+        for part in torch.split(weights, self.sizes, 1):  # (B, n)
+            variance, mean = torch.var_mean(part, 1, correction=0)
+            place = shares * (part.shape[1] - 1)  # percentiles interpolate between the two nearest of the sorted
+            below = place.long()
+            above = (below + 1).clamp(max=part.shape[1] - 1)
+            ordered = part.sort(1).values
+            percentiles = torch.lerp(ordered[:, below], ordered[:, above], place - below)  # (B, 5)
+            parts.append(torch.cat([mean[:, None], variance[:, None], percentiles], 1))
+        return torch.cat(parts, 1)  # (B, 7 · tensors)
+
+    @torch.no_grad()
+    def fit(self, weights: Tensor) -> None:
+        deviation, mean = torch.std_mean(self.raw(weights), 0, correction=0)
+        self.centre.copy_(mean)
+        self.scale.copy_(torch.where(deviation > _TINY, deviation, torch.ones(())))
+
+    def forward(self, weights: Tensor) -> Tensor:
+        return ((self.raw(weights) - self.centre) / self.scale).clamp(-8, 8)
+
+
+class Tokenise(nn.Module):
+    """Every kind of token by a linear layer of its own, and a position learned for each: (B, d) → (B, T, D)."""
+
+    def __init__(self, recipe: Recipe, of: Layout, kinds: Sequence[Kind]) -> None:
+        super().__init__()
+        self.slots = nn.ModuleList(Slots(kind.slots) for kind in kinds)
+        self.embed = nn.ModuleList(nn.Linear(kind.slots.shape[1], recipe.width) for kind in kinds)
+        self.counts = [len(kind.slots) for kind in kinds]
+        self.statistics = Statistics(of) if recipe.statistics else None
+        self.describe = None
+        if self.statistics is not None:
+            self.describe = nn.Linear(len(self.statistics.centre), recipe.width)
+            self.counts.append(1)
+        self.positions = nn.Parameter(torch.randn(sum(self.counts), recipe.width) * 0.1)
+
+    def forward(self, weights: Tensor) -> Tensor:
+        parts = [embed(cut(weights)) for cut, embed in zip(self.slots, self.embed, strict=True)]  # (B, count, D) each
+        if self.statistics is not None and self.describe is not None:
+            parts.append(self.describe(self.statistics(weights)).unsqueeze(1))  # (B, 1, D)
+        return torch.cat(parts, 1) + self.positions  # (B, T, D)
+
+
+class AttentionEncoder(nn.Module):
+    """Tokens with positions through blocks of attention, pooled into the latent vector."""
+
+    def __init__(self, recipe: Recipe, of: Layout) -> None:
+        super().__init__()
+        kinds = _TOKENS[recipe.tokens](of)
+        self.tokenise = Tokenise(recipe, of, kinds)
+        self.pooling = recipe.pooling
+        if recipe.pooling == "token":
+            self.compression = nn.Parameter(torch.randn(recipe.width) * 0.1)
+        self.blocks = nn.ModuleList(Block(recipe) for _ in range(recipe.blocks))
+        counts = self.tokenise.counts
+        values = {"token": 1, "aggregate": sum(counts), "moments": _moments(counts)}[recipe.pooling]
+        self.compress = nn.Linear(values * recipe.width, recipe.latent)
+
+    def forward(self, weights: Tensor) -> Tensor:
+        x = self.tokenise(weights)  # (B, T, D)
+        if self.pooling == "token":
+            x = torch.cat([self.compression.expand(len(x), 1, -1), x], 1)  # (B, 1 + T, D)
+        for block in self.blocks:
+            x = block(x)
+        if self.pooling == "token":
+            pooled = x[:, 0]  # (B, D)
+        elif self.pooling == "aggregate":
+            pooled = x.flatten(1)  # (B, T · D)
+        else:
+            pooled = moments(x, self.tokenise.counts)
+        return torch.tanh(self.compress(pooled))  # (B, L)
+
+
+class FeedForwardEncoder(nn.Module):
+    """Flat weights through fully connected layers: the baseline that knows nothing of tokens."""
+
+    def __init__(self, recipe: Recipe, of: Layout) -> None:
+        super().__init__()
+        self.layers = _feedforward(recipe, of.size, recipe.latent)
+
+    def forward(self, weights: Tensor) -> Tensor:
+        return torch.tanh(self.layers(weights))  # (B, L)
+
+
+class Nothing(nn.Module):
+    """What a unit that has only hidden neighbours says of itself: zeros, (B, n, 0) → (B, n, D)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width = width
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.new_zeros(*x.shape[:-1], self.width)
+
+
+class Messages(nn.Module):
+    """What hidden units tell those that they are joined to, along the weights between them, both ways."""
+
+    def __init__(self, width: int, edge: int) -> None:
+        super().__init__()
+        self.forth, self.back = nn.Linear(edge, width), nn.Linear(edge, width)
+        self.from_source, self.from_to = nn.Linear(width, width, bias=False), nn.Linear(width, width, bias=False)
+        self.tell = nn.Linear(width, 2 * width)
+
+    def forward(self, edges: Tensor, to: Tensor, source: Tensor) -> tuple[Tensor, Tensor]:
+        """Of edges (B, m, n, width) between units (B, m, D) and (B, n, D), what each of them hears, (B, m or n, D)."""
+        up = F.gelu(self.forth(edges) + self.from_source(source).unsqueeze(1)).mean(2)  # (B, m, D)
+        down = F.gelu(self.back(edges) + self.from_to(to).unsqueeze(2)).mean(1)  # (B, n, D)
+        weight, bias = self.tell.weight.chunk(2), self.tell.bias.chunk(2)
+        return F.linear(up, weight[0], bias[0]), F.linear(down, weight[1], bias[1])
+
+
+class InvariantEncoder(nn.Module):
+    """The same latent vector in whatever order the hidden units stand, for any number of layers.
+
+    Units are a set: they have no positions, only their layer's embedding; sums over units are the only way out.
+    """
+
+    def __init__(self, recipe: Recipe, of: Layout) -> None:
+        super().__init__()
+        found, width = graph(of), recipe.width
+        self.groups = [len(kind.slots) for kind in found.units]
+        self.ends = [(edges.to, edges.source) for edges in found.edges]
+        self.own = nn.ModuleList(Slots(kind.slots) for kind in found.units)
+        self.embed = nn.ModuleList(
+            nn.Linear(kind.slots.shape[1], width, bias=False) if kind.slots.shape[1] else Nothing(width)
+            for kind in found.units
+        )
+        self.layers = nn.Parameter(torch.randn(len(found.units), width) * 0.1)
+        self.rest = Tokenise(recipe, of, [Kind("rest", found.rest[None, :])] if found.rest.size else [])
+        self.edges = nn.ModuleList(Slots(edges.slots) for edges in found.edges)
+        self.messages = nn.ModuleList(
+            nn.ModuleList(Messages(width, edges.slots.shape[2]) for edges in found.edges) for _ in range(recipe.blocks)
+        )
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(recipe.blocks))
+        self.blocks = nn.ModuleList(Block(recipe) for _ in range(recipe.blocks))
+        self.counts = [*self.groups, *(1 for _ in range(sum(self.rest.counts)))]
+        self.compress = nn.Linear(_moments(self.counts) * width, recipe.latent)
+
+    def forward(self, weights: Tensor) -> Tensor:
+        units = [
+            embed(own(weights)) + layer for own, embed, layer in zip(self.own, self.embed, self.layers, strict=True)
+        ]  # (B, n, D) of each group
+        x = torch.cat([*units, self.rest(weights)], 1) if self.rest.counts else torch.cat(units, 1)  # (B, T, D)
+        edges = [cut(weights) for cut in self.edges]  # (B, m, n, width) each
+        for norm, messages, block in zip(self.norms, self.messages, self.blocks, strict=True):
+            x = block(x + self._heard(norm(x), edges, messages))
+        return torch.tanh(self.compress(moments(x, self.counts)))  # (B, L)
+
+    def _heard(self, x: Tensor, edges: Sequence[Tensor], messages: nn.Module) -> Tensor:
+        """What every token hears along the edges, (B, T, D)."""
+        units = torch.split(x, self.counts, 1)
+        heard = [torch.zeros_like(one) for one in units]
+        for edge, (to, source), message in zip(edges, self.ends, messages.children(), strict=True):
+            up, down = message(edge, units[to], units[source])
+            heard[to] = heard[to] + up
+            heard[source] = heard[source] + down
+        return torch.cat(heard, 1)
+
+
+class AttentionDecoder(nn.Module):
+    """The mirror of `AttentionEncoder`: the latent vector becomes tokens, and each token its weights again.
+
+    A weight that stands in two tokens is the mean of what both say.
+    """
+
+    places: Tensor
+    counts: Tensor
+
+    def __init__(self, recipe: Recipe, of: Layout) -> None:
+        super().__init__()
+        kinds = _TOKENS[recipe.tokens](of)
+        self.sizes = [len(kind.slots) for kind in kinds]
+        self.expand = nn.Linear(recipe.latent, sum(self.sizes) * recipe.width)
+        self.positions = nn.Parameter(torch.randn(sum(self.sizes), recipe.width) * 0.1)
+        self.blocks = nn.ModuleList(Block(recipe) for _ in range(recipe.blocks))
+        self.write = nn.ModuleList(nn.Linear(recipe.width, kind.slots.shape[1]) for kind in kinds)
+        places = torch.cat([torch.from_numpy(kind.slots.ravel()) for kind in kinds])
+        self.register_buffer("places", places, persistent=False)
+        self.register_buffer("counts", torch.bincount(places, minlength=of.size), persistent=False)
+
+    def forward(self, latent: Tensor) -> Tensor:
+        x = self.expand(latent).unflatten(1, self.positions.shape) + self.positions  # (B, T, D)
+        for block in self.blocks:
+            x = block(x)
+        said = [write(part).flatten(1) for write, part in zip(self.write, x.split(self.sizes, 1), strict=True)]
+        values = torch.cat(said, 1).float()  # (B, values of all tokens)
+        return values.new_zeros(len(x), len(self.counts)).index_add(1, self.places, values) / self.counts  # (B, d)
+
+
+class FeedForwardDecoder(nn.Module):
+    """The mirror of `FeedForwardEncoder`."""
+
+    def __init__(self, recipe: Recipe, of: Layout) -> None:
+        super().__init__()
+        self.layers = _feedforward(recipe, recipe.latent, of.size)
+
+    def forward(self, latent: Tensor) -> Tensor:
+        rebuilt: Tensor = self.layers(latent)
+        return rebuilt  # (B, d)
+
+
+class ProjectionHead(nn.Module):
+    """What the contrast is seen through and what is thrown away after training: (B, L) → (B, p)."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        super().__init__()
+        widths = (recipe.latent, *recipe.projection)
+        layers: list[nn.Module] = []
+        for into, out in pairwise(widths):
+            layers += [nn.Linear(into, out), nn.BatchNorm1d(out), nn.ReLU()]
+        self.layers = nn.Sequential(*layers[:-1])
+
+    def forward(self, latent: Tensor) -> Tensor:
+        projected: Tensor = self.layers(latent)
+        return projected
+
+
+def moments(x: Tensor, counts: Sequence[int]) -> Tensor:
+    """Mean and deviation over each layer's tokens (B, T, D), joined: (B, `_moments` · D). One token is its own mean."""
+    parts = []
+    for part in torch.split(x, list(counts), 1):  # (B, n, D)
+        if part.shape[1] == 1:
+            parts.append(part[:, 0])
+        else:
+            variance, mean = torch.var_mean(part, 1, correction=0)
+            parts += [mean, (variance + _TINY).sqrt()]
+    return torch.cat(parts, 1)
+
+
+def _moments(counts: Sequence[int]) -> int:
+    return sum(1 if count == 1 else 2 for count in counts)
+
+
+def _feedforward(recipe: Recipe, into: int, out: int) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for _ in range(recipe.blocks):
+        layers += [nn.Linear(into, recipe.feedforward), nn.GELU(), nn.Dropout(recipe.dropout)]
+        into = recipe.feedforward
+    return nn.Sequential(*layers, nn.Linear(into, out))
+
+
+def build_encoder(recipe: Recipe, of: Layout) -> nn.Module:
+    """(B, d) standardised weights → (B, L)."""
+    kind = {"attention": AttentionEncoder, "feedforward": FeedForwardEncoder, "invariant": InvariantEncoder}
+    return kind[recipe.encoder](recipe, of)
+
+
+def build_decoder(recipe: Recipe, of: Layout) -> nn.Module | None:
+    """(B, L) → (B, d) standardised weights; None where the recipe rebuilds nothing."""
+    if not recipe.decodes:
+        return None
+    return (FeedForwardDecoder if recipe.encoder == "feedforward" else AttentionDecoder)(recipe, of)
