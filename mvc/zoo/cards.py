@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from types import MappingProxyType
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from mvc.errors import InputError, NotFoundError
 
 Activation = Literal["sigmoid", "tanh", "relu", "leaky_relu", "gelu"]
 Init = Literal["kaiming_normal", "kaiming_uniform", "xavier_normal", "xavier_uniform", "normal", "uniform"]
-Kind = Literal["sgd", "adam", "adamw"]
+Kind = Literal["sgd", "adam", "adamw", "rmsprop"]
 Shape = Literal["constant", "cosine", "warm-restarts", "step", "growing"]
 Loss = Literal["mse", "mse-sum", "ce"]
+Source = Literal["images", "tetris"]
 
 
 def _one_of(what: str, value: str, allowed: tuple[str, ...]) -> None:
@@ -51,21 +52,31 @@ class Architecture:
         _one_of("activation", self.activation, get_args(Activation))
         if min((*self.image, *self.hidden, self.classes)) < 1:
             raise InputError("an architecture needs at least one unit in every layer")
-        self.shapes()  # refuses images that the convolutions shrink to nothing
+        self.planes()  # refuses images that the convolutions shrink to nothing
+
+    def planes(self) -> list[tuple[Conv, tuple[int, int], tuple[int, int]]]:
+        """Every convolution with height and width of what it gives, before pooling and after. Raises InputError."""
+        found = []
+        sides = self.image[1:]
+        for number, conv in enumerate(self.convs, 1):
+            height, width = ((side - conv.kernel) // conv.stride + 1 for side in sides)
+            sides = height // conv.pool, width // conv.pool
+            if min(sides) < 1:
+                raise InputError(f"conv{number} leaves nothing of an image of {self.image[1]}×{self.image[2]}")
+            found.append((conv, (height, width), sides))
+        return found
 
     def shapes(self) -> Mapping[str, tuple[int, ...]]:
         """name → shape of every weight, in file order."""
         shapes: dict[str, tuple[int, ...]] = {}
-        channels, height, width = self.image
-        for number, conv in enumerate(self.convs, 1):
+        units = math.prod(self.image)
+        channels = self.image[0]
+        for number, (conv, _, sides) in enumerate(self.planes(), 1):
             shapes[f"conv{number}.weight"] = (conv.channels, channels, conv.kernel, conv.kernel)
             if self.bias:
                 shapes[f"conv{number}.bias"] = (conv.channels,)
             channels = conv.channels
-            height, width = (((side - conv.kernel) // conv.stride + 1) // conv.pool for side in (height, width))
-            if min(height, width) < 1:
-                raise InputError(f"conv{number} leaves nothing of an image of {self.image[1]}×{self.image[2]}")
-        units = channels * height * width
+            units = channels * math.prod(sides)
         for number, width_out in enumerate((*self.hidden, self.classes), 1):
             shapes[f"fc{number}.weight"] = (width_out, units)
             if self.bias:
@@ -111,7 +122,7 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class Optimiser:
-    """SGD and Adam take weight decay as ℓ2 in the gradient, AdamW takes it apart, as PyTorch's do."""
+    """AdamW takes weight decay apart from the gradient, the others as ℓ2 in it, as PyTorch's do."""
 
     kind: Kind
     lr: float
@@ -124,11 +135,18 @@ class Optimiser:
         _one_of("optimiser", self.kind, get_args(Kind))
         if not self.lr > 0:
             raise InputError("a learning rate is positive")
+        if not self.weight_decay >= 0:
+            raise InputError("a weight decay is not negative")
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One population: everything but the data. ``seeds`` runs of ``epochs`` epochs, initial checkpoint included."""
+    """One model's recipe: everything but the images and the seed. As a population: ``seeds`` such models.
+
+    Dropout follows the activation of every pooling convolution and every hidden layer. ``fraction`` is the share of the
+    training images that are used, the same ones for every model. ``data`` says whether the images are the caller's or
+    mvc's own (``tetris``). Biases begin at ``initial_bias``, or, where it is None, in U(±1/√fan_in) as PyTorch's do.
+    """
 
     name: str
     about: str
@@ -143,14 +161,46 @@ class Card:
     schedule: Schedule = field(default_factory=Schedule)
     checkpoint_every: int = 1  # epochs between checkpoints
     checkpoints_per_epoch: int = 1  # > 1: checkpoints inside each epoch as well
+    dropout: float = 0.0
+    fraction: float = 1.0
+    data: Source = "images"
+    initial_bias: float | None = None
 
     def __post_init__(self) -> None:
         _one_of("loss", self.loss, get_args(Loss))
         _one_of("initialisation", self.init, get_args(Init))
+        _one_of("data", self.data, get_args(Source))
+        if not (0 <= self.dropout < 1 and 0 < self.fraction <= 1):
+            raise InputError(f"card {self.name}: dropout is below 1, and a share of the images above 0")
         if min(self.batch, self.seeds, self.checkpoint_every, self.checkpoints_per_epoch) < 1 or self.epochs < 0:
             raise InputError(f"card {self.name}: batch, seeds, epochs and checkpoint intervals are positive")
         if self.checkpoint_every > 1 and self.checkpoints_per_epoch > 1:
             raise InputError(f"card {self.name}: checkpoints are either every few epochs or several an epoch")
+
+    def shared(self) -> Card:
+        """What models must have in common to be trained side by side: all but initialisation, rates and dropout."""
+        optimiser = replace(self.optimiser, lr=1.0, weight_decay=0.0)
+        free: dict[str, Any] = {"name": "", "about": "", "seeds": 1, "init": "normal", "initial_bias": None}
+        return replace(self, optimiser=optimiser, dropout=0.0, **free)
+
+    def to_plain(self) -> dict[str, Any]:
+        """As JSON takes it; ``from_plain`` reads it."""
+        return asdict(self)
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Card:
+        """Raises InputError (a value that no card has), KeyError or TypeError (no card at all)."""
+        architecture, optimiser = dict(plain["architecture"]), dict(plain["optimiser"])
+        architecture["convs"] = tuple(Conv(**conv) for conv in architecture["convs"])
+        for name in ("hidden", "image"):
+            architecture[name] = tuple(architecture[name])
+        optimiser["betas"] = tuple(optimiser["betas"])
+        parts = {
+            "architecture": Architecture(**architecture),
+            "optimiser": Optimiser(**optimiser),
+            "schedule": Schedule(**plain["schedule"]),
+        }
+        return cls(**{**plain, **parts})
 
 
 _PAPER_CNN = Architecture(

@@ -1,4 +1,4 @@
-"""Data sets of small grey images. Owns reading and resizing to 14×14; shifts of a data set are in ``shifts``.
+"""Data sets of small grey images. Owns reading and resizing to a side; shifts of a data set are in ``shifts``.
 
 Reads scikit-learn's digits (no download), one ``.npz`` or a directory of IDX files (MNIST, Fashion-MNIST and kin, as
 distributed, gzipped or not). Refuses to fetch anything.
@@ -25,7 +25,7 @@ from mvc.errors import FormatError, InputError, NotFoundError
 Images = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
 
-SIDE = 14
+SIDE = 14  # of the first paper's images, and unless told otherwise
 _ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 _IDX_DTYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 _IDX_LIMIT = 1 << 30  # bytes; MNIST's largest file is 47 MB, more is no such data set
@@ -33,7 +33,7 @@ _IDX_LIMIT = 1 << 30  # bytes; MNIST's largest file is 47 MB, more is no such da
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Images (N, 14, 14) in [0, 1] and labels (N,), for training and for testing.
+    """Images (N, side, side) in [0, 1] and labels (N,), for training and for testing.
 
     ``moments`` are the mean and deviation of the training pixels as loaded. Shifts keep them: a network goes on being
     fed by the constants that it was first trained with.
@@ -65,28 +65,27 @@ class Dataset:
         return digest.hexdigest()
 
 
-def load(where: Path | None = None) -> Dataset:
+def load(where: Path | None = None, side: int = SIDE) -> Dataset:
     """Digits when ``where`` is None, else the ``.npz`` or IDX directory there. Raises NotFoundError, FormatError."""
     if where is None:
-        return digits()
+        return digits(side)
     if where.is_dir():
-        return from_idx(where)
+        return from_idx(where, side)
     if where.is_file():
-        return from_npz(where)
+        return from_npz(where, side)
     raise NotFoundError(f"no data at {where}", hint="give an .npz or a directory with MNIST's IDX files")
 
 
-def digits() -> Dataset:
-    """scikit-learn's 1,797 handwritten digits, 8×8 stretched to 14×14 (bilinear); 1,497 train, 300 test, fixed."""
+def digits(side: int = SIDE) -> Dataset:
+    """scikit-learn's 1,797 handwritten digits, 8×8 stretched (bilinear); 1,497 for training, 300 for testing, fixed."""
     raw = load_digits()
-    small = raw.images / 16.0  # (1797, 8, 8)
-    images = zoom(small, (1, SIDE / 8, SIDE / 8), order=1, mode="nearest", grid_mode=True)  # (1797, 14, 14)
+    images = _resized(raw.images / 16.0, side)  # (1797, side, side)
     order = np.random.default_rng(0).permutation(len(images))
     x, y = images[order].astype(np.float32), raw.target[order].astype(np.int64)
     return Dataset("digits", x[300:], y[300:], x[:300], y[:300])
 
 
-def from_npz(path: Path) -> Dataset:
+def from_npz(path: Path, side: int = SIDE) -> Dataset:
     """``x_train y_train x_test y_test`` of one file; images (N, H, W) as bytes or in [0, 1]."""
     try:
         # opened here: np.load leaves a file that is no archive open
@@ -96,10 +95,10 @@ def from_npz(path: Path) -> Dataset:
         raise FormatError(f"{path}: lacks an array: {error.args[0]}", hint=f"it needs {', '.join(_ARRAYS)}") from error
     except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise FormatError(f"{path}: cannot be read as .npz: {error}") from error
-    return Dataset(path.stem, _images(x_train), _labels(y_train), _images(x_test), _labels(y_test))
+    return Dataset(path.stem, _images(x_train, side), _labels(y_train), _images(x_test, side), _labels(y_test))
 
 
-def from_idx(directory: Path) -> Dataset:
+def from_idx(directory: Path, side: int = SIDE) -> Dataset:
     """The four IDX files (train/t10k, images/labels) of a directory, gzipped or not."""
     parts = {
         f"{split}-{kind}": _read_idx(directory, f"{split}-{kind}")
@@ -107,7 +106,7 @@ def from_idx(directory: Path) -> Dataset:
         for kind in ("images-idx3-ubyte", "labels-idx1-ubyte")
     }
     x_train, y_train, x_test, y_test = parts.values()
-    return Dataset(directory.name, _images(x_train), _labels(y_train), _images(x_test), _labels(y_test))
+    return Dataset(directory.name, _images(x_train, side), _labels(y_train), _images(x_test, side), _labels(y_test))
 
 
 def _read_idx(directory: Path, stem: str) -> npt.NDArray[Any]:
@@ -140,14 +139,20 @@ def _labels(raw: npt.NDArray[Any]) -> Labels:
     return raw.astype(np.int64)
 
 
-def _images(raw: npt.NDArray[Any]) -> Images:
-    """(N, H, W) → (N, 14, 14) in [0, 1]; multiples of 14 are averaged over blocks, other sizes stretched (bilinear)."""
+def _images(raw: npt.NDArray[Any], side: int) -> Images:
+    """(N, H, W) → (N, side, side) in [0, 1]; multiples of ``side`` are averaged over blocks, other sizes stretched."""
     if raw.dtype.kind not in "iuf" or raw.ndim != 3 or min(raw.shape) < 1:
         raise FormatError(f"images are (N, height, width) numbers, not {raw.dtype} {raw.shape}")
     count, height, width = raw.shape
     scale = np.float32(1 / 255 if raw.dtype.kind in "iu" else 1)
-    if height % SIDE or width % SIDE:
-        small = zoom(raw.astype(np.float32), (1, SIDE / height, SIDE / width), order=1, mode="nearest", grid_mode=True)
-        return np.asarray(small * scale, np.float32)
-    blocks = raw.reshape(count, SIDE, height // SIDE, SIDE, width // SIDE)
+    if height % side or width % side:
+        return np.asarray(_resized(raw.astype(np.float32), side) * scale, np.float32)
+    blocks = raw.reshape(count, side, height // side, side, width // side)
     return np.asarray(blocks.mean(axis=(2, 4), dtype=np.float32) * scale, np.float32)
+
+
+def _resized(images: npt.NDArray[Any], side: int) -> npt.NDArray[Any]:
+    """(N, H, W) → (N, side, side), bilinear."""
+    _, height, width = images.shape
+    resized: npt.NDArray[Any] = zoom(images, (1, side / height, side / width), order=1, mode="nearest", grid_mode=True)
+    return resized

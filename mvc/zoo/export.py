@@ -59,8 +59,8 @@ def runs_of(population: Population, prefix: str) -> list[Run]:
     return [
         Run(
             f"{prefix}-{seed:03d}",
-            population.card.name,
-            population.card.architecture,
+            population.cards[row].name,
+            population.cards[row].architecture,
             seed,
             population.weights[row],  # (K, d)
             population.epochs,

@@ -17,6 +17,8 @@ from torch import Tensor
 
 from mvc.zoo.cards import Activation, Architecture, Card, Conv, Init
 
+_UNFOLDED = 1 << 27  # numbers of all images' patches together that are kept: 512 MB
+
 
 def generator(*key: object) -> torch.Generator:
     """A random stream of its own for each key: no state to save, none shared between models, purposes or epochs."""
@@ -24,10 +26,10 @@ def generator(*key: object) -> torch.Generator:
     return torch.Generator().manual_seed(int.from_bytes(digest, "little") >> 1)
 
 
-def initial_weights(card: Card, seeds: Sequence[int]) -> Tensor:
-    """Untrained weights P (S, d); row s depends on seeds[s] and the card's architecture and init alone."""
+def initial_weights(cards: Card | Sequence[Card], seeds: Sequence[int]) -> Tensor:
+    """Untrained weights P (S, d); row s depends on seeds[s] and its card's architecture and initialisation alone."""
     rows = []
-    for seed in seeds:
+    for card, seed in zip([cards] * len(seeds) if isinstance(cards, Card) else cards, seeds, strict=True):
         stream = generator(seed, "init")
         fan_in = 1
         parts = []
@@ -35,7 +37,9 @@ def initial_weights(card: Card, seeds: Sequence[int]) -> Tensor:
             if name.endswith(".weight"):
                 fan_in = math.prod(shape[1:])
                 parts.append(_draw(card.init, shape, stream).flatten())
-            else:  # biases as PyTorch's layers have them by default
+            elif card.initial_bias is not None:
+                parts.append(torch.full(shape, card.initial_bias))
+            else:
                 parts.append((torch.rand(shape, generator=stream) * 2 - 1) / math.sqrt(fan_in))
         rows.append(torch.cat(parts))
     return torch.stack(rows)  # (S, d)
@@ -65,23 +69,38 @@ def views(flat: Tensor, architecture: Architecture) -> dict[str, Tensor]:
 
 
 def inputs(images: Tensor, architecture: Architecture) -> Tensor:
-    """What ``forward`` takes, from images (N, C, H, W): (N, d_in), or the first convolution's patches (N, L, C·k·k).
+    """What ``forward`` takes, from images (N, C, H, W): (N, d_in), the first convolution's patches (N, L, C·k·k), or,
+    where those would fill the memory, the images.
 
-    The data is unfolded once here and not at every step.
+    Data that is not too large is unfolded once here and not at every step.
     """
     if not architecture.convs:
         return images.flatten(1)  # (N, d_in)
-    return _patches(images, architecture.convs[0]).contiguous()  # (N, L, C·k·k)
+    first, sides, _ = architecture.planes()[0]
+    if images.shape[0] * math.prod(sides) * images.shape[1] * first.kernel**2 > _UNFOLDED:
+        return images
+    return _patches(images, first).contiguous()  # (N, L, C·k·k)
 
 
-def forward(x: Tensor, weights: Mapping[str, Tensor], architecture: Architecture) -> Tensor:
-    """Outputs (S, B, classes) of S models on their own batches x (S, B, d_in) or (S, B, L, C·k·k)."""
+def dropped_units(architecture: Architecture) -> list[tuple[int, ...]]:
+    """Shape of what dropout may silence, for each place that has it, in the order of ``forward``: (C, h, w) or (H,)."""
+    places = [(conv.channels, *sides) for conv, _, sides in architecture.planes() if conv.pool > 1]
+    return [*places, *((units,) for units in architecture.hidden)]
+
+
+def forward(
+    x: Tensor, weights: Mapping[str, Tensor], architecture: Architecture, masks: Sequence[Tensor] = ()
+) -> Tensor:
+    """Outputs (S, B, classes) of S models on their own batches x (S, B, …) of ``inputs``.
+
+    ``masks``, one (S, B, *shape) for each of ``dropped_units``, are multiplied with what those places give; without
+    them nothing is dropped.
+    """
     act = architecture.activation
     models, batch = x.shape[:2]
-    _, height, width = architecture.image
-    for number, conv in enumerate(architecture.convs, 1):
-        height, width = ((side - conv.kernel) // conv.stride + 1 for side in (height, width))
-        if number > 1:
+    kept = iter(masks)
+    for number, (conv, (height, width), pooled) in enumerate(architecture.planes(), 1):
+        if x.dim() == 5:
             x = _patches(x.flatten(0, 1), conv)  # (S·B, L, C·k·k)
         x = x.reshape(models, batch * height * width, -1)  # (S, B·L, C·k·k)
         x = _linear(x, weights, f"conv{number}")  # (S, B·L, O)
@@ -89,12 +108,15 @@ def forward(x: Tensor, weights: Mapping[str, Tensor], architecture: Architecture
         x = x.reshape(models * batch, conv.channels, height, width)  # (S·B, O, h, w)
         if conv.pool > 1:
             x = F.max_pool2d(x, conv.pool)
-            height, width = height // conv.pool, width // conv.pool
-        x = activate(x, act).view(models, batch, conv.channels, height, width)  # (S, B, O, h, w)
+        x = activate(x, act).view(models, batch, conv.channels, *pooled)  # (S, B, O, h, w)
+        if masks and conv.pool > 1:
+            x = x * next(kept)
     if architecture.convs:
         x = x.flatten(2)  # (S, B, O·h·w)
     for number in range(1, len(architecture.hidden) + 1):
         x = activate(_linear(x, weights, f"fc{number}"), act)  # (S, B, H)
+        if masks:
+            x = x * next(kept)
     return _linear(x, weights, f"fc{len(architecture.hidden) + 1}")  # (S, B, classes)
 
 

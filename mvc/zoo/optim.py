@@ -1,6 +1,7 @@
-"""Optimisers over a whole population P (S, d) at once: SGD with momentum, Adam, AdamW, as PyTorch defines them.
+"""Optimisers over a whole population P (S, d) at once: SGD with momentum, Adam, AdamW, RMSprop, as PyTorch has them.
 
-Owns the update rules and their state. Knows neither data nor architecture. Learning rates are (S, 1): one a model.
+Owns the update rules and their state. Knows neither data nor architecture. Learning rates and weight decays are (S, 1):
+one a model.
 """
 
 from __future__ import annotations
@@ -10,11 +11,15 @@ from torch import Tensor
 
 from mvc.zoo.cards import Optimiser
 
+RMSPROP_ALPHA = 0.99  # PyTorch's default
+
 
 def empty_slots(optimiser: Optimiser, weights: Tensor) -> dict[str, Tensor]:
     """Fresh optimiser state for weights (S, d): each slot is (S, d), Adam's step count is (S, 1)."""
     if optimiser.kind == "sgd":
         return {"momentum": torch.zeros_like(weights)} if optimiser.momentum else {}
+    if optimiser.kind == "rmsprop":
+        return {"second": torch.zeros_like(weights)}
     return {
         "first": torch.zeros_like(weights),
         "second": torch.zeros_like(weights),
@@ -23,16 +28,31 @@ def empty_slots(optimiser: Optimiser, weights: Tensor) -> dict[str, Tensor]:
 
 
 @torch.no_grad()
-def update(optimiser: Optimiser, weights: Tensor, grads: Tensor, slots: dict[str, Tensor], lr: Tensor) -> None:
-    """One step in place: weights and grads (S, d), lr (S, 1). ``grads`` is used as scratch."""
-    if optimiser.kind == "adamw":
-        weights.mul_(1 - lr * optimiser.weight_decay)
-    elif optimiser.weight_decay:
-        grads.add_(weights, alpha=optimiser.weight_decay)
+def update(
+    optimiser: Optimiser,
+    weights: Tensor,
+    grads: Tensor,
+    slots: dict[str, Tensor],
+    *,
+    lr: Tensor,
+    decay: Tensor | None,
+) -> None:
+    """One step in place: weights and grads (S, d), lr and decay (S, 1), no decay at all where it is None.
+
+    Both take the place of the optimiser's own. ``grads`` is used as scratch.
+    """
+    if decay is not None and optimiser.kind == "adamw":
+        weights.mul_(1 - lr * decay)
+    elif decay is not None:
+        grads.addcmul_(weights, decay)
     if optimiser.kind == "sgd":
         if optimiser.momentum:
             grads = slots["momentum"].mul_(optimiser.momentum).add_(grads)
         weights.addcmul_(grads, lr, value=-1)
+        return
+    if optimiser.kind == "rmsprop":
+        second = slots["second"].mul_(RMSPROP_ALPHA).addcmul_(grads, grads, value=1 - RMSPROP_ALPHA)
+        weights.addcdiv_(grads * lr, second.sqrt().add_(optimiser.eps), value=-1)
         return
     beta1, beta2 = optimiser.betas
     steps = slots["steps"].add_(1)  # (S, 1): forked models may have made different numbers of steps

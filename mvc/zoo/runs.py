@@ -1,7 +1,7 @@
 """A population trained on disk: interrupted at any moment, it goes on to bit-identical results. Owns the layout.
 
-    zoo.json              card, seeds, epochs and the training data's hash, written first
-    checkpoints/0000.npz  weights (S, d), epoch, accuracies (S,) of one checkpoint
+    zoo.json              cards, which of them and which seed each model has, epochs, the training data's hash; first
+    checkpoints/0000.npz  weights (S, d), epoch, accuracies (S,), F1 (S, classes) of one checkpoint
     state.safetensors     weights and optimiser state after the last whole checkpoint
 
 The state is written after its checkpoint and alone says how far training is: a checkpoint file that it does not count
@@ -12,9 +12,7 @@ from __future__ import annotations
 
 import io
 import json
-import zipfile
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -26,13 +24,14 @@ from mvc.errors import ExistsError, InputError, IntegrityError
 from mvc.zoo.cards import Card
 from mvc.zoo.data import Dataset
 from mvc.zoo.files import write_whole
+from mvc.zoo.populations import read_checkpoints
 from mvc.zoo.train import Population, Progress, State, Trainer
 
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = 2  # 1: one card for all, no F1
 
 
 def train(
-    card: Card,
+    card: Card | Sequence[Card],
     data: Dataset,
     out: Path,
     *,
@@ -44,33 +43,38 @@ def train(
 ) -> Population:
     """Trains ``seeds`` (0 to the card's count unless given) for ``epochs`` in ``out`` and returns all checkpoints.
 
+    ``card`` is one for all or one a seed, as the trainer takes them.
     A directory where the same training was begun is gone on with; a finished one is read. Raises ExistsError where
     ``out`` holds anything else (or anything, without ``resume``), InputError where it holds another training,
     IntegrityError where its files are damaged, StorageError where they cannot be written.
     """
-    seeds = tuple(range(card.seeds)) if seeds is None else tuple(seeds)
-    epochs = card.epochs if epochs is None else epochs
-    start = _open(out, _description(card, data, seeds, epochs), resume=resume)
-    training = trainer(card, data, seeds, start=start, epochs=epochs)
-    total = epochs * card.checkpoints_per_epoch // card.checkpoint_every
-    done = -1 if start is None else start.part // card.checkpoint_every  # number of the last whole checkpoint
+    one = card if isinstance(card, Card) else card[0]
+    seeds = tuple(range(one.seeds)) if seeds is None else tuple(seeds)
+    cards = (card,) * len(seeds) if isinstance(card, Card) else tuple(card)
+    epochs = one.epochs if epochs is None else epochs
+    start = _open(out, _description(cards, data, seeds, epochs), resume=resume)
+    training = trainer(cards, data, seeds, start=start, epochs=epochs)
+    total = epochs * one.checkpoints_per_epoch // one.checkpoint_every
+    done = -1 if start is None else start.part // one.checkpoint_every  # number of the last whole checkpoint
     if progress is not None and done >= 0:
-        progress(card.name, done, total)
+        progress(one.name, done, total)
     for number in range(done + 1, total + 1):
         if number:
-            for _ in range(card.checkpoint_every):
+            for _ in range(one.checkpoint_every):
                 training.advance()
         _keep(training, out, number)
         if progress is not None:
-            progress(card.name, number, total)
-    return _read(card, seeds, out, total)
+            progress(one.name, number, total)
+    return _read(cards, seeds, out, total)
 
 
-def _description(card: Card, data: Dataset, seeds: tuple[int, ...], epochs: int) -> str:
+def _description(cards: tuple[Card, ...], data: Dataset, seeds: tuple[int, ...], epochs: int) -> str:
+    unique = list(dict.fromkeys(cards))
+    numbers = {card: number for number, card in enumerate(unique)}
     what = {
         "version": LAYOUT_VERSION,
-        "card": asdict(card),
-        "seeds": list(seeds),
+        "cards": [card.to_plain() for card in unique],
+        "models": [[numbers[card], seed] for card, seed in zip(cards, seeds, strict=True)],
         "epochs": epochs,
         "data": {"name": data.name, "hash": data.fingerprint()},
     }
@@ -103,14 +107,15 @@ def _open(out: Path, description: str, *, resume: bool) -> State | None:
 
 
 def _keep(trainer: Trainer, out: Path, number: int) -> None:
-    on_train, on_test = trainer.accuracies()
+    found = trainer.evaluate()
     buffer = io.BytesIO()
     np.savez(
         buffer,
         weights=trainer.weights.numpy(),  # (S, d)
         epoch=np.float64(trainer.part / trainer.card.checkpoints_per_epoch),
-        train_accuracy=on_train.numpy(),
-        test_accuracy=on_test.numpy(),
+        train_accuracy=found.train_accuracy.numpy(),
+        test_accuracy=found.test_accuracy.numpy(),
+        f1=found.f1.numpy(),
     )
     write_whole(_checkpoint(out, number), buffer.getvalue())
     state = trainer.state()
@@ -123,17 +128,9 @@ def _checkpoint(out: Path, number: int) -> Path:
     return out / "checkpoints" / f"{number:04d}.npz"
 
 
-def _read(card: Card, seeds: tuple[int, ...], out: Path, total: int) -> Population:
-    arrays = []
-    for number in range(total + 1):
-        file = _checkpoint(out, number)
-        try:
-            with file.open("rb") as raw, np.load(raw, allow_pickle=False) as stored:
-                arrays.append(dict(stored))
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-            raise IntegrityError(f"{file} is damaged: {error}", hint="delete the directory and train anew") from error
-    weights, train, test = (
-        torch.stack([torch.from_numpy(one[name]) for one in arrays], 1)
-        for name in ("weights", "train_accuracy", "test_accuracy")
+def _read(cards: tuple[Card, ...], seeds: tuple[int, ...], out: Path, total: int) -> Population:
+    found = read_checkpoints(out, total)
+    weights, train, test, f1 = (
+        torch.from_numpy(found[name]) for name in ("weights", "train_accuracy", "test_accuracy", "f1")
     )
-    return Population(card, seeds, weights, tuple(float(one["epoch"]) for one in arrays), train, test)
+    return Population(cards, seeds, weights, tuple(found["epoch"].tolist()), train, test, f1)

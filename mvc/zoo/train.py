@@ -1,13 +1,15 @@
-"""Trains all models of a card at once, in memory. Owns the training loop and the states that forks start from.
+"""Trains many models at once, in memory. Owns the training loop and the states that forks start from.
 
-A model's path depends on its own seed, data and start alone, never on which others are trained beside it: its initial
-weights and every epoch's data order come from random streams keyed by its seed. Touches no disk; ``runs`` does.
+A model's path depends on its own card, seed, data and start alone, never on which others are trained beside it: its
+initial weights, and each epoch's data order and dropout, come from random streams keyed by its seed. Touches no disk;
+``runs`` does.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import prod
 
 import torch
 from torch import Tensor
@@ -15,8 +17,9 @@ from torch import Tensor
 from mvc.errors import InputError
 from mvc.zoo.cards import Card
 from mvc.zoo.data import Dataset, Images, Labels
-from mvc.zoo.nets import forward, generator, initial_weights, inputs, views
+from mvc.zoo.nets import dropped_units, forward, generator, initial_weights, inputs, views
 from mvc.zoo.optim import empty_slots, update
+from mvc.zoo.shifts import subset
 
 Progress = Callable[[str, int, int], None]  # what is trained, checkpoints done, checkpoints in all
 
@@ -44,31 +47,50 @@ class State:
 
 
 @dataclass(frozen=True, eq=False)
+class Evaluation:
+    """How S models do: accuracy on training and test images (S,), and on the latter the F1 of every class (S, classes).
+
+    F1 is 2·hits / (images of the class + predictions of it), 0 where there are neither.
+    """
+
+    train_accuracy: Tensor
+    test_accuracy: Tensor
+    f1: Tensor
+
+
+@dataclass(frozen=True, eq=False)
 class Population:
-    """Trained weights (S, K, d) at K checkpoints, with each one's epoch (K,) and accuracies (S, K).
+    """Trained weights (S, K, d) at K checkpoints, with each one's epoch (K,), accuracies (S, K), F1 (S, K, classes).
 
     ``states`` holds, by checkpoint, what was asked to be kept for forks.
     """
 
-    card: Card
+    cards: tuple[Card, ...]
     seeds: tuple[int, ...]
     weights: Tensor
     epochs: tuple[float, ...]
     train_accuracy: Tensor
     test_accuracy: Tensor
+    f1: Tensor
     states: Mapping[int, State] = field(default_factory=dict)
+
+    @property
+    def card(self) -> Card:
+        """The first model's; all have its architecture."""
+        return self.cards[0]
 
 
 class Trainer:
-    """S models of one card in training. ``seeds`` key each model's data order and, without ``start``, its weights.
+    """S models in training. ``seeds`` key each model's data order, dropout and, without ``start``, its weights.
 
-    ``data`` is one data set for all or one a model (equally many images); ``lr`` multiplies each model's learning
-    rate; ``epochs`` (the card's unless given) is the length that the learning rate's schedule is laid over.
+    ``card`` is one for all or one a model; those may differ in name, initialisation, learning rate, weight decay and
+    dropout. ``data`` is one data set for all or one a model (equally many images); ``lr`` multiplies each model's
+    learning rate; ``epochs`` (the card's unless given) is the length that the learning rate's schedule is laid over.
     """
 
     def __init__(
         self,
-        card: Card,
+        card: Card | Sequence[Card],
         data: Dataset | Sequence[Dataset],
         seeds: Sequence[int],
         *,
@@ -77,25 +99,37 @@ class Trainer:
         epochs: int | None = None,
     ) -> None:
         sets = [data] * len(seeds) if isinstance(data, Dataset) else list(data)
-        if not seeds or len(sets) != len(seeds) or (lr is not None and len(lr) != len(seeds)):
-            raise InputError("seeds, data sets and learning rates: one for each model, and at least one model")
-        if start is not None and start.weights.shape != (len(seeds), card.architecture.size):
+        cards = [card] * len(seeds) if isinstance(card, Card) else list(card)
+        lr = [1.0] * len(seeds) if lr is None else lr
+        if not seeds or {len(cards), len(sets), len(lr)} != {len(seeds)}:
+            raise InputError("seeds, cards, data sets and learning rates: one for each model, and at least one model")
+        if len({one.shared() for one in set(cards)}) > 1:
+            raise InputError("these cards' models cannot be trained side by side", hint="train them one after another")
+        self.card = cards[0]
+        if start is not None and start.weights.shape != (len(seeds), self.card.architecture.size):
             raise InputError(f"the start holds {tuple(start.weights.shape)} weights, the card needs {len(seeds)} rows")
-        self.card = card
+        self.cards = tuple(cards)
         self.seeds = tuple(seeds)
-        self.epochs = card.epochs if epochs is None else epochs
+        self.epochs = self.card.epochs if epochs is None else epochs
         self.part = start.part if start is not None else 0
-        self._weights = start.weights.clone() if start is not None else initial_weights(card, seeds)  # (S, d)
-        self._slots = empty_slots(card.optimiser, self._weights)
+        self._weights = start.weights.clone() if start is not None else initial_weights(cards, seeds)  # (S, d)
+        self._slots = empty_slots(self.card.optimiser, self._weights)
         if start is not None:
             self._slots |= {name: slot.clone() for name, slot in start.slots.items()}
         self._leaves = {
-            name: view.detach().requires_grad_() for name, view in views(self._weights, card.architecture).items()
+            name: view.detach().requires_grad_() for name, view in views(self._weights, self.card.architecture).items()
         }
-        self._lr = torch.tensor(lr or [1.0] * len(seeds), dtype=torch.float64).unsqueeze(1)  # (S, 1)
+        self._multiples = _column(lr)  # (S, 1)
+        self._lr = _column([one.optimiser.lr for one in cards])  # (S, 1)
+        decays = _column([one.optimiser.weight_decay for one in cards]).float()  # (S, 1)
+        self._decay = decays if decays.any() else None
+        self._dropout = _column([one.dropout for one in cards]).float()  # (S, 1)
         self._load(sets)
 
     def _load(self, sets: Sequence[Dataset]) -> None:
+        if self.card.fraction < 1:
+            parts = {one: subset(one, self.card.fraction) for one in dict.fromkeys(sets)}
+            sets = [parts[one] for one in sets]
         unique = list(dict.fromkeys(sets))
         self._images = len(sets[0].x_train)
         if any(len(one.x_train) != self._images for one in sets):
@@ -135,11 +169,26 @@ class Trainer:
         order += self._offsets.unsqueeze(1)  # (S, n)
         steps = -(-self._images // self.card.batch)
         first, last = (steps * share // per_epoch * self.card.batch for share in (part, part + 1))
-        multiple = self.card.optimiser.lr * self.card.schedule.multiple(epoch, self.epochs)
-        lr = (self._lr * multiple).float()  # (S, 1)
+        lr = (self._multiples * (self._lr * self.card.schedule.multiple(epoch, self.epochs))).float()  # (S, 1)
+        streams = {
+            row: generator(seed, "dropout", self.part)
+            for row, (card, seed) in enumerate(zip(self.cards, self.seeds, strict=True))
+            if card.dropout
+        }
         for x, targets in self._batches(order[:, first:last]):
-            self._step(x, targets, lr)
+            self._step(x, targets, lr, self._masks(x.shape[1], streams) if streams else [])
         self.part += 1
+
+    def _masks(self, batch: int, streams: Mapping[int, torch.Generator]) -> list[Tensor]:
+        """What dropout lets pass of a batch, scaled: (S, B, *shape) for each place; every model draws by itself."""
+        shapes = dropped_units(self.card.architecture)
+        sizes = [batch * prod(shape) for shape in shapes]
+        drawn = torch.ones(len(self.seeds), sum(sizes))  # 1: models that drop nothing draw nothing
+        for row, stream in streams.items():
+            drawn[row].uniform_(generator=stream)
+        passed = (drawn >= self._dropout).float().div_(1 - self._dropout)  # (S, B·units)
+        parts = zip(torch.split(passed, sizes, 1), shapes, strict=True)
+        return [part.reshape(len(self.seeds), batch, *shape) for part, shape in parts]
 
     def _batches(self, order: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """Batches x (S, B, …), targets (S, B, classes) of image numbers ``order`` (S, n); the last may be smaller."""
@@ -154,32 +203,61 @@ class Trainer:
             rest = order[:, whole * batch :]
             yield _rows(self._x, rest), _rows(self._targets, rest)
 
-    def _step(self, x: Tensor, targets: Tensor, lr: Tensor) -> None:
-        outputs = forward(x, self._leaves, self.card.architecture)  # (S, B, classes)
+    def _step(self, x: Tensor, targets: Tensor, lr: Tensor, masks: Sequence[Tensor]) -> None:
+        outputs = forward(x, self._leaves, self.card.architecture, masks)  # (S, B, classes)
         with torch.no_grad():  # each loss's gradient in closed form: less work than the loss itself
             if self.card.loss == "ce":
-                slope = outputs.softmax(-1).sub_(targets).div_(targets.shape[1])
+                slope = _softmax(outputs).sub_(targets).div_(targets.shape[1])
             else:
                 entries = targets.shape[1] * targets.shape[2] if self.card.loss == "mse" else 1
                 slope = (outputs - targets).mul_(2 / entries)
         parts = torch.autograd.grad(outputs, list(self._leaves.values()), slope)
         grads = torch.cat([part.flatten(1) for part in parts], 1)  # (S, d)
-        update(self.card.optimiser, self._weights, grads, self._slots, lr)
+        update(self.card.optimiser, self._weights, grads, self._slots, lr=lr, decay=self._decay)
+
+    def evaluate(self) -> Evaluation:
+        """Each model on (at most 10,000 of) its own training images and of the test images, without dropout."""
+        images = torch.arange(min(self._images, _EVALUATED))
+        shared = not self._offsets.any()
+        train = images.expand(len(self.seeds), -1) if shared else self._offsets.unsqueeze(1) + images  # (S, n)
+        x, y = self._test
+        seen = self._confusion(x, y, torch.arange(len(x)).expand(len(self.seeds), -1))  # (S, classes, classes)
+        hits = seen.diagonal(dim1=1, dim2=2)  # (S, classes)
+        f1 = 2 * hits / (seen.sum(1) + seen.sum(2)).clamp(min=1)
+        return Evaluation(self._accuracy(self._x, self._y, train), hits.sum(1) / len(y), f1)
 
     def accuracies(self) -> tuple[Tensor, Tensor]:
-        """Accuracy of each model on (at most 10,000 of) its own training images and on the test images, (S,) each."""
-        images = min(self._images, _EVALUATED)
-        train = self._offsets.unsqueeze(1) + torch.arange(images)  # (S, n)
-        test = torch.arange(len(self._test[0])).expand(len(self.seeds), -1)  # (S, n)
-        return self._accuracy(self._x, self._y, train), self._accuracy(*self._test, test)
+        """Accuracy on the training images and on the test images, (S,) each, as ``evaluate`` gives them."""
+        found = self.evaluate()
+        return found.train_accuracy, found.test_accuracy
+
+    def _accuracy(self, x: Tensor, y: Tensor, order: Tensor) -> Tensor:
+        return self._confusion(x, y, order).diagonal(dim1=1, dim2=2).sum(1) / order.shape[1]
 
     @torch.no_grad()
-    def _accuracy(self, x: Tensor, y: Tensor, order: Tensor) -> Tensor:
-        right = torch.zeros(len(order), dtype=torch.int64)
+    def _confusion(self, x: Tensor, y: Tensor, order: Tensor) -> Tensor:
+        """(S, classes, classes): of the images number ``order`` (S, n), how many of a class are taken for which."""
+        models, classes = len(order), self.card.architecture.classes
+        first = torch.arange(models).unsqueeze(1) * classes**2  # (S, 1)
+        seen = torch.zeros(models * classes**2, dtype=torch.int64)
         for chunk in torch.split(order, _EVALUATED_AT_ONCE, 1):
-            outputs = forward(_rows(x, chunk), self._leaves, self.card.architecture)  # (S, B, classes)
-            right += (outputs.argmax(-1) == y[chunk]).sum(1)
-        return right / order.shape[1]
+            if order.stride(0) == 0:  # the same images for all models: not copied for each
+                batch = x[chunk[0]].unsqueeze(0).expand(*chunk.shape, *x.shape[1:])
+            else:
+                batch = _rows(x, chunk)
+            found = forward(batch, self._leaves, self.card.architecture).argmax(-1)  # (S, B)
+            seen += torch.bincount((first + y[chunk] * classes + found).flatten(), minlength=len(seen))
+        return seen.view(models, classes, classes)
+
+
+def _softmax(outputs: Tensor) -> Tensor:
+    """Over the last of (S, B, classes); for few classes several times as fast as PyTorch's own."""
+    powers = (outputs - outputs.amax(-1, keepdim=True)).exp_()
+    return powers.div_(powers.sum(-1, keepdim=True))
+
+
+def _column(numbers: Sequence[float]) -> Tensor:
+    return torch.tensor(numbers, dtype=torch.float64).unsqueeze(1)  # (S, 1)
 
 
 def _rows(table: Tensor, numbers: Tensor) -> Tensor:
@@ -197,20 +275,25 @@ def train_population(
     card = trainer.card
     parts = (trainer.epochs if epochs is None else epochs) * card.checkpoints_per_epoch
     total = parts // card.checkpoint_every
-    weights, times, train, test, states = [], [], [], [], {}
+    weights, times, found, states = [], [], [], {}
     for number in range(total + 1):
         if number:
             for _ in range(card.checkpoint_every):
                 trainer.advance()
         weights.append(trainer.weights)
         times.append(trainer.part / card.checkpoints_per_epoch)
-        on_train, on_test = trainer.accuracies()
-        train.append(on_train)
-        test.append(on_test)
+        found.append(trainer.evaluate())
         if number in keep:
             states[number] = trainer.state()
         if progress is not None:
             progress(card.name, number, total)
     return Population(
-        card, trainer.seeds, torch.stack(weights, 1), tuple(times), torch.stack(train, 1), torch.stack(test, 1), states
+        trainer.cards,
+        trainer.seeds,
+        torch.stack(weights, 1),
+        tuple(times),
+        torch.stack([one.train_accuracy for one in found], 1),
+        torch.stack([one.test_accuracy for one in found], 1),
+        torch.stack([one.f1 for one in found], 1),
+        states,
     )

@@ -6,12 +6,14 @@ from dataclasses import replace
 
 import pytest
 import torch
+from sklearn.metrics import f1_score
 from torch import nn
 
 from mvc.errors import InputError
+from mvc.zoo import nets
 from mvc.zoo.cards import Architecture, Card, Conv, Optimiser, Schedule, find_card
 from mvc.zoo.data import Dataset
-from mvc.zoo.nets import generator, initial_weights, views
+from mvc.zoo.nets import dropped_units, generator, initial_weights, views
 from mvc.zoo.shifts import inverted, subset
 from mvc.zoo.train import Trainer, train_population
 
@@ -28,6 +30,15 @@ SGD = Optimiser("sgd", lr=0.05, momentum=0.9, weight_decay=0.01)
 COSINE = Schedule("cosine")
 
 
+class Dropped(nn.Module):
+    """Dropout of one place; what it lets pass is set from outside, from the batched trainer's stream."""
+
+    mask = torch.ones(())
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * self.mask
+
+
 def module_of(architecture: Architecture) -> nn.Sequential:
     """The same network, written with PyTorch's layers."""
     layers: list[nn.Module] = []
@@ -35,12 +46,12 @@ def module_of(architecture: Architecture) -> nn.Sequential:
     channels = architecture.image[0]
     for conv in architecture.convs:
         layers += [nn.Conv2d(channels, conv.channels, conv.kernel, conv.stride, bias=architecture.bias)]
-        layers += [nn.MaxPool2d(conv.pool), act()]
+        layers += [nn.MaxPool2d(conv.pool), act(), *([Dropped()] if conv.pool > 1 else [])]
         channels = conv.channels
     layers.append(nn.Flatten())
     shapes = [shape for name, shape in architecture.shapes().items() if name.startswith("fc") and len(shape) == 2]
     for number, (out, inner) in enumerate(shapes):
-        layers += [act()] if number else []
+        layers += [act(), Dropped()] if number else []
         layers.append(nn.Linear(inner, out, bias=architecture.bias))
     return nn.Sequential(*layers)
 
@@ -59,14 +70,20 @@ def looped(card: Card, data: Dataset, seed: int) -> torch.Tensor:
             module.parameters(), lr=given.lr, momentum=given.momentum, weight_decay=given.weight_decay
         )
     else:
-        make = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[kind]
+        make = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "rmsprop": torch.optim.RMSprop}[kind]
         optimiser = make(module.parameters(), lr=given.lr, weight_decay=given.weight_decay)
+    places = [layer for layer in module if isinstance(layer, Dropped)]
     x, y = torch.tensor(data.x_train).unsqueeze(1), torch.tensor(data.y_train)
     if card.standardise:
         x = (x - data.moments[0]) / data.moments[1]
     for epoch in range(card.epochs):
         optimiser.param_groups[0]["lr"] = given.lr * card.schedule.multiple(epoch, card.epochs)
+        stream = generator(seed, "dropout", epoch)
         for rows in torch.randperm(len(x), generator=generator(seed, "order", epoch)).split(card.batch):
+            if card.dropout:
+                for place, shape in zip(places, dropped_units(card.architecture), strict=True):
+                    kept = torch.rand(len(rows), *shape, generator=stream) >= card.dropout
+                    place.mask = kept / (1 - card.dropout)
             outputs = module(x[rows])
             if card.loss == "ce":
                 loss = nn.functional.cross_entropy(outputs, y[rows])
@@ -86,10 +103,22 @@ CASES = {
     "relu-sgd-cosine": Card("a", "", MLP, SGD, 8, 3, 3, loss="ce", init="xavier_uniform", schedule=COSINE),
     "cnn-adam": Card("b", "", CNN, Optimiser("adam", 1e-3, weight_decay=0.01), 7, 3, 3, loss="ce"),
     "cnn-adamw": Card("c", "", CNN, Optimiser("adamw", 1e-3, weight_decay=0.1), 7, 3, 3, loss="mse"),
+    "rmsprop": Card("e", "", MLP, Optimiser("rmsprop", 1e-3, weight_decay=0.01), 8, 3, 3, loss="ce"),
+    "cnn-dropout": Card("f", "", CNN, SGD, 7, 3, 3, loss="ce", dropout=0.4, initial_bias=0.01),
+    "mlp-dropout": Card("g", "", MLP, Optimiser("adam", 1e-3), 7, 3, 3, loss="ce", dropout=0.2),
     "tanh-plain-sgd": Card(
         "d", "", replace(MLP, activation="tanh"), Optimiser("sgd", 0.1), 9, 3, 3, loss="ce", standardise=False
     ),
 }
+
+
+def test_large_data_is_not_unfolded_ahead(monkeypatch: pytest.MonkeyPatch, few_digits: Dataset) -> None:
+    card = CASES["cnn-adam"]
+    ahead = train_population(Trainer(card, few_digits, range(2)))
+    monkeypatch.setattr(nets, "_UNFOLDED", 0)
+    during = train_population(Trainer(card, few_digits, range(2)))
+    assert torch.allclose(ahead.weights, during.weights, atol=1e-6)
+    assert torch.equal(ahead.test_accuracy, during.test_accuracy)
 
 
 @pytest.mark.parametrize("card", CASES.values(), ids=CASES.keys())
@@ -99,6 +128,48 @@ def test_batched_training_is_looped_training(card: Card, few_digits: Dataset) ->
     for seed in range(3):
         alone = looped(card, few_digits, seed)
         assert torch.allclose(batched[seed], alone, rtol=1e-3, atol=2e-5), (batched[seed] - alone).abs().max()
+
+
+def test_models_of_different_cards_are_trained_side_by_side(few_digits: Dataset) -> None:
+    base = Card("h", "", MLP, Optimiser("adamw", 1e-3), 7, 3, 1, loss="ce")
+    fast = replace(base, optimiser=Optimiser("adamw", 5e-3, weight_decay=0.3), init="xavier_normal")
+    cards = [base, fast, replace(base, dropout=0.3), replace(fast, dropout=0.1, initial_bias=0.0)]
+    together = train_population(Trainer(cards, few_digits, range(4))).weights[:, -1]
+    for card, weights, seed in zip(cards, together, range(4), strict=True):
+        alone = looped(card, few_digits, seed)
+        assert torch.allclose(weights, alone, rtol=1e-3, atol=2e-5), (weights - alone).abs().max()
+    with pytest.raises(InputError, match="side by side"):
+        Trainer([base, replace(base, batch=8)], few_digits, [0, 1])
+
+
+def test_a_share_of_the_images_is_the_same_for_all(small_card: Card, few_digits: Dataset) -> None:
+    half = Trainer(replace(small_card, fraction=0.5), few_digits, [3])
+    whole = Trainer(small_card, subset(few_digits, 0.5), [3])
+    half.advance()
+    whole.advance()
+    assert torch.equal(half.weights, whole.weights)
+
+
+def test_evaluation_against_a_plain_count(small_card: Card, few_digits: Dataset) -> None:
+    trainer = Trainer(small_card, few_digits, range(2))
+    for _ in range(3):
+        trainer.advance()
+    found = trainer.evaluate()
+    module = module_of(small_card.architecture)
+    mean, deviation = few_digits.moments
+    for row in range(2):
+        flat = views(trainer.weights[[row]], small_card.architecture)
+        with torch.no_grad():
+            for parameter, view in zip(module.parameters(), flat.values(), strict=True):
+                parameter.copy_(view[0])
+        told = [
+            module((torch.tensor(x).unsqueeze(1) - mean) / deviation).argmax(1).numpy()
+            for x in (few_digits.x_train, few_digits.x_test)
+        ]
+        assert found.train_accuracy[row] == pytest.approx((told[0] == few_digits.y_train).mean())
+        assert found.test_accuracy[row] == pytest.approx((told[1] == few_digits.y_test).mean())
+        expected = f1_score(few_digits.y_test, told[1], labels=range(10), average=None, zero_division=0)
+        assert found.f1[row].numpy() == pytest.approx(expected)
 
 
 def test_a_model_does_not_depend_on_its_neighbours(small_card: Card, few_digits: Dataset) -> None:
