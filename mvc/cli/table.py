@@ -32,6 +32,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     },
     "More": {
         "git": "Work beside git: hooks, and diffs that show models.",
+        "embed": "Train a model to read weights; see where checkpoints lie.",
         "zoo": "Train populations of small models to try mvc on.",
         "paper": "Run published experiments again; set mvc beside them.",
         "completion": "Print a shell completion script.",

@@ -23,7 +23,7 @@ from mvc.errors import BusyError, InputError, IntegrityError, MvcError, StorageE
 from mvc.index.tables import ALEMBIC, META, METADATA
 
 #: revisions of the schema that this mvc knows, oldest first; each is a module of ``mvc.index.versions``
-SCHEMAS = ("0001", "0002", "0003", "0004")
+SCHEMAS = ("0001", "0002", "0003", "0004", "0005")
 #: milliseconds that SQLite waits for another connection
 _BUSY = 10_000
 

@@ -159,6 +159,17 @@ class SignatureRow(Row):
 
 
 @dataclass(frozen=True, slots=True)
+class LatentRow(Row):
+    """``latent``: little-endian float32."""
+
+    TABLE = tables.LATENTS
+
+    content: str
+    embedder: ObjectId
+    latent: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class DistanceRow(Row):
     TABLE = tables.DISTANCES
 

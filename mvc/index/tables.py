@@ -126,6 +126,15 @@ SIGNATURES = Table(
     Column("sketch", LargeBinary, nullable=False),
 )
 
+#: cache: places of points in the latent space of an embedder (the id of its commit), float32; no fact or inference
+LATENTS = Table(
+    "latents",
+    METADATA,
+    _id("content"),
+    Column("embedder", String(64), primary_key=True),
+    Column("latent", LargeBinary, nullable=False),
+)
+
 #: cache: exact distances of two points, ``a`` < ``b``, as far as the present inference asked for them
 DISTANCES = Table(
     "distances",

@@ -14,6 +14,10 @@ from mvc.errors import IntegrityError
 from mvc.objects import canonical
 from mvc.objects.ids import ObjectId, hash_object, object_header
 
+#: ``embedder:<architecture>:<version>``, a setting's key → the commit that holds this trained embedder. The commit is
+#: kept like every other, and is none of the repository's checkpoints: no operation has it among its ``commits``
+EMBEDDER = "embedder:"
+
 
 @dataclass(frozen=True)
 class _Record:
@@ -69,7 +73,8 @@ class Operation(_Record):
     """One change of the repository: the commits it added, the names it set (or, with None, removed).
 
     Operations form a chain from ``HEAD`` through ``parents`` (two after a synchronisation); the state of a repository
-    is what its operations say, replayed. ``settings`` are a user's declarations about lineages.
+    is what its operations say, replayed. ``settings`` are a user's declarations about lineages, and the embedders that
+    were trained here (`EMBEDDER`).
     """
 
     parents: tuple[ObjectId, ...]
@@ -79,6 +84,12 @@ class Operation(_Record):
     commits: tuple[ObjectId, ...] = ()
     tags: Mapping[str, ObjectId | None] = field(default_factory=dict)
     settings: Mapping[str, str | None] = field(default_factory=dict)
+
+    @property
+    def embedders(self) -> tuple[ObjectId, ...]:
+        """Commits of the embedders that it set; not checked to be ids."""
+        found = (value for key, value in self.settings.items() if key.startswith(EMBEDDER))
+        return tuple(ObjectId(value) for value in found if value is not None)
 
     @cached_property
     def id(self) -> ObjectId:

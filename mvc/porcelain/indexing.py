@@ -22,6 +22,7 @@ from mvc.index import (
     ForestRow,
     Index,
     InferenceRow,
+    LatentRow,
     LineageRow,
     MixtureRow,
     OverlapRow,
@@ -47,7 +48,7 @@ from mvc.porcelain.signatures import indexed_signatures, signature_row
 from mvc.repository import Repository, State
 from mvc.repository.state import replay
 
-#: all but the cache of signatures, each before those that it refers to
+#: all but the caches of signatures and latents, each before those that it refers to
 _ALL: tuple[type[Row], ...] = (
     FlagRow,
     StepRow,
@@ -96,7 +97,7 @@ def bring_up_to_date(
         new = state.commits[start:]
         touched = _add_commits(connection, repository, new, start, known or {}, report)
         if anew:
-            _prune_signatures(connection)
+            _prune(connection)
         _replace_names(connection, state)
         told = old is None or state.settings != old.settings
         if anew or new or told:
@@ -135,11 +136,13 @@ def _clear(connection: Connection, *, signatures: bool) -> None:
         row.clear(connection)
     if signatures:
         SignatureRow.clear(connection)
+        LatentRow.clear(connection)
 
 
-def _prune_signatures(connection: Connection) -> None:
-    """Takes away signatures of tensors that no point has any more."""
+def _prune(connection: Connection) -> None:
+    """Takes away signatures of tensors that no point has any more, and latents of points that are gone."""
     used = {tensor for point in PointRow.select(connection) for tensor in point.tensors}
+    LatentRow.clear(connection, LatentRow.TABLE.c.content.not_in(select(PointRow.TABLE.c.content)))
     column = SignatureRow.TABLE.c.tensor
     for piece in chunked({ObjectId(tensor) for (tensor,) in connection.execute(select(column))} - used):
         SignatureRow.clear(connection, column.in_(piece))

@@ -6,6 +6,7 @@ takes no writes, what there is is shown with a warning.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -97,6 +98,15 @@ class Workspace:
         """One operation by this author, durable, and the index after it. Needs the repository's lock."""
         self.repository.append(command=command, author=self.author, commits=commits, tags=tags, settings=settings)
         self.refresh()
+
+    def remember(self, write: Callable[[Connection], None]) -> None:
+        """Lets a reader fill one of the index's caches, if that can be done at once; else it is computed again."""
+        with (
+            contextlib.suppress(BusyError, StorageError),
+            self.repository.lock(_PATIENCE, "index"),
+            self.index.writing() as connection,
+        ):
+            write(connection)
 
     def signatures(self, tensors: Iterable[ObjectId]) -> Mapping[ObjectId, Signature]:
         """Signatures of committed trainable tensors, as far as the index has them."""

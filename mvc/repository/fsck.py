@@ -100,7 +100,7 @@ class _Check:
                 name = f"operation {object_id[:12]}"
                 pending += [(parent, name) for parent in operation.parents]
                 tagged = [commit for commit in operation.tags.values() if commit is not None]
-                self._walk_commits(dict.fromkeys([*operation.commits, *tagged]), name)
+                self._walk_commits(dict.fromkeys([*operation.commits, *tagged, *operation.embedders]), name)
 
     def _recover_head(self, message: str) -> ObjectId | None:
         """What the pointer said, where only one operation is left that no other stands on; else None."""

@@ -59,6 +59,11 @@ class Layout:
         return self.directory / "index" / "index.sqlite"
 
     @property
+    def training(self) -> Path:
+        """States that an interrupted training goes on from; made when needed, and may be deleted at any time."""
+        return self.directory / "training"
+
+    @property
     def quarantine(self) -> Path:
         return self.directory / "quarantine"
 

@@ -1,0 +1,128 @@
+"""`mvc embed`: models that read weights, trained on a repository's own lineages. torch is imported only to use one."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+
+import click
+
+from mvc.cli import completing, output
+from mvc.cli.messages import hint, paint
+from mvc.cli.opening import open_workspace
+from mvc.cli.options import Session, json_option, pass_session
+from mvc.cli.progress import progress
+from mvc.cli.text import count, escape, number, short, size
+from mvc.porcelain.results.embedders import EmbedApplyResult, EmbedderRow, EmbedListResult, EmbedTrainResult
+
+#: coordinates of a latent that are printed before the rest is counted
+SHOWN = 6
+
+
+@click.group()
+def command() -> None:
+    """Train a model to read weights, and say where checkpoints lie in its latent space."""
+
+
+@command.command("list")
+@json_option
+@pass_session
+def list_(session: Session, as_json: bool) -> None:
+    """List the embedders that were trained here."""
+    verbs = importlib.import_module("mvc.porcelain.embed")
+    result: EmbedListResult = verbs.list_embedders(open_workspace(session))
+    if as_json:
+        output.emit_json(result, "embed-list")
+        return
+    output.emit_lines(line for row in result.embedders for line in _lines(row))
+    if not result.embedders:
+        hint("train one with: mvc embed train")
+
+
+@command.command()
+@click.argument("name")
+@json_option
+@pass_session
+def remove(session: Session, name: str, as_json: bool) -> None:
+    """Take the embedder NAME out of use, as listed: ARCHITECTURE@VERSION."""
+    verbs = importlib.import_module("mvc.porcelain.embed")
+    result: EmbedListResult = verbs.remove(open_workspace(session), name)
+    if as_json:
+        output.emit_json(result, "embed-list")
+    else:
+        output.emit_lines(f"removed {escape(row.name)}" for row in result.embedders)
+
+
+@command.command()
+@click.option(
+    "--from",
+    "lineages",
+    multiple=True,
+    metavar="LINEAGE",
+    help="Learn from this lineage (repeat) [default: all].",
+    shell_complete=completing.lineages,
+)
+@click.option("--card", metavar="RECIPE", help="Hyperparameters to train with.")
+@click.option("--minutes", type=float, metavar="N", help="Train no longer than this [default: the recipe's epochs].")
+@json_option
+@pass_session
+def train(session: Session, lineages: tuple[str, ...], card: str | None, minutes: float | None, as_json: bool) -> None:
+    """Train an embedder on the lineages of one architecture, and keep it. An interrupted training goes on where it
+    stopped when the same command runs again."""
+    workspace = open_workspace(session)
+    with progress("training") as report:
+        learning = importlib.import_module("mvc.porcelain.learning")
+        result: EmbedTrainResult = learning.train_embedder(
+            workspace, lineages, recipe=card, minutes=minutes, progress=report
+        )
+    if as_json:
+        output.emit_json(result, "embed-train")
+        return
+    output.emit_lines(_lines(result.embedder))
+    hint("see where checkpoints lie with: mvc embed apply")
+
+
+@command.command()
+@click.argument("revisions", nargs=-1, metavar="[REV|FILE]...", shell_complete=completing.revisions)
+@click.option("--embedder", metavar="NAME", help="Which embedder, as listed [default: the newest].")
+@click.option("-o", "--output", "out", metavar="FILE.npz", help="Write the latents and their names to a file.")
+@click.option("-f", "--force", is_flag=True, help="Overwrite the file.")
+@json_option
+@pass_session
+def apply(
+    session: Session, revisions: tuple[str, ...], embedder: str | None, out: str | None, force: bool, as_json: bool
+) -> None:
+    """Say where commits and files lie in an embedder's latent space; all commits of its architecture unless named."""
+    workspace = open_workspace(session)
+    with progress("embedding") as report:
+        verbs = importlib.import_module("mvc.porcelain.embed")
+        result: EmbedApplyResult = verbs.apply(
+            workspace,
+            revisions,
+            directory=session.directory,
+            embedder=embedder,
+            output=None if out is None else session.path(out),
+            force=force,
+            progress=report,
+        )
+    if as_json:
+        output.emit_json(result, "embed-apply")
+    elif result.output is not None:
+        output.emit_lines([f"{count(len(result.latents), 'latent')} in {escape(result.output)}"])
+    else:
+        output.emit_lines(_latents(result), paged=True)
+
+
+def _lines(row: EmbedderRow) -> Iterator[str]:
+    used = "" if row.in_use else paint("  not in use", "dim")
+    yield f"{paint(escape(row.name), 'name')}  {paint(short(row.id), 'id')}  {size(row.bytes)}{used}"
+    learnt = f"{count(len(row.commits), 'checkpoint')} of {count(row.lineages, 'lineage')}"
+    minutes = f", {number(row.minutes)} minutes" if row.minutes else ""
+    yield f"    {escape(row.recipe)}{minutes}: {learnt}, {escape(row.time[:10])}"
+
+
+def _latents(result: EmbedApplyResult) -> Iterator[str]:
+    for row in result.latents:
+        name = paint(short(row.commit), "id") if row.commit is not None else escape(row.path or "")
+        more = f"  … {len(row.latent) - SHOWN} more" if len(row.latent) > SHOWN else ""
+        yield f"{name}  {'  '.join(f'{value:+.3f}' for value in row.latent[:SHOWN])}{more}"

@@ -1,0 +1,131 @@
+"""What a repository's embedders are asked for: which there are, and where models lie in their latent spaces."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+
+from mvc.errors import ExistsError, InputError, NotFoundError
+from mvc.porcelain.embedders import Floats, Kept, find_embedder, kept_embedders, remove_embedder, tell
+from mvc.porcelain.latents import LatentSpace
+from mvc.porcelain.progress import Report
+from mvc.porcelain.ranges import chosen
+from mvc.porcelain.reading import History, Model, open_found, read_model
+from mvc.porcelain.results.embedders import EmbedApplyResult, EmbedListResult, LatentRow
+from mvc.porcelain.workspace import Workspace
+from mvc.storage import atomic_write, exists
+
+
+def list_embedders(workspace: Workspace) -> EmbedListResult:
+    """Every version, by architecture, the oldest first. Raises IntegrityError."""
+    rows = []
+    for _, group in groupby(kept_embedders(workspace), key=lambda one: one.architecture):
+        versions = list(group)
+        rows += [tell(workspace, one, in_use=one is versions[-1]) for one in versions]
+    return EmbedListResult(tuple(rows))
+
+
+def remove(workspace: Workspace, name: str) -> EmbedListResult:
+    """Takes a version away from those in use; tells which it was. Raises NotFoundError."""
+    return EmbedListResult((tell(workspace, remove_embedder(workspace, name), in_use=False),))
+
+
+def apply(
+    workspace: Workspace,
+    revisions: Sequence[str] = (),
+    *,
+    directory: Path,
+    embedder: str | None = None,
+    output: Path | None = None,
+    force: bool = False,
+    progress: Report | None = None,
+) -> EmbedApplyResult:
+    """Latents of commits and files of one architecture, or of all commits of that of ``embedder`` (unless given, the
+    newest of the only architecture that has one). With ``output``, an .npz gets ``latents`` [n, latent] and ``names``.
+
+    Raises NotFoundError where no embedder fits, InputError for models of several architectures, or with values that are
+    not finite, FormatError, ExistsError for an ``output`` that is there where ``force`` is not set.
+    """
+    if output is not None and exists(workspace.repository.fs, output) and not force:
+        raise ExistsError(f"{str(output)!r} is already there", hint="overwrite it with --force")
+    history = History(workspace)
+    named = None if embedder is None else find_embedder(workspace, embedder)
+    if revisions:
+        sides = chosen(workspace, history, revisions, directory=directory)
+    else:
+        named = named or _only(workspace)
+        rows = (row for row in history.lineages if row.architecture == named.architecture)
+        sides = [commit.id for row in rows for commit in row.commits]
+    models = {side: _model(workspace, history, side) for side in sides}
+    space = LatentSpace(workspace, _fitting(workspace, models, named))
+    commits = [side for side in sides if isinstance(side, str)]
+    latents: dict[str | Path, Floats] = (
+        dict(zip(commits, space.places(commits, progress), strict=True)) if commits else {}
+    )
+    for side in sides:
+        if isinstance(side, Path):
+            with open_found(workspace, side) as opened:
+                latents[side] = space.place(opened.checkpoint)
+    broken = next((side for side in sides if not np.isfinite(latents[side]).all()), None)
+    if broken is not None:
+        message = f"{str(broken)!r} has values that are not finite, and no place in a latent space"
+        raise InputError(message, hint="look at it with: mvc check")
+    if output is not None:
+        _write(workspace, output, {str(side): latents[side] for side in sides})
+    told = tuple(
+        LatentRow(
+            commit=side if isinstance(side, str) else None,
+            path=str(side) if isinstance(side, Path) else None,
+            embedder=space.kept.commit,
+            latent=tuple(map(float, latents[side])),
+        )
+        for side in sides
+    )
+    return EmbedApplyResult(told, None if output is None else str(output))
+
+
+def _model(workspace: Workspace, history: History, side: str | Path) -> Model:
+    if isinstance(side, str):
+        return history.model(side)
+    with open_found(workspace, side) as opened:
+        return read_model(opened.checkpoint)
+
+
+def _only(workspace: Workspace) -> Kept:
+    """The newest embedder of the one architecture that has any."""
+    found = {one.architecture: one for one in kept_embedders(workspace)}
+    if len(found) > 1:
+        raise InputError(
+            "embedders of several architectures are here", hint="name one with --embedder, or name commits"
+        )
+    if not found:
+        raise _none("this repository has no embedder")
+    return next(iter(found.values()))
+
+
+def _fitting(workspace: Workspace, models: dict[str | Path, Model], named: Kept | None) -> Kept:
+    """The embedder ``named``, or the newest, for the one architecture that all models have."""
+    architectures = {model.architecture for model in models.values()}
+    if len(architectures) > 1:
+        raise InputError("these models are of several architectures", hint="embed those of one at a time")
+    [architecture] = architectures
+    fitting = [one for one in kept_embedders(workspace) if one.architecture == architecture]
+    if named is not None and named not in fitting:
+        raise InputError(f"embedder {named.name} is for another architecture", hint="list them with: mvc embed list")
+    if not fitting:
+        raise _none(f"there is no embedder for architecture {architecture[:12]}")
+    return named or fitting[-1]
+
+
+def _none(message: str) -> NotFoundError:
+    return NotFoundError(message, hint="train one with: mvc embed train", code="no-such-embedder")
+
+
+def _write(workspace: Workspace, output: Path, latents: dict[str, Floats]) -> None:
+    buffer = io.BytesIO()
+    np.savez(buffer, latents=np.stack([*latents.values()]), names=np.array([*latents]))
+    atomic_write(workspace.repository.fs, output, (buffer.getvalue(),), overwrite=True)

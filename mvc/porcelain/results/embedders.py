@@ -1,0 +1,58 @@
+"""`embed`: trained embedders, and where models lie in their latent spaces."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class EmbedderRow:
+    """A version of an embedder; ``id`` is that of the commit that holds it, ``name`` what commands take. ``commits``
+    are those that it was trained on, of so many ``lineages``. ``in_use``: it is the newest for its architecture.
+    """
+
+    id: str
+    name: str
+    architecture: str
+    version: int
+    in_use: bool
+    recipe: str
+    seed: int
+    minutes: float
+    lineages: int
+    commits: tuple[str, ...]
+    time: str
+    author: str
+    bytes: int
+    stored_bytes: int
+
+
+@dataclass(frozen=True)
+class EmbedListResult:
+    embedders: tuple[EmbedderRow, ...]
+
+
+@dataclass(frozen=True)
+class EmbedTrainResult:
+    """``resumed``: it went on from where an interrupted training had stopped."""
+
+    embedder: EmbedderRow
+    resumed: bool
+
+
+@dataclass(frozen=True)
+class LatentRow:
+    """Where a model lies in the latent space of the embedder ``embedder`` (the id of its commit)."""
+
+    commit: str | None
+    path: str | None
+    embedder: str
+    latent: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class EmbedApplyResult:
+    """``output``: the .npz that was written, or null. All ``latents`` are of one architecture."""
+
+    latents: tuple[LatentRow, ...]
+    output: str | None

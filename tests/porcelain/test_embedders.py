@@ -1,0 +1,245 @@
+"""Embedders in a repository: kept as objects, versioned, sound whatever happens; and what is embedded with them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import mvc.testing.embedder as standin
+from mvc.errors import ExistsError, InputError, NotFoundError
+from mvc.geometry import derive, permute
+from mvc.index import LatentRow
+from mvc.porcelain.commits import commit
+from mvc.porcelain.embed import apply, list_embedders, remove
+from mvc.porcelain.embedders import Trained, keep_embedder, kept_embedders, load_embedder, newest_embedder
+from mvc.porcelain.latents import LatentSpace
+from mvc.porcelain.learning import train_embedder
+from mvc.porcelain.log import log
+from mvc.porcelain.reindex import reindex
+from mvc.porcelain.workspace import Workspace
+from mvc.repository import Repository, check_repository
+from mvc.storage import FileSystem
+from mvc.testing.faults import Crash, FaultyFileSystem
+
+Arrays = dict[str, Any]
+RUNS, POINTS = 7, 6
+
+
+@pytest.fixture(autouse=True)
+def embedding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stand-in in the place of what imports torch."""
+    standin.Embedder = standin.StandIn  # type: ignore[attr-defined]
+    for name in ("embedder", "train", "recipes"):
+        monkeypatch.setitem(sys.modules, f"mvc.embedding.{name}", standin)
+
+
+@pytest.fixture
+def runs(walk: Callable[..., list[Arrays]]) -> list[list[Arrays]]:
+    return [walk(seed, POINTS) for seed in range(RUNS)]
+
+
+@pytest.fixture
+def filled(workspace: Workspace, write: Callable[..., Path], runs: list[list[Arrays]]) -> Workspace:
+    files = [write(f"ck/{i}-{j}.safetensors", point) for i, run in enumerate(runs) for j, point in enumerate(run)]
+    commit(workspace, files)
+    return workspace
+
+
+def test_a_trained_embedder_is_kept_and_comes_back(filled: Workspace, reopened: Callable[..., Workspace]) -> None:
+    before = filled.repository.state().commits
+    row = train_embedder(filled, minutes=0.5).embedder
+    assert (row.version, row.in_use, row.recipe, row.seed, row.minutes) == (1, True, "invariant", 7, 0.5)
+    assert (row.lineages, len(row.commits)) == (RUNS, RUNS * POINTS)
+    assert set(row.commits) == set(before) == set(filled.repository.state().commits)
+    other = reopened(filled)
+    kept = newest_embedder(other, row.architecture)
+    assert kept is not None and kept.commit == row.id
+    assert load_embedder(other, kept) == standin.StandIn(
+        {"fc1.bias": (12,), "fc1.weight": (12, 20), "fc2.weight": (5, 12)}, 7
+    )
+    assert not list(filled.repository.layout.training.glob("*"))
+
+
+def test_every_training_is_a_version_and_the_newest_is_used(filled: Workspace) -> None:
+    first, second = train_embedder(filled).embedder, train_embedder(filled).embedder
+    assert [(row.id, row.version, row.in_use) for row in list_embedders(filled).embedders] == [
+        (first.id, 1, False),
+        (second.id, 2, True),
+    ]
+    assert filled.repository.commit(second.id).parent == first.id  # type: ignore[arg-type]
+    remove(filled, f"{second.architecture[:6]}@2")
+    assert [(row.id, row.in_use) for row in list_embedders(filled).embedders] == [(first.id, True)]
+    assert check_repository(filled.repository).findings == ()
+    with pytest.raises(NotFoundError, match="names no embedder"):
+        remove(filled, "ffff@9")
+
+
+def test_fsck_follows_embedders(filled: Workspace) -> None:
+    row = train_embedder(filled).embedder
+    assert check_repository(filled.repository).findings == ()
+    manifest = filled.repository.manifest(filled.repository.commit(row.id).manifest)  # type: ignore[arg-type]
+    [entry] = manifest.files[0].tensors
+    path = filled.repository.directory / "objects" / entry.object[:2] / entry.object[2:]
+    path.chmod(0o600)
+    path.unlink()
+    [finding] = check_repository(filled.repository).findings
+    assert finding.code == "missing" and f"commit {row.id[:12]}" in finding.message
+
+
+def test_nothing_else_changes_with_an_embedder(filled: Workspace) -> None:
+    told, dump = log(filled), filled.index.dump()
+    train_embedder(filled)
+    with_it = filled.index.dump()
+    assert log(filled) == told
+    changed = {name for name in dump if dump[name] != with_it[name]}
+    assert changed == {"settings", "latents", "meta"}
+
+
+def test_the_index_can_be_built_again(filled: Workspace) -> None:
+    row = train_embedder(filled).embedder
+    before = filled.index.dump()
+    places = apply(filled, directory=Path()).latents
+    reindex(filled)
+    after = filled.index.dump()
+    assert {name for name in before if before[name] != after[name]} <= {"latents"}
+    assert list_embedders(filled).embedders == (row,)
+    assert apply(filled, directory=Path()).latents == places
+    assert filled.index.dump()["latents"] == before["latents"]
+
+
+def test_a_stopped_training_goes_on(filled: Workspace) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        train_embedder(filled, recipe="stop")
+    assert kept_embedders(filled) == ()
+    assert len(list(filled.repository.layout.training.glob("*.state"))) == 1
+    assert check_repository(filled.repository).findings == ()
+    assert not train_embedder(filled).resumed
+    assert train_embedder(filled, recipe="stop").resumed
+    assert not list(filled.repository.layout.training.glob("*"))
+
+
+def test_too_little_is_refused(workspace: Workspace, write: Callable[..., Path], walk: Callable[..., Any]) -> None:
+    with pytest.raises(InputError, match="too little to learn from: 0 checkpoints in 0 lineages"):
+        train_embedder(workspace)
+    commit(workspace, [write(f"{i}.safetensors", point) for i, point in enumerate(walk(1, 20))])
+    with pytest.raises(InputError, match="too little to learn from: 20 checkpoints in 1 lineages") as caught:
+        train_embedder(workspace)
+    assert "commit at least 32 in 4 lineages" in caught.value.hint
+    with pytest.raises(InputError, match="positive"):
+        train_embedder(workspace, minutes=0)
+    assert not workspace.repository.layout.training.exists()
+
+
+def test_an_embedder_is_for_one_architecture(filled: Workspace, write: Callable[..., Path], walk: Any) -> None:
+    shapes = {"fc1.weight": (9, 20), "fc2.weight": (5, 9)}
+    commit(
+        filled,
+        [write(f"n/{i}-{j}.safetensors", point) for i in range(6) for j, point in enumerate(walk(i, 6, shapes=shapes))],
+    )
+    rows = log(filled).lineages
+    with pytest.raises(InputError, match="2 architectures"):
+        train_embedder(filled)
+    with pytest.raises(InputError, match="several architectures"):
+        train_embedder(filled, [rows[0].name, rows[-1].name])
+    small = [row.name for row in rows if row.architecture != rows[0].architecture]
+    assert train_embedder(filled, small).embedder.lineages == 6
+    assert {row.embedder for row in apply(filled, directory=Path()).latents} == {kept_embedders(filled)[0].commit}
+    with pytest.raises(NotFoundError, match="no embedder for architecture"):
+        apply(filled, [rows[0].name], directory=Path())
+    with pytest.raises(InputError, match="of several architectures"):
+        apply(filled, [rows[0].name, small[0]], directory=Path())
+
+
+def test_lineages_give_equally_many_points(filled: Workspace, write: Callable[..., Path], walk: Any) -> None:
+    commit(filled, [write(f"long/{j}.safetensors", point) for j, point in enumerate(walk(50, 14))])
+    row = train_embedder(filled).embedder
+    assert (row.lineages, len(row.commits)) == (RUNS + 1, (RUNS + 1) * POINTS)
+
+
+def test_latents_of_commits_and_files(
+    filled: Workspace, write: Callable[..., Path], runs: list[list[Arrays]], tmp_path: Path
+) -> None:
+    kept = train_embedder(filled).embedder
+    model = runs[2][3]
+    spec = derive({name: value.shape for name, value in model.items()})
+    assert spec is not None
+    shuffled = model
+    for units in spec.units:
+        shuffled = permute(shuffled, units, np.random.default_rng(0).permutation(units.size))
+    original, copy = write("a.safetensors", model), write("b.safetensors", shuffled)
+    tip = log(filled).lineages[0].commits[-1].id
+    result = apply(filled, [str(original), str(copy), tip], directory=Path(), output=tmp_path / "out.npz")
+    assert [(row.path, row.commit) for row in result.latents] == [(str(original), None), (str(copy), None), (None, tip)]
+    assert np.allclose(result.latents[0].latent, result.latents[1].latent, atol=1e-5)
+    assert {row.embedder for row in result.latents} == {kept.id}
+    with np.load(tmp_path / "out.npz") as file:
+        assert file["latents"].shape == (3, 16) and file["names"].tolist() == [str(original), str(copy), tip]
+    with pytest.raises(ExistsError):
+        apply(filled, [tip], directory=Path(), output=tmp_path / "out.npz")
+    broken = write("c.safetensors", {**model, "fc1.bias": np.full(12, np.nan, np.float32)})
+    with pytest.raises(InputError, match="not finite"):
+        apply(filled, [str(broken)], directory=Path())
+
+
+def test_what_was_embedded_is_not_embedded_again(filled: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = newest_embedder(filled, train_embedder(filled).embedder.architecture)
+    assert kept is not None
+    commits = list(filled.repository.state().commits)
+    before = LatentSpace(filled, kept).places(commits)
+    monkeypatch.setattr(standin.StandIn, "embed", None)
+    assert np.array_equal(LatentSpace(filled, kept).places(commits), before)
+    with filled.index.reading() as connection:
+        assert len(LatentRow.select(connection)) == len(commits)
+
+
+def test_where_the_index_cannot_be_written_latents_are_told_all_the_same(
+    filled: Workspace, reopened: Callable[..., Workspace], locked: Callable[..., Any]
+) -> None:
+    kept = newest_embedder(filled, train_embedder(filled).embedder.architecture)
+    assert kept is not None
+    commits = list(filled.repository.state().commits)
+    before = LatentSpace(filled, kept).places(commits)
+    with filled.index.writing() as connection:
+        LatentRow.clear(connection)
+    with locked(filled):
+        assert np.allclose(LatentSpace(reopened(filled), kept).places(commits), before)
+
+
+def test_without_an_embedder_there_is_one_hint(filled: Workspace) -> None:
+    assert list_embedders(filled).embedders == ()
+    with pytest.raises(NotFoundError) as caught:
+        apply(filled, directory=Path())
+    assert caught.value.hint == "train one with: mvc embed train"
+
+
+def _kept_at(root: Path, fs: FileSystem) -> None:
+    workspace = Workspace.of(Repository.open(root, fs=fs), author="T")
+    embedder = standin.StandIn({"fc1.weight": (3, 2)}, 1)
+    keep_embedder(workspace, embedder.to_bytes(), Trained("a" * 64, "invariant", 1, 0.0, 4, ["b" * 64]))
+
+
+def test_a_process_that_stops_anywhere_while_it_keeps_an_embedder(tmp_path: Path) -> None:
+    Repository.init(tmp_path / "count")
+    counting = FaultyFileSystem()
+    _kept_at(tmp_path / "count", counting)
+    outcomes = []
+    for n in range(0, len(counting.operations), 3):
+        root = tmp_path / str(n)
+        Repository.init(root)
+        with pytest.raises(Crash):
+            _kept_at(root, FaultyFileSystem(n))
+        workspace = Workspace.open(root)
+        assert check_repository(workspace.repository).ok
+        kept = kept_embedders(workspace)
+        outcomes.append(bool(kept))
+        if kept:
+            assert load_embedder(workspace, kept[0]) == standin.StandIn({"fc1.weight": (3, 2)}, 1)
+        else:
+            _kept_at(root, FileSystem())
+            assert len(kept_embedders(Workspace.open(root))) == 1
+    assert outcomes == sorted(outcomes) and True in outcomes and False in outcomes
