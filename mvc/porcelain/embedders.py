@@ -155,7 +155,7 @@ def load_embedder(workspace: Workspace, kept: Kept) -> Embedder:
     """Raises IntegrityError for one that is damaged, FormatError for one that this mvc cannot read. Imports torch."""
     manifest = workspace.repository.manifest(workspace.repository.commit(kept.commit).manifest)
     raw = b"".join(bytes(chunk) for chunk in file_bytes(workspace.repository, manifest.files[0]))
-    loaded: Embedder = importlib.import_module("mvc.embedding.embedder").Embedder.from_bytes(raw)
+    loaded: Embedder = importlib.import_module("mvc.embedding.embedder").from_bytes(raw)
     return loaded
 
 

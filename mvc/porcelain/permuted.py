@@ -1,8 +1,9 @@
 """Whether a file is a committed model whose hidden units were put in another order or rescaled. Owns that search.
 
 Distances say nothing of such a copy. Tensors that no unit moves along (a last layer's biases, embeddings) are held
-against the commits' first: a copy has them but for a cast or rounding. Then the file's units are matched with those of
-a few likely commits, its order is undone by the best matches, and it is held against the values of the commits nearest
+against the commits' first: a copy has them but for a cast or rounding. Where the repository has an embedder, the
+nearest commits in its latent space are looked at next. Then the file's units are matched with those of a few likely
+commits, its order is undone by the best matches, and it is held against the values of the commits nearest
 to it then. Values decide: a copy is one exactly, or but for a cast, rounding or pruning. One that was changed otherwise
 counts as a descendant if it is far beyond what strangers reach after matching. Refuses models without a permutation
 spec, and those too large to match at once.
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mvc.errors import FormatError, IntegrityError
 from mvc.geometry import Made, PermutationSpec, derive, fit_scales, head_sizes
 from mvc.geometry.explaining import explain
 from mvc.geometry.matching import (
@@ -31,11 +33,14 @@ from mvc.geometry.matching import (
 from mvc.geometry.permutations import Floats
 from mvc.objects import Checkpoint, TensorSpec, read_array
 from mvc.porcelain.copies import CHECKED, compare, joined, likely, lineage_of, needed
+from mvc.porcelain.latents import LatentSpace
 from mvc.porcelain.reading import History, Model
 from mvc.porcelain.results.matches import Match
 
 #: commits whose units are matched; lineages gone on with; commits of each whose values are compared
 MATCHED, LINEAGES, COMMITS = 64, 3, 6
+#: neighbours in a latent space that are looked at first
+NEIGHBOURS = 8
 #: values of a model and units of a layer above which the search is not begun
 LARGEST, WIDEST = 1 << 25, 4096
 #: the share of the way from matched strangers to an equal model that a changed copy must have come
@@ -77,11 +82,47 @@ class UnitSearch:
     def copy(self) -> Match | None:
         """The commit that the file is a permuted or rescaled copy of, with the transforms."""
         for scaled in (False, True):
+            # values decide, so a neighbour that explains them needs no further search: it is far the longest part
+            for commit in () if scaled else self.neighbours:
+                if (match := self._copied(commit, scaled)) is not None:
+                    return match
             for commit in self.nearest(scaled):
-                made = self.explained(commit, scaled)
-                if made is not None and made.evidence > needed(len(self.commits)):
-                    return Match(commit, lineage_of(self.history, commit), "copy", joined(made.names), 1.0)
+                if (match := self._copied(commit, scaled)) is not None:
+                    return match
         return None
+
+    def _copied(self, commit: str, scaled: bool) -> Match | None:
+        made = self.explained(commit, scaled)
+        if made is None or made.evidence <= needed(len(self.commits)):
+            return None
+        lineage = lineage_of(self.history, commit)
+        return Match(commit, lineage, "copy", joined(made.names), 1.0, self._evidence(commit))
+
+    @cached_property
+    def neighbours(self) -> list[str]:
+        """The nearest commits in the latent space of the repository's embedder, the nearest first; [] without one.
+
+        An embedder that cannot be used is as none: it only makes the search shorter.
+        """
+        try:
+            space = self._space
+            if space is None:
+                return []
+            places, own = space.places(self.commits), space.place(self._opened)
+        except (FormatError, IntegrityError) as error:
+            self.history.workspace.warn(f"an embedder could not be used: {error.message}")
+            return []
+        away = np.linalg.norm(places - own, axis=1)
+        return [self.commits[i] for i in np.argsort(away, kind="stable")[:NEIGHBOURS]]
+
+    @cached_property
+    def _space(self) -> LatentSpace | None:
+        return LatentSpace.of(self.history.workspace, self.model.architecture)
+
+    def _evidence(self, commit: str) -> Mapping[str, Any]:
+        if self._space is None or commit not in self.neighbours:
+            return {}
+        return {"embedder": self._space.kept.name, "neighbour": self.neighbours.index(commit) + 1}
 
     @cached_property
     def stored(self) -> Arrays:
@@ -159,14 +200,15 @@ class UnitSearch:
 
     def descendant(self) -> Match | None:
         """The commit that the file, permuted, was trained on from."""
-        near = self._representatives(self._pool or self.commits)
+        near = dict.fromkeys([*self._representatives(self._pool or self.commits), *self.neighbours])
         cosine, commit = max((self.matching(one, False).cosine, one) for one in near)
         if cosine < BEYOND:  # nothing can be beyond then
             return None
         beyond = beyond_strangers(self.doubles(commit), self.file, self.spec(commit), cosine)
         if beyond < BEYOND:
             return None
-        return Match(commit, lineage_of(self.history, commit), "descends", "permuted", min(beyond, 0.99))
+        lineage = lineage_of(self.history, commit)
+        return Match(commit, lineage, "descends", "permuted", min(beyond, 0.99), self._evidence(commit))
 
     def _representatives(self, commits: Sequence[str]) -> list[str]:
         """Few commits a lineage: its first, middle and last, and the one whose largest values are most like the file's.

@@ -85,7 +85,7 @@ class Workspace:
             self.update(signatures)
         except StorageError as error:
             self._build_aside()
-            self._warn(f"the index could not be written: {error.message}")
+            self.warn(f"the index could not be written: {error.message}")
 
     def declare(
         self,
@@ -125,7 +125,7 @@ class Workspace:
             if stamp is None:
                 self._build_aside()
             else:
-                self._warn(f"what is shown is older than the newest commit, as the index is behind: {error.message}")
+                self.warn(f"what is shown is older than the newest commit, as the index is behind: {error.message}")
         return self.index
 
     def _build_aside(self) -> None:
@@ -141,6 +141,7 @@ class Workspace:
         except (BusyError, StorageError):
             self._build_aside()
 
-    def _warn(self, text: str) -> None:
+    def warn(self, text: str) -> None:
+        """Says it once to whoever reads."""
         if text not in self.warnings:
             self.warnings.append(text)

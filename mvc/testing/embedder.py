@@ -42,12 +42,12 @@ class StandIn:
         facts = {"shapes": list(self.shapes.items()), "seed": self.seed}
         return save({"seed": np.array([self.seed], np.float32)}, {"standin": json.dumps(facts)})
 
-    @classmethod
-    def from_bytes(cls, raw: bytes) -> StandIn:
-        size = int.from_bytes(raw[:8], "little")
-        facts = json.loads(json.loads(raw[8 : 8 + size])["__metadata__"]["standin"])
-        assert int(load(raw)["seed"][0]) == facts["seed"]
-        return cls({name: tuple(shape) for name, shape in facts["shapes"]}, facts["seed"])
+
+def from_bytes(raw: bytes) -> StandIn:
+    size = int.from_bytes(raw[:8], "little")
+    facts = json.loads(json.loads(raw[8 : 8 + size])["__metadata__"]["standin"])
+    assert int(load(raw)["seed"][0]) == facts["seed"]
+    return StandIn({name: tuple(shape) for name, shape in facts["shapes"]}, facts["seed"])
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,6 @@ RUNS, POINTS = 7, 6
 @pytest.fixture(autouse=True)
 def embedding(monkeypatch: pytest.MonkeyPatch) -> None:
     """The stand-in in the place of what imports torch."""
-    standin.Embedder = standin.StandIn  # type: ignore[attr-defined]
     for name in ("embedder", "train", "recipes"):
         monkeypatch.setitem(sys.modules, f"mvc.embedding.{name}", standin)
 

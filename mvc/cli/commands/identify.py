@@ -40,6 +40,9 @@ def render(result: IdentifyResult) -> Iterator[str]:
                 yield paint(f"    {escape(item.reason)}", "warn")
         if item.overlap is not None:
             yield from (paint(f"    {line}", "dim") for line in _overlap(item.overlap))
+        if (embedder := item.match.evidence.get("embedder")) is not None:
+            place = item.match.evidence["neighbour"]
+            yield paint(f"    neighbour {place} in the latent space of embedder {escape(embedder)}", "dim")
         if item.runner_up is not None:
             yield paint(f"    next best: {_plain(item.runner_up)}", "dim")
 

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from mvc.porcelain.results.logs import MixtureWeight
 
 
 @dataclass(frozen=True)
 class Match:
+    """``evidence``: of a source that was looked at as it is near in an embedder's latent space, the ``embedder``, and
+    how many commits lie as near at most, it included (``neighbour``).
+    """
+
     commit: str
     lineage: str
     relation: Literal["same", "copy", "descends", "precedes", "mixes", "overlaps"]
     transform: str | None
     confidence: float
+    evidence: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
