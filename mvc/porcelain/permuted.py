@@ -102,12 +102,13 @@ class UnitSearch:
     def neighbours(self) -> list[str]:
         """The nearest commits in the latent space of the repository's embedder, the nearest first; [] without one.
 
-        An embedder that cannot be used is as none: it only makes the search shorter.
+        Few commits are matched sooner than an embedder is loaded. One that cannot be used is as none: it only makes the
+        search shorter.
         """
+        space = self._space if len(self._pool) > MATCHED else None
+        if space is None:
+            return []
         try:
-            space = self._space
-            if space is None:
-                return []
             places, own = space.places(self.commits), space.place(self._opened)
         except (FormatError, IntegrityError) as error:
             self.history.workspace.warn(f"an embedder could not be used: {error.message}")
@@ -120,7 +121,7 @@ class UnitSearch:
         return LatentSpace.of(self.history.workspace, self.model.architecture)
 
     def _evidence(self, commit: str) -> Mapping[str, Any]:
-        if self._space is None or commit not in self.neighbours:
+        if commit not in self.neighbours or self._space is None:
             return {}
         return {"embedder": self._space.kept.name, "neighbour": self.neighbours.index(commit) + 1}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,11 @@ from mvc.index import LatentRow
 from mvc.porcelain.commits import commit
 from mvc.porcelain.embed import apply, list_embedders, remove
 from mvc.porcelain.embedders import Trained, keep_embedder, kept_embedders, load_embedder, newest_embedder
+from mvc.porcelain.identify import identify
 from mvc.porcelain.latents import LatentSpace
 from mvc.porcelain.learning import train_embedder
 from mvc.porcelain.log import log
+from mvc.porcelain.permuted import UnitSearch
 from mvc.porcelain.reindex import reindex
 from mvc.porcelain.workspace import Workspace
 from mvc.repository import Repository, check_repository
@@ -47,6 +50,14 @@ def filled(workspace: Workspace, write: Callable[..., Path], runs: list[list[Arr
     files = [write(f"ck/{i}-{j}.safetensors", point) for i, run in enumerate(runs) for j, point in enumerate(run)]
     commit(workspace, files)
     return workspace
+
+
+def _shuffled(model: Arrays) -> Arrays:
+    spec = derive({name: value.shape for name, value in model.items()})
+    assert spec is not None
+    for units in spec.units:
+        model = permute(model, units, np.random.default_rng(0).permutation(units.size))
+    return model
 
 
 def test_a_trained_embedder_is_kept_and_comes_back(filled: Workspace, reopened: Callable[..., Workspace]) -> None:
@@ -165,12 +176,7 @@ def test_latents_of_commits_and_files(
 ) -> None:
     kept = train_embedder(filled).embedder
     model = runs[2][3]
-    spec = derive({name: value.shape for name, value in model.items()})
-    assert spec is not None
-    shuffled = model
-    for units in spec.units:
-        shuffled = permute(shuffled, units, np.random.default_rng(0).permutation(units.size))
-    original, copy = write("a.safetensors", model), write("b.safetensors", shuffled)
+    original, copy = write("a.safetensors", model), write("b.safetensors", _shuffled(model))
     tip = log(filled).lineages[0].commits[-1].id
     result = apply(filled, [str(original), str(copy), tip], directory=Path(), output=tmp_path / "out.npz")
     assert [(row.path, row.commit) for row in result.latents] == [(str(original), None), (str(copy), None), (None, tip)]
@@ -214,6 +220,48 @@ def test_without_an_embedder_there_is_one_hint(filled: Workspace) -> None:
     with pytest.raises(NotFoundError) as caught:
         apply(filled, directory=Path())
     assert caught.value.hint == "train one with: mvc embed train"
+
+
+@pytest.fixture
+def many(workspace: Workspace, write: Callable[..., Path], walk: Callable[..., list[Arrays]]) -> Workspace:
+    """More commits than are matched: 72."""
+    files = [write(f"ck/{i}-{j}.safetensors", point) for i in range(9) for j, point in enumerate(walk(i, 8))]
+    commit(workspace, files)
+    return workspace
+
+
+def test_the_source_of_a_permuted_copy_is_a_neighbour(
+    many: Workspace, write: Callable[..., Path], walk: Callable[..., list[Arrays]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = next(row.id for line in log(many).lineages for row in line.commits if row.path.endswith("4-5.safetensors"))
+    copy = write("copy.safetensors", _shuffled(walk(4, 8)[5]))
+    [without] = identify(many, [copy]).results
+    name = train_embedder(many).embedder.name
+    [found] = identify(many, [copy]).results
+    assert without.match is not None and found.match is not None
+    assert replace(found.match, evidence={}) == without.match
+    assert (found.match.commit, found.match.evidence) == (source, {"embedder": name, "neighbour": 1})
+    # what is explained by a neighbour is not searched for any more
+    monkeypatch.setattr(UnitSearch, "nearest", None)
+    assert identify(many, [copy]).results == (found,)
+
+
+def test_a_bad_embedder_takes_nothing_away(
+    many: Workspace, write: Callable[..., Path], walk: Callable[..., list[Arrays]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = write("copy.safetensors", _shuffled(walk(4, 8)[5]))
+    without = identify(many, [copy])
+    train_embedder(many)
+    with monkeypatch.context() as patched:
+        # the farthest commits are called the nearest
+        patched.setattr(LatentSpace, "place", lambda self, checkpoint: np.full(16, 1e6, np.float32))
+        assert identify(many, [copy]) == without
+    row = list_embedders(many).embedders[0]
+    manifest = many.repository.manifest(many.repository.commit(row.id).manifest)  # type: ignore[arg-type]
+    [entry] = manifest.files[0].tensors
+    (many.repository.directory / "objects" / entry.object[:2] / entry.object[2:]).unlink()
+    assert identify(many, [copy]) == without
+    assert any("embedder could not be used" in text for text in many.warnings)
 
 
 def _kept_at(root: Path, fs: FileSystem) -> None:

@@ -1,0 +1,227 @@
+"""How the source of a permuted copy is found among many commits: by the search, an embedder, or matching all of them.
+
+    python -m benchmarks.embedding.copies --data mnist14.npz --cache DIR --population schurholt-borth-2021-mlp \
+        --runs 200 --every 1 --learn 40 --minutes 3
+
+An embedder is trained on ``--learn`` of a population's runs, others than those among which is searched. Every
+``--every``-th checkpoint of the latter is "committed" (held in memory: what is timed is the search, no disk and no
+index), and copies of some are made: with units permuted, and then rounded, pruned or rescaled; and checkpoints
+between two that are committed, permuted. Of every way to find the source: how often it is among the candidates, and how
+long they take. Prints Markdown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.trajectory.copies import STEPS, Arrays, homogeneous, permuted, spec_of
+from benchmarks.trajectory.populations import trained
+from mvc.embedding.recipes import find_recipe
+from mvc.embedding.train import train
+from mvc.geometry.matching import match_units
+from mvc.objects import ObjectId, TensorSpec, tensor_id
+from mvc.porcelain.embedders import Embedder
+from mvc.porcelain.permuted import NEIGHBOURS, UnitSearch
+from mvc.porcelain.reading import Model, read_model
+
+Floats = npt.NDArray[np.float32]
+#: ways to change a copy, done after its units were permuted
+CHANGES = ("nothing else", "fp16", "30 % pruned", "80 % pruned", "rescaled", "trained on")
+
+
+class Held:
+    """A checkpoint in memory."""
+
+    def __init__(self, arrays: Arrays) -> None:
+        self.arrays = {name: np.ascontiguousarray(value) for name, value in arrays.items()}
+        names = {"float32": "F32", "float16": "F16"}
+        self.specs: Mapping[str, TensorSpec] = {
+            name: TensorSpec(names[value.dtype.name], value.shape) for name, value in self.arrays.items()
+        }
+
+    def read(self, name: str) -> memoryview:
+        return memoryview(self.arrays[name].tobytes())
+
+    def object_id(self, name: str) -> ObjectId:
+        return tensor_id(self.specs[name], self.read(name))
+
+    @cached_property
+    def model(self) -> Model:
+        return read_model(self)
+
+
+class Memory:
+    """What `UnitSearch` asks a history, answered from memory: every run is a lineage."""
+
+    def __init__(self, committed: Mapping[str, Held]) -> None:
+        self.committed = committed
+
+    def checkpoint(self, commit: str) -> Held:
+        return self.committed[commit]
+
+    def models(self, commits: Iterable[str]) -> list[Model]:
+        return [self.committed[commit].model for commit in commits]
+
+    def lineage(self, commit: str) -> SimpleNamespace:
+        return SimpleNamespace(name=commit.partition("-")[0])
+
+
+@dataclass(frozen=True)
+class Query:
+    """A file that was made of the commits ``sources``; any of them is right."""
+
+    change: str
+    file: Held
+    sources: frozenset[str]
+
+
+def named(shapes: Mapping[str, tuple[int, ...]], weights: Floats) -> Arrays:
+    ends = np.cumsum([int(np.prod(shape)) for shape in shapes.values()])[:-1]
+    return {
+        name: part.reshape(shape) for (name, shape), part in zip(shapes.items(), np.split(weights, ends), strict=True)
+    }
+
+
+def queries(
+    runs: Floats, shapes: Mapping[str, tuple[int, ...]], every: int, count: int, changes: Sequence[str]
+) -> list[Query]:
+    """``count`` of every change; runs [M, K, d], of which every ``every``-th checkpoint is committed."""
+    rng, found = np.random.default_rng(0), []
+    for change in changes:
+        for _ in range(count):
+            run, place = int(rng.integers(len(runs))), int(rng.integers(1, (runs.shape[1] - 1) // every)) * every
+            sources = {f"{run}-{place}"}
+            if change == "trained on":
+                sources.add(f"{run}-{place + every}")
+                place += every // 2
+            model = permuted(named(shapes, runs[run, place]), rng)
+            if change in STEPS:
+                model = STEPS[change][1](model, rng)
+            found.append(Query(change, Held(model), frozenset(sources)))
+    return found
+
+
+def searched(query: Query, memory: Memory, commits: Sequence[str]) -> list[str]:
+    """The present search's candidates: the commits whose units are matched, and those whose values it would look at."""
+    search = UnitSearch(memory, query.file, query.file.model, commits)  # type: ignore[arg-type]
+    return search.nearest(scaled=query.change == "rescaled")
+
+
+def matched(query: Query, memory: Memory, commits: Sequence[str]) -> list[str]:
+    """Exhaustive: all commits by the cosine of the best matching."""
+    spec = spec_of(query.file.arrays)
+    file = {name: value.astype(np.float64) for name, value in query.file.arrays.items()}
+    cosines = [
+        match_units({n: v.astype(np.float64) for n, v in memory.committed[one].arrays.items()}, file, spec).cosine
+        for one in commits
+    ]
+    return [commits[i] for i in np.argsort(cosines)[::-1]]
+
+
+def flat(model: Held, shapes: Mapping[str, tuple[int, ...]]) -> Floats:
+    return np.concatenate([model.arrays[name].astype(np.float32).reshape(-1) for name in shapes])
+
+
+def near(query: Query, embedder: Embedder, shapes: Mapping[str, tuple[int, ...]], places: Floats) -> npt.NDArray[Any]:
+    """Commits by their distance in the latent space."""
+    own = embedder.embed(flat(query.file, shapes)[None])[0]
+    return np.argsort(np.linalg.norm(places - own, axis=1), kind="stable")
+
+
+def timed(answer: Callable[[], Sequence[Any]]) -> tuple[list[Any], float]:
+    began = time.perf_counter()
+    found = list(answer())
+    return found, time.perf_counter() - began
+
+
+def learnt(weights: Floats, shapes: Mapping[str, tuple[int, ...]], recipe: str, minutes: float) -> Embedder:
+    """Trained on models [M, K, d]."""
+    held = weights[-max(1, len(weights) // 7) :]
+    return train(weights[: -len(held)], shapes, find_recipe(recipe), validation=held, minutes=minutes)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--cache", type=Path, default=Path("zoo-out"))
+    parser.add_argument("--population", default="schurholt-borth-2021-mlp")
+    parser.add_argument("--seeds", type=int, default=250, help="runs that the population is trained with")
+    parser.add_argument("--runs", type=int, default=200, help="runs among which is searched")
+    parser.add_argument("--every", type=int, default=2, help="which of their checkpoints are committed")
+    parser.add_argument("--learn", type=int, default=40, help="runs that the embedder learns from")
+    parser.add_argument("--recipe", default="invariant")
+    parser.add_argument("--minutes", type=float, default=3.0)
+    parser.add_argument("--count", type=int, default=20, help="copies of each change")
+    parser.add_argument(
+        "--exhaustive", type=int, default=2, help="copies of each change that all commits are matched for"
+    )
+    asked = parser.parse_args()
+    population = trained(asked.population, asked.data, asked.cache, seeds=asked.seeds)
+    shapes = dict(sorted(population.card.architecture.shapes().items()))
+    order = [*population.card.architecture.shapes()]
+    runs = np.stack([_sorted(run, population.card.architecture.shapes(), order, shapes) for run in population.weights])
+    assert len(runs) >= asked.runs + asked.learn
+    began = time.perf_counter()
+    embedder = learnt(runs[asked.runs : asked.runs + asked.learn], shapes, asked.recipe, asked.minutes)
+    training = time.perf_counter() - began
+    committed = {
+        f"{run}-{place}": Held(named(shapes, runs[run, place]))
+        for run in range(asked.runs)
+        for place in range(0, runs.shape[1], asked.every)
+    }
+    memory, commits = Memory(committed), sorted(committed)
+    memory.models(commits)  # as the index has them
+    began = time.perf_counter()
+    places = embedder.embed(np.stack([flat(committed[one], shapes) for one in commits]))
+    embedding = time.perf_counter() - began
+    changes = [one for one in CHANGES if one != "rescaled" or homogeneous(asked.population)]
+    print(f"{asked.population}: {len(commits):,} commits of {asked.runs} runs; trained {training:.0f} s on")
+    print(f"{asked.learn} other runs, {asked.recipe}; embedding all commits {embedding:.1f} s\n")
+    print(f"| copy | present search | s | neighbour | in {NEIGHBOURS} | in 64 | s | matching all | s |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    for change in changes:
+        rows = queries(runs[: asked.runs], shapes, asked.every, asked.count, (change,))
+        now, latent, every = [], [], []
+        for i, query in enumerate(rows):
+            found, seconds = timed(lambda query=query: searched(query, memory, commits))
+            now.append((bool(query.sources & {*found}), seconds))
+            ranks, seconds = timed(lambda query=query: near(query, embedder, shapes, places))
+            rank = min(ranks.index(commits.index(source)) for source in query.sources)
+            latent.append((rank, seconds))
+            if i < asked.exhaustive:
+                best, seconds = timed(lambda query=query: matched(query, memory, commits))
+                every.append((best[0] in query.sources, seconds))
+        ranks = np.array([rank for rank, _ in latent])
+        cells = [
+            f"{np.mean([right for right, _ in now]):.2f}",
+            f"{np.mean([s for _, s in now]):.3f}",
+            *(f"{np.mean(ranks < k):.2f}" for k in (1, NEIGHBOURS, 64)),
+            f"{np.mean([s for _, s in latent]):.4f}",
+            *(
+                (f"{np.mean([right for right, _ in every]):.2f}", f"{np.mean([s for _, s in every]):.1f}")
+                if every
+                else ("–", "–")
+            ),
+        ]
+        print(f"| permuted, {change} | {' | '.join(cells)} |", flush=True)
+
+
+def _sorted(run: Floats, shapes: Mapping[str, Any], order: Sequence[str], wanted: Mapping[str, Any]) -> Floats:
+    """[K, d] with tensors in the order of their names, as commits have them."""
+    ends = np.cumsum([int(np.prod(shapes[name])) for name in order])[:-1]
+    parts = dict(zip(order, np.split(run, ends, axis=1), strict=True))
+    return np.concatenate([parts[name] for name in wanted], axis=1)
+
+
+if __name__ == "__main__":
+    main()
