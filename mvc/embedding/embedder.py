@@ -11,7 +11,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from mvc.embedding.model import Slots, Statistics, build_decoder, build_encoder
+from mvc.embedding.blocks import Slots, Statistics
+from mvc.embedding.model import build_decoder, build_encoder
 from mvc.embedding.packing import check, pack, unpack
 from mvc.embedding.recipes import Recipe, recipe_from_json
 from mvc.embedding.tokens import Layout, layout

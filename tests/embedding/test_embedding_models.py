@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from mvc.embedding.augment import Permuter
+from mvc.embedding.blocks import Statistics
 from mvc.embedding.embedder import Network
-from mvc.embedding.model import Statistics, build_decoder, build_encoder
+from mvc.embedding.model import build_decoder, build_encoder
 from mvc.embedding.recipes import RECIPES, Recipe, find_recipe, recipe_from_json
 from mvc.embedding.tokens import Layout, layout
 from mvc.errors import InputError, NotFoundError
