@@ -13,7 +13,14 @@ from mvc.geometry.permutations import Axis, PermutationSpec, Scaling, Units, per
 from mvc.geometry.scales import balance, fit_scales
 from mvc.geometry.sketches import EXACT, VERSION, WIDTH, Signature, sign_tensor, signature_length
 from mvc.geometry.spectra import LayerSpectrum, layer_spectrum
-from mvc.geometry.statistics import EXTREMES, TRIMMED, layer_statistics, statistic_names, tensor_statistics
+from mvc.geometry.statistics import (
+    EXTREMES,
+    TRIMMED,
+    layer_statistics,
+    population_statistics,
+    statistic_names,
+    tensor_statistics,
+)
 from mvc.geometry.tails import PowerLaw, fit_tail, plausibility
 from mvc.geometry.transformers import head_sizes
 from mvc.geometry.transforms import Made, transform
@@ -48,6 +55,7 @@ __all__ = [
     "layer_statistics",
     "permute",
     "plausibility",
+    "population_statistics",
     "rescale",
     "sign_tensor",
     "signature_length",

@@ -8,6 +8,7 @@ Unterthiner, Keysers, Gelly, Bousquet and Tolstikhin 2020 predict accuracy from 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -50,3 +51,18 @@ def statistic_names(tensors: Iterable[str], percentiles: Sequence[float] = EXTRE
     """Names of the figures of `layer_statistics`, in its order: ``fc1.weight mean``, ``fc1.weight p25``, …"""
     figures = ("mean", "variance", *(f"p{q:g}" for q in percentiles))
     return tuple(f"{name} {figure}" for name in tensors for figure in figures)
+
+
+def population_statistics(
+    points: npt.NDArray[Any], shapes: Iterable[tuple[int, ...]], percentiles: Sequence[float] = EXTREMES
+) -> Floats:
+    """`layer_statistics` [n, tensors · (2 + len(percentiles))] of n models given flat, [n, d], all values finite.
+
+    ``shapes`` are those of the tensors that d is made of. The same figures as one by one, in a fraction of the time.
+    """
+    ends = np.cumsum([math.prod(shape) for shape in shapes])
+    figures = []
+    for part in np.split(points, ends[:-1], axis=1):
+        values = part.astype(np.float64)  # (n, weights of one tensor)
+        figures += [values.mean(1), values.var(1), *np.percentile(values, percentiles, axis=1)]
+    return np.stack(figures, axis=1)

@@ -13,6 +13,7 @@ class PaperRow:
     title: str
     about: str
     zoos: tuple[str, ...]
+    tables: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class PaperListResult:
 def list_papers() -> PaperListResult:
     """Every paper, by name."""
     rows = [
-        PaperRow(card.name, card.title, card.about, tuple(zoo.name for zoo in card.zoos))
+        PaperRow(card.name, card.title, card.about, tuple(zoo.name for zoo in card.zoos), card.numbers)
         for card in sorted(PAPERS.values(), key=lambda card: card.name)
     ]
     return PaperListResult(tuple(rows))

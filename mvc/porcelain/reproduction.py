@@ -1,4 +1,4 @@
-"""Runs a paper and keeps what came out. Owns the files of the output directory beside the zoos.
+"""Runs a paper and keeps what came out. Owns the files of the output directory beside what the protocol keeps there.
 
 zoos/NAME/     trained populations; a run that is interrupted goes on from them
 results.json   the outcome, `mvc.paper/v1`
@@ -10,65 +10,131 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from mvc.errors import ExistsError
+from mvc.errors import ExistsError, InputError
+from mvc.papers.cards import Paper
 from mvc.papers.catalogue import find_paper
-from mvc.papers.lineages.cards import ZooCard
+from mvc.papers.characteristics import run as characteristics
+from mvc.papers.characteristics import tables as characteristics_tables
+from mvc.papers.characteristics.cards import CharacteristicsPaper
+from mvc.papers.characteristics.outcome import CharacteristicsOutcome
+from mvc.papers.characteristics.populations import Populations, Scale
+from mvc.papers.lineages import run as lineages
+from mvc.papers.lineages import tables as lineages_tables
+from mvc.papers.lineages.cards import LineagePaper, ZooCard
 from mvc.papers.lineages.figures import Weights, draw, require_figures
 from mvc.papers.lineages.outcome import PaperOutcome
-from mvc.papers.lineages.run import ZOOS, run_paper
-from mvc.papers.lineages.tables import markdown
 from mvc.porcelain.progress import Report
 from mvc.porcelain.results.plain import to_json
 from mvc.zoo.data import load
 from mvc.zoo.files import write_whole
 
-FIGURES = "figures"
-RESULTS = ("results.json", "results.md", FIGURES)
+ZOOS, FIGURES = "zoos", "figures"
+RESULTS = ("results.json", "results.md")
+Outcome = PaperOutcome | CharacteristicsOutcome
 
 
-def reproduce(
-    paper: str,
-    out: Path,
-    *,
-    seeds: int | None = None,
-    epochs: int | None = None,
-    data: Path | None = None,
-    only: Sequence[str] = (),
-    figures: bool = False,
-    progress: Report | None = None,
-) -> PaperOutcome:
-    """Trains and measures ``paper`` in ``out``; ``data`` is an .npz or a directory of IDX files, digits unless given.
+@dataclass(frozen=True)
+class Asked:
+    """What a run is asked for; None: as the paper's card says. ``data`` is an .npz or a directory of IDX files.
 
-    Raises NotFoundError, InputError (also where ``out`` holds the paper's zoos trained otherwise, and for ``figures``
-    without the extra that draws them), ExistsError.
+    ``seeds`` of every zoo (of every combination of hyperparameters, where these vary), ``models`` of it in all,
+    ``epochs`` of its training. ``repeats`` of every measurement, ``minutes`` of every training of a representation.
+    ``kept``: nothing is done but to tell what earlier runs have measured.
+    """
+
+    seeds: int | None = None
+    models: int | None = None
+    epochs: int | None = None
+    data: Path | None = None
+    only: Sequence[str] = ()
+    tables: Sequence[str] = ()
+    rows: Sequence[str] = ()
+    repeats: int | None = None
+    minutes: float | None = None
+    kept: bool = False
+    figures: bool = False
+
+
+def reproduce(paper: str, out: Path, asked: Asked, *, progress: Report | None = None) -> Outcome:
+    """Trains and measures ``paper`` in ``out``.
+
+    Raises NotFoundError, InputError (also where ``out`` holds the paper's zoos trained otherwise, for what this paper
+    does not have, and for figures without the extra that draws them), ExistsError.
     """
     card = find_paper(paper)
-    if figures:
-        require_figures()
-    if out.exists() and (not out.is_dir() or any(one.name not in (ZOOS, *RESULTS) for one in out.iterdir())):
-        raise ExistsError(f"{str(out)!r} holds something else", hint="give another directory with -o")
 
     def report(what: str, done: int, total: int) -> None:
         if progress is not None:
             progress(done, total, what)
 
-    def illustrate(zoo: ZooCard, weights: Weights) -> str:
-        name = f"{FIGURES}/{zoo.name}.png"
-        write_whole(out / name, draw(f"{card.name}: {zoo.name}", weights, card.engine_rank))
-        return name
+    match card:
+        case LineagePaper():
+            others = {"models": asked.models, "table": asked.tables, "row": asked.rows}
+            _refuse(card, **others, repeats=asked.repeats, minutes=asked.minutes, kept=asked.kept)
+            if asked.figures:
+                require_figures()
+            _claim(out, ZOOS, FIGURES)
 
-    outcome = run_paper(
-        card,
-        load(data),
-        out,
-        seeds=seeds,
-        epochs=epochs,
-        only=only,
-        progress=report,
-        illustrate=illustrate if figures else None,
-    )
-    write_whole(out / "results.json", json.dumps(to_json(outcome, "paper"), indent=1).encode())
-    write_whole(out / "results.md", markdown(outcome).encode())
+            def illustrate(zoo: ZooCard, weights: Weights) -> str:
+                name = f"{FIGURES}/{zoo.name}.png"
+                write_whole(out / name, draw(f"{card.name}: {zoo.name}", weights, card.engine_rank))
+                return name
+
+            outcome: Outcome = lineages.run_paper(
+                card,
+                load(asked.data),
+                out / ZOOS,
+                seeds=asked.seeds,
+                epochs=asked.epochs,
+                only=asked.only,
+                progress=report,
+                illustrate=illustrate if asked.figures else None,
+            )
+        case CharacteristicsPaper():
+            _refuse(card, figures=asked.figures)
+            _claim(out, ZOOS, *characteristics.KEPT)
+            scale = Scale(asked.seeds, asked.models, asked.epochs)
+            outcome = characteristics.run_paper(
+                card,
+                Populations(card.zoos, out / ZOOS, scale=scale, where=asked.data, initial=card.initial),
+                out,
+                tables=asked.tables,
+                labels=asked.rows,
+                only=asked.only,
+                repeats=asked.repeats,
+                minutes=asked.minutes,
+                kept=asked.kept,
+                progress=report,
+                written=lambda so_far: _write(out, so_far),
+            )
+        case _:
+            raise InputError(f"{card.name} has no protocol that can be run")
+    _write(out, outcome)
     return outcome
+
+
+def page(outcome: Outcome) -> str:
+    """An outcome as Markdown."""
+    if isinstance(outcome, PaperOutcome):
+        return lineages_tables.markdown(outcome)
+    return characteristics_tables.markdown(outcome)
+
+
+def _write(out: Path, outcome: Outcome) -> None:
+    write_whole(out / "results.json", json.dumps(to_json(outcome, "paper"), indent=1).encode())
+    write_whole(out / "results.md", page(outcome).encode())
+
+
+def _refuse(card: Paper, **asked: object) -> None:
+    for option, value in asked.items():
+        if value:
+            raise InputError(f"{card.name} takes no --{option}", hint=f"leave --{option} out")
+
+
+def _claim(out: Path, *kept: str) -> None:
+    """Raises ExistsError where ``out`` holds what no run of this protocol leaves."""
+    if out.exists() and (not out.is_dir() or any(one.name not in (*kept, *RESULTS) for one in out.iterdir())):
+        raise ExistsError(f"{str(out)!r} holds something else", hint="give another directory with -o")

@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mvc.geometry.statistics import EXTREMES, TRIMMED, layer_statistics, statistic_names, tensor_statistics
+from mvc.geometry.statistics import (
+    EXTREMES,
+    TRIMMED,
+    layer_statistics,
+    population_statistics,
+    statistic_names,
+    tensor_statistics,
+)
 
 
 @pytest.mark.parametrize("percentiles", [EXTREMES, TRIMMED])
@@ -37,3 +44,10 @@ def test_what_is_not_finite_is_left_out() -> None:
     np.testing.assert_array_equal(tensor_statistics(values), tensor_statistics(np.array([1.0, 3.0])))
     assert np.isnan(tensor_statistics(np.array([np.nan]))).all()
     assert np.isnan(tensor_statistics(np.empty(0))).all()
+
+
+def test_many_models_at_once_are_each_by_itself() -> None:
+    shapes = [(3, 2), (3,), (1,)]
+    points = np.random.default_rng(2).normal(size=(4, 10)).astype(np.float32)
+    alone = [layer_statistics([row[:6], row[6:9], row[9:]], TRIMMED) for row in points]
+    np.testing.assert_allclose(population_statistics(points, shapes, TRIMMED), alone, atol=1e-12)

@@ -11,7 +11,7 @@ import pytest
 from mvc.errors import InputError
 from mvc.papers.lineages.figures import _link_colours, draw, require_figures
 from mvc.papers.lineages.protocol import single_linkage
-from mvc.porcelain.reproduction import reproduce
+from mvc.porcelain.reproduction import Asked, reproduce
 
 
 def test_without_the_extra_nothing_is_trained_and_the_command_is_named(
@@ -19,7 +19,7 @@ def test_without_the_extra_nothing_is_trained_and_the_command_is_named(
 ) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
     with pytest.raises(InputError) as refused:
-        reproduce("schurholt-borth-2021", tmp_path / "out", seeds=2, epochs=2, figures=True)
+        reproduce("schurholt-borth-2021", tmp_path / "out", Asked(seeds=2, epochs=2, figures=True))
     assert refused.value.hint.endswith("pip install 'modelvc[papers]'") and refused.value.code == "missing-extra"
     assert not (tmp_path / "out").exists()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator
+from typing import Any
 
 import click
 
@@ -13,8 +14,6 @@ from mvc.cli.messages import hint
 from mvc.cli.options import Session, data_option, json_option, pass_session
 from mvc.cli.progress import progress
 from mvc.cli.text import escape
-from mvc.papers.lineages.outcome import PaperOutcome
-from mvc.papers.lineages.tables import markdown
 from mvc.porcelain.paper import PaperListResult, list_papers
 
 
@@ -32,47 +31,33 @@ add_list(command, list_papers, entries, about="List the papers that can be run."
 
 @command.command()
 @click.argument("paper")
-@click.option(
-    "--seeds", type=click.IntRange(min=2), metavar="N", help="How many runs in each zoo [default: as printed]."
-)
+@click.option("--seeds", type=click.IntRange(min=1), metavar="N", help="Runs in each zoo [default: as printed].")
+@click.option("--models", type=click.IntRange(min=3), metavar="N", help="At most this many models of each zoo.")
 @click.option("--epochs", type=click.IntRange(min=2), metavar="N", help="How many epochs each [default: as printed].")
 @data_option
 @click.option("-o", "--output", "out", metavar="DIR", help="Where zoos and results go [default: PAPER].")
 @click.option("--only", multiple=True, metavar="ZOO", help="Only this zoo of the paper; may be given again.")
+@click.option("--table", "tables", multiple=True, metavar="N", help="Only this table of the paper; may be given again.")
+@click.option("--row", "rows", multiple=True, metavar="LABEL", help="Only this row of tables; may be given again.")
+@click.option("--repeats", type=click.IntRange(min=1), metavar="N", help="Splits and trainings of each cell.")
+@click.option("--minutes", type=click.FloatRange(min=0, min_open=True), metavar="M", help="Most that a training takes.")
+@click.option("--kept", is_flag=True, help="Measure nothing: tell what earlier runs have measured.")
 @click.option("--figures", is_flag=True, help="Draw the weight space as well (needs the extra: modelvc[papers]).")
 @json_option
 @pass_session
-def run(
-    session: Session,
-    paper: str,
-    seeds: int | None,
-    epochs: int | None,
-    data: str | None,
-    out: str | None,
-    only: tuple[str, ...],
-    figures: bool,
-    as_json: bool,
-) -> None:
+def run(session: Session, /, paper: str, out: str | None, data: str | None, as_json: bool, **asked: Any) -> None:
     """Train PAPER's zoos and measure them, as the paper did and as mvc does.
 
-    An interrupted training goes on where it stopped.
+    An interrupted run goes on where it stopped.
     """
     where = paper if out is None else out
     with progress("paper") as report:
         # torch takes a second or two to import: after the bar is there
         reproduction = importlib.import_module("mvc.porcelain.reproduction")
-        outcome: PaperOutcome = reproduction.reproduce(
-            paper,
-            session.path(where),
-            seeds=seeds,
-            epochs=epochs,
-            data=None if data is None else session.path(data),
-            only=only,
-            figures=figures,
-            progress=report,
-        )
+        wanted = reproduction.Asked(data=None if data is None else session.path(data), **asked)
+        outcome = reproduction.reproduce(paper, session.path(where), wanted, progress=report)
     if as_json:
         output.emit_json(outcome, "paper")
         return
-    output.emit_lines(escape(line) for line in markdown(outcome).splitlines())
-    hint(f"results are in {escape(where)}: results.json, results.md{', figures' if figures else ''}")
+    output.emit_lines(escape(line) for line in reproduction.page(outcome).splitlines())
+    hint(f"results are in {escape(where)}: results.json, results.md{', figures' if wanted.figures else ''}")

@@ -22,8 +22,6 @@ from mvc.zoo.data import Dataset
 from mvc.zoo.runs import train
 from mvc.zoo.train import Progress, Trainer
 
-#: where, in the output directory, the trained populations are
-ZOOS = "zoos"
 Illustrate = Callable[[ZooCard, Weights], str]
 #: seeds that are trained side by side
 BLOCK = 50
@@ -40,7 +38,7 @@ def run_paper(
     progress: Progress | None = None,
     illustrate: Illustrate | None = None,
 ) -> PaperOutcome:
-    """Trains and measures the paper's zoos (all, or those named by ``only``) in ``out``.
+    """Trains and measures the paper's zoos (all, or those named by ``only``), each in a directory of ``out``.
 
     ``illustrate`` is given each zoo's card and the weights that the paper's protocol sees; it names its figure.
     ``seeds`` and ``epochs`` of the zoos' cards unless given; at least two of each. Raises InputError.
@@ -58,7 +56,7 @@ def run_paper(
     torch.set_num_threads(1)  # layers this small lose more by handing work over than they gain
     try:
         outcomes = tuple(
-            _run_zoo(paper, zoo, data, out / ZOOS / zoo.name, (seeds, epochs), progress, illustrate) for zoo in chosen
+            _run_zoo(paper, zoo, data, out / zoo.name, (seeds, epochs), progress, illustrate) for zoo in chosen
         )
     finally:
         torch.set_num_threads(threads)

@@ -1,0 +1,293 @@
+"""Runs a card of this protocol: populations trained, representations learned, probes fitted, all of it kept.
+
+    embedders/     trained embedders (``learning``)
+    cells/         what probes said of one representation of one population in one repeat
+
+Owns the sequence. What is kept is not done again: a run goes on where another one stopped, and tables share their
+cells. A repeat has its own split of the models and its own training. Every choice is made on validation models; test
+models are judged once, by probes that are fixed by then.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from mvc.embedding.probes import Rows, Split, split
+from mvc.embedding.recipes import Recipe, find_recipe
+from mvc.errors import InputError
+from mvc.papers.characteristics.cards import CharacteristicsPaper, Representation, Row, Table
+from mvc.papers.characteristics.learning import learn
+from mvc.papers.characteristics.measuring import rank, score
+from mvc.papers.characteristics.outcome import (
+    Cell,
+    CharacteristicsOutcome,
+    RowOutcome,
+    TableOutcome,
+    spread,
+)
+from mvc.papers.characteristics.points import Points
+from mvc.papers.characteristics.populations import Populations
+from mvc.papers.characteristics.representations import Encode, fit, statistics
+from mvc.zoo.files import write_whole
+from mvc.zoo.train import Progress
+
+#: what a run leaves in the output directory, beside the results
+KEPT = ("embedders", "cells")
+#: raised when what a cell's numbers mean changes: older ones are then measured again
+_PROTOCOL = 1
+
+Written = Callable[[CharacteristicsOutcome], None]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One repeat of one row, as its file has it: by target, the score on test rows and, but for τ, on validation rows.
+
+    ``minutes`` of training, if there was any.
+    """
+
+    test: Mapping[str, float]
+    validation: Mapping[str, float]
+    width: int
+    minutes: float | None
+
+
+def run_paper(
+    card: CharacteristicsPaper,
+    populations: Populations,
+    out: Path,
+    *,
+    tables: Sequence[str] = (),
+    only: Sequence[str] = (),
+    labels: Sequence[str] = (),
+    repeats: int | None = None,
+    minutes: float | None = None,
+    kept: bool = False,
+    progress: Progress | None = None,
+    written: Written | None = None,
+) -> CharacteristicsOutcome:
+    """Measures the ``tables`` of ``card`` (all unless given), of them the rows on zoos ``only`` and of ``labels``.
+
+    With ``kept`` nothing is measured: the outcome is that of earlier runs in ``out``.
+    ``written`` is given the outcome so far after every measurement. Raises InputError.
+    """
+    _known("table", tables, card.numbers, card.name)
+    _known("zoo", only, [zoo.name for zoo in card.zoos], card.name)
+    _known("row", labels, list(dict.fromkeys(row.label for table in card.tables for row in table.rows)), card.name)
+
+    def wanted(row: Row) -> bool:
+        return (not only or row.zoo in only) and (not labels or row.label in labels)
+
+    chosen = [
+        replace(table, rows=tuple(filter(wanted, table.rows)))
+        for table in card.tables
+        if not tables or table.number in tables
+    ]
+    chosen = [table for table in chosen if table.rows]
+    if not chosen:
+        raise InputError("none of these tables has such a row on these zoos")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # a run takes one core, whatever else the machine is doing
+    try:
+        run = _Run(card, populations, out, chosen, repeats or card.repeats, minutes or card.minutes, progress)
+        run.collect()
+        for _ in run.measure() if not kept else ():
+            if written is not None:
+                written(run.outcome())
+    finally:
+        torch.set_num_threads(threads)
+    return run.outcome()
+
+
+def _known(what: str, asked: Sequence[str], known: Sequence[str], paper: str) -> None:
+    unknown = sorted(set(asked) - set(known))
+    if unknown:
+        raise InputError(f"{paper} has no {what} {unknown[0]!r}", hint=f"one of: {', '.join(known)}")
+
+
+class _Run:
+    def __init__(
+        self,
+        card: CharacteristicsPaper,
+        populations: Populations,
+        out: Path,
+        tables: Sequence[Table],
+        repeats: int,
+        minutes: float,
+        progress: Progress | None,
+    ) -> None:
+        self.card, self.populations, self.out, self.tables = card, populations, out, tables
+        self.repeats, self.minutes, self.progress = repeats, minutes, progress
+        # every row once before any of them again: a run that is stopped has whole tables first
+        self.plan = [(repeat, row) for repeat in range(repeats) for table in tables for row in table.rows]
+        self.found: dict[str, Measured] = {}  # by digest
+        self.missing: dict[str, str] = {}  # by label
+        self._last: tuple[str, Encode, Rows, float | None] | None = None  # what was encoded last, and is likely again
+
+    @property
+    def done(self) -> int:
+        return sum(_digest(self._identity(row, repeat)) in self.found for repeat, row in self.plan)
+
+    def collect(self) -> None:
+        """Reads what earlier runs kept."""
+        for repeat, row in self.plan:
+            digest = _digest(self._identity(row, repeat))
+            file = self._file(digest)
+            if file.is_file():
+                self.found[digest] = Measured(**json.loads(file.read_text())["measured"])
+                self.populations.points(row.zoo, self.progress)  # the page says what it is
+
+    def measure(self) -> Iterator[None]:
+        """Does what is missing; yields after each measurement."""
+        for repeat, row in self.plan:
+            identity = self._identity(row, repeat)
+            digest = _digest(identity)
+            if digest in self.found:
+                continue
+            self._tell(row, 0.0)
+            try:
+                self.found[digest] = self._cell(row, repeat)
+            except InputError as error:
+                if error.code != "missing-extra":
+                    raise
+                self.missing[row.label] = str(error)
+                continue
+            kept = {"what": identity, "measured": asdict(self.found[digest])}
+            write_whole(self._file(digest), json.dumps(kept, indent=1).encode())
+            yield
+
+    def _file(self, digest: str) -> Path:
+        return self.out / "cells" / f"{digest}.json"
+
+    def _cell(self, row: Row, repeat: int) -> Measured:
+        points = self.populations.points(row.zoo, self.progress)
+        parts = split(points.owners, repeat)
+        encode, x, minutes = self._represented(row, points, parts, repeat)
+        if row.beyond is None:
+            scores = score(x, points, parts)
+            test = {name: found.test for name, found in scores.items()}
+            validation = {name: found.validation for name, found in scores.items()}
+            return Measured(test, validation, x.shape[1], minutes)
+        other = self.populations.points(row.beyond, self.progress)
+        judged = split(other.owners, repeat).test
+        there = _joined(encode(other.rows[judged]), other.rows[judged], other, row.representation)
+        truth = {name: column[judged] for name, column in other.numbers.items()}
+        return Measured(rank(x, points, parts, there, truth), {}, x.shape[1], minutes)
+
+    def _represented(self, row: Row, points: Points, parts: Split, repeat: int) -> tuple[Encode, Rows, float | None]:
+        """How rows are encoded; all of ``points`` represented, [n, k]; minutes of training."""
+        encode: Encode
+        alone = replace(row.representation, statistics=False)  # s(W) is joined afterwards: one training serves both
+        key = _digest(self._identity(replace(row, representation=alone, beyond=None), repeat))
+        if self._last is None or self._last[0] != key:
+            minutes = None
+            if alone.kind == "embedding":
+                learned = learn(
+                    points,
+                    parts,
+                    recipe_of(alone, repeat),
+                    self.out / "embedders" / key,
+                    minutes=self.minutes * row.longer,
+                    progress=lambda share: self._tell(row, share),
+                )
+                encode, minutes = learned.embedder.embed, learned.minutes
+            else:
+                shapes, components = points.shapes.values(), self.card.components
+                encode = fit(alone.kind, points.rows[parts.train], shapes, components=components, seed=repeat)
+            self._last = key, encode, encode(points.rows), minutes
+        _, encode, encoded, minutes = self._last
+        return encode, _joined(encoded, points.rows, points, row.representation), minutes
+
+    def _identity(self, row: Row, repeat: int) -> dict[str, Any]:
+        """All that a cell's numbers depend on."""
+        learned: dict[str, Any] = {"components": self.card.components}
+        if row.representation.kind == "embedding":
+            recipe = recipe_of(row.representation, repeat).to_json()
+            settings = {name: value for name, value in recipe.items() if name not in ("name", "about")}
+            learned = {"recipe": settings, "minutes": self.minutes * row.longer}
+        return {
+            "protocol": _PROTOCOL,
+            "zoo": self.populations.description(row.zoo),
+            "beyond": None if row.beyond is None else self.populations.description(row.beyond),
+            "representation": row.representation.kind,
+            "statistics": row.representation.statistics,
+            "repeat": repeat,
+            **learned,
+        }
+
+    def _tell(self, row: Row, share: float) -> None:
+        if self.progress is not None:
+            self.progress(f"{row.zoo}: {row.label}", int(100 * (self.done + share)), 100 * len(self.plan))
+
+    def outcome(self) -> CharacteristicsOutcome:
+        rows = [row for table in self.tables for row in table.rows]
+        names = dict.fromkeys(name for row in rows for name in (row.zoo, row.beyond) if name is not None)
+        return CharacteristicsOutcome(
+            paper=self.card.name,
+            title=self.card.title,
+            data=self.populations.data,
+            repeats=self.repeats,
+            minutes=self.minutes,
+            done=self.done,
+            planned=len(self.plan),
+            zoos=tuple(known for name in names if (known := self.populations.outcome(name)) is not None),
+            tables=tuple(self._table(table) for table in self.tables),
+            notes=self.card.notes,
+        )
+
+    def _table(self, table: Table) -> TableOutcome:
+        rows = [(row, [one for one in map(self._found(row), range(self.repeats)) if one]) for row in table.rows]
+        targets = table.targets or tuple(dict.fromkeys(name for _, found in rows for one in found for name in one.test))
+        return TableOutcome(
+            table.number, table.title, table.measure, targets, tuple(self._row(*each, targets) for each in rows)
+        )
+
+    def _found(self, row: Row) -> Callable[[int], Measured | None]:
+        return lambda repeat: self.found.get(_digest(self._identity(row, repeat)))
+
+    def _row(self, row: Row, found: Sequence[Measured], targets: Sequence[str]) -> RowOutcome:
+        printed = row.printed or {}
+        trained = [one.minutes for one in found if one.minutes is not None]
+        embedding = row.representation.kind == "embedding"
+        return RowOutcome(
+            label=row.label,
+            zoo=row.zoo,
+            beyond=row.beyond,
+            width=found[0].width if found else None,
+            recipe=recipe_of(row.representation, 0).to_json() if embedding else None,
+            minutes=float(np.mean(trained)) if trained else None,
+            missing=self.missing.get(row.label),
+            in_paper=row.printed is not None,
+            cells=tuple(
+                Cell(
+                    target,
+                    spread([one.test[target] for one in found if target in one.test]),
+                    spread([one.validation[target] for one in found if target in one.validation]),
+                    printed.get(target),
+                )
+                for target in targets
+            ),
+        )
+
+
+def recipe_of(representation: Representation, repeat: int) -> Recipe:
+    """An embedding's recipe with its changes, seeded by the repeat."""
+    return replace(find_recipe(representation.recipe), **representation.changes, seed=repeat)
+
+
+def _joined(encoded: Rows, weights: Rows, points: Points, representation: Representation) -> Rows:
+    if not representation.statistics:
+        return encoded
+    return np.concatenate([encoded, statistics(weights, points.shapes.values())], axis=1)
+
+
+def _digest(identity: Mapping[str, Any]) -> str:
+    return hashlib.blake2b(json.dumps(identity, sort_keys=True).encode(), digest_size=12).hexdigest()

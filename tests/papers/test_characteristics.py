@@ -1,0 +1,326 @@
+"""The second protocol: representations against other ways to compute them, populations laid out, a table end to end."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.decomposition import PCA, KernelPCA
+
+from mvc.embedding.probes import kendall, ridge, split
+from mvc.embedding.recipes import find_recipe
+from mvc.errors import ExistsError, InputError
+from mvc.geometry import TRIMMED, layer_statistics
+from mvc.papers import schurholt_2021_hyper
+from mvc.papers.characteristics.cards import CharacteristicsPaper, Representation, Row, Table
+from mvc.papers.characteristics.measuring import rank, score
+from mvc.papers.characteristics.outcome import CharacteristicsOutcome, spread
+from mvc.papers.characteristics.points import lay_out
+from mvc.papers.characteristics.populations import Populations, Scale
+from mvc.papers.characteristics.representations import SAMPLE, fit
+from mvc.papers.characteristics.run import recipe_of, run_paper
+from mvc.papers.characteristics.tables import markdown
+from mvc.porcelain.reproduction import Asked, reproduce
+from mvc.zoo.populations import Zoo
+from mvc.zoo.published import find_population
+
+CARD = schurholt_2021_hyper.CARD
+RNG = np.random.default_rng
+
+
+def zoo(models: int = 12, checkpoints: int = 4, *, seed: int = 0, lr: bool = True) -> Zoo:
+    """Random walks whose first weight is the accuracy and whose length grows with the epoch."""
+    rng = RNG(seed)
+    weights = rng.normal(size=(models, checkpoints, 6)).cumsum(1).astype(np.float32)
+    rates = np.tile([1e-3, 1e-2], models)[:models] if lr else np.full(models, 1e-3)
+    return Zoo(
+        name="walks",
+        weights=weights,
+        shapes={"fc1.weight": (2, 2), "fc1.bias": (2,)},
+        epochs=np.arange(checkpoints, dtype=np.float64),
+        members=(),
+        facts={
+            "test_accuracy": weights[..., 0].astype(np.float64),
+            "gap": rng.normal(size=(models, checkpoints)),
+            "f1": rng.random(size=(models, checkpoints, 3)),
+            "lr": rates,
+            "dropout": np.zeros(models),
+            "activation": np.where(rates > 5e-3, "relu", "tanh"),
+            "init": np.full(models, "normal"),
+        },
+    )
+
+
+def test_a_population_is_rows_and_what_varies_among_them() -> None:
+    walks = zoo()
+    walks.weights[3, 2, 1] = np.nan
+    points = lay_out(walks, initial=False)
+    assert points.rows.shape == (33, 6) and points.left_out == 1 and points.checkpoints == 3
+    assert list(points.numbers) == ["epoch", "accuracy", "gap", "F1 0", "F1 1", "F1 2", "learning rate"]
+    assert list(points.categories) == ["activation"]
+    model, place = 7, 2  # the eighth of those left: number 8, as 3 is left out
+    row = model * 3 + place
+    assert np.array_equal(points.rows[row], walks.weights[8, 3]) and points.owners[row] == model
+    assert points.numbers["epoch"][row] == 3 and points.numbers["F1 1"][row] == walks.facts["f1"][8, 3, 1]
+    assert points.numbers["learning rate"][row] == walks.facts["lr"][8]
+    assert np.array_equal(points.of([model])[0], walks.weights[8, 1:])
+    assert lay_out(walks, initial=True).rows.shape == (44, 6)
+
+
+def test_a_population_of_overflown_models_is_refused() -> None:
+    walks = zoo(4)
+    walks.weights[:2, -1] = np.inf
+    with pytest.raises(InputError, match="2 of 4 models"):
+        lay_out(walks, initial=False)
+
+
+def cloud() -> tuple[np.ndarray, np.ndarray]:
+    mixing = RNG(1).normal(size=(8, 8))
+    return (RNG(2).normal(size=(60, 8)) @ mixing + 2).astype(np.float32), (RNG(3).normal(size=(9, 8)) @ mixing + 2)
+
+
+def same_up_to_signs(a: np.ndarray, b: np.ndarray) -> None:
+    signs = np.sign((a * b).sum(0))
+    np.testing.assert_allclose(a * signs, b, atol=2e-4)
+
+
+def test_reductions_are_scikit_learns() -> None:
+    train, fresh = cloud()
+    shapes = [(2, 3), (2,)]
+    linear = fit("pca", train, shapes, components=3, seed=0)(fresh)
+    same_up_to_signs(linear, PCA(3).fit(train).transform(fresh))
+    cosine = fit("pca-cosine", train, shapes, components=3, seed=0)(fresh)
+    same_up_to_signs(cosine, KernelPCA(3, kernel="cosine").fit(train.astype(np.float64)).transform(fresh))
+    radial = fit("pca-rbf", train, shapes, components=3, seed=0)(fresh)
+    same_up_to_signs(radial, KernelPCA(3, kernel="rbf").fit(train.astype(np.float64)).transform(fresh))
+
+
+def test_weights_and_statistics_are_what_they_are_called() -> None:
+    train, fresh = cloud()
+    shapes = [(2, 3), (2,)]
+    assert fit("weights", train, shapes, components=3, seed=0)(fresh) is fresh
+    found = fit("statistics", train, shapes, components=3, seed=0)(fresh)
+    np.testing.assert_allclose(found, [layer_statistics([row[:6], row[6:]], TRIMMED) for row in fresh])
+    with pytest.raises(InputError, match="trained"):
+        fit("embedding", train, shapes, components=3, seed=0)
+
+
+def test_a_radial_kernel_is_fitted_to_a_sample_and_places_every_row() -> None:
+    rows = RNG(4).normal(size=(SAMPLE + 500, 3))
+    encode = fit("pca-rbf", rows, [(3,)], components=2, seed=1)
+    placed = encode(np.tile(rows, (4, 1)))
+    assert placed.shape == (4 * len(rows), 2)
+    np.testing.assert_allclose(placed[: len(rows)], placed[-len(rows) :])
+
+
+@pytest.mark.slow
+def test_umap_is_the_same_every_time() -> None:
+    pytest.importorskip("umap")
+    train, fresh = cloud()
+    first, again = (fit("umap", train, [(8,)], components=2, seed=0)(fresh) for _ in range(2))
+    assert first.shape == (9, 2) and np.array_equal(first, again)
+
+
+def test_scores_are_those_of_one_probe_a_target() -> None:
+    points = lay_out(zoo(30), initial=False)
+    parts = split(points.owners, 0)
+    found = score(points.rows, points, parts)
+    assert found["accuracy"].test == pytest.approx(1, abs=1e-6)  # it is the first weight
+    alone = ridge(points.rows, points.numbers["gap"], parts)
+    assert (found["gap"].validation, found["gap"].test) == pytest.approx((alone.validation, alone.test))
+    assert set(found) == {*points.numbers, *points.categories} and 0 <= found["activation"].test <= 1
+
+
+def test_ranks_are_of_another_populations_truth() -> None:
+    points, other = lay_out(zoo(20), initial=False), lay_out(zoo(10, seed=5, lr=False), initial=False)
+    parts = split(points.owners, 0)
+    truth = dict(other.numbers)
+    found = rank(points.rows, points, parts, other.rows, truth)
+    assert found["accuracy"] == pytest.approx(1) and "learning rate" not in found
+    backwards = rank(points.rows, points, parts, -other.rows, truth)
+    assert backwards["accuracy"] == pytest.approx(-1)
+    assert kendall(truth["accuracy"], -truth["accuracy"]) == -1
+
+
+def test_every_cell_of_the_card_can_be_run() -> None:
+    names = {one.name for one in CARD.zoos}
+    assert len(set(CARD.numbers)) == len(CARD.numbers)
+    for one in CARD.zoos:
+        assert find_population(one.zoo).members()
+    for table in CARD.tables:
+        assert len({(row.label, row.zoo, row.beyond) for row in table.rows}) == len(table.rows)
+        for row in table.rows:
+            assert row.zoo in names and (row.beyond is None or row.beyond in names)
+            assert (row.beyond is not None) == (table.measure == "kendall")
+            if row.representation.kind == "embedding":
+                assert recipe_of(row.representation, 2).seed == 2
+
+
+def test_the_ablations_change_what_they_are_called_after() -> None:
+    changes = {table.number: [recipe_of(row.representation, 0) for row in table.rows] for table in CARD.tables[3:7]}
+    plain = replace(find_recipe("schurholt-2021"), precision="bfloat16")
+    assert [recipe.loss for recipe in changes["1"]] == ["ED", "E_c", "E_c+D", "E_cD"]
+    assert changes["1"][-1] == plain and changes["2"][4] == plain
+    assert [recipe.latent for recipe in changes["12"]] == [50, 33, 20]
+    everything = [(recipe.permute, recipe.erase > 0, recipe.noise > 0) for recipe in changes["3"]]
+    assert len(set(everything)) == 8 and all(replace(r, **used(plain)) == plain for r in changes["3"])
+
+
+def used(recipe: object) -> dict[str, object]:
+    return {name: getattr(recipe, name) for name in ("permute", "erase", "noise")}
+
+
+TINY = Scale(seeds=8, epochs=3)
+SMALL = {"width": 8, "heads": 2, "blocks": 1, "feedforward": 8, "latent": 4, "projection": (4, 4), "epochs": 2}
+
+
+def tiny_card() -> CharacteristicsPaper:
+    embedding = Representation("embedding", "units", SMALL)
+    rows = (
+        Row("W", "tetris-seed", Representation("weights"), {"epoch": 50.0}),
+        Row("small", "tetris-seed", embedding),
+        Row("small + s(W)", "tetris-seed", replace(embedding, statistics=True)),
+    )
+    to_itself = Row("W", "tetris-seed", Representation("weights"), {}, beyond="tetris-seed")
+    tables = Table("1", "a table", rows), Table("7", "another", (to_itself,), "kendall", ("accuracy", "epoch"))
+    return replace(CARD, tables=tables, repeats=2, minutes=1.0)
+
+
+def tiny_run(out: Path, **asked: object) -> CharacteristicsOutcome:
+    card = tiny_card()
+    zoos = Populations(card.zoos[:1], out / "zoos", scale=TINY, where=None, initial=False)
+    return run_paper(card, zoos, out, **asked)  # type: ignore[arg-type]
+
+
+def test_a_table_end_to_end_and_again_from_what_was_kept(tmp_path: Path) -> None:
+    so_far: list[int] = []
+    outcome = tiny_run(tmp_path, written=lambda one: so_far.append(one.done))
+    assert so_far == list(range(1, 9)) and (outcome.done, outcome.planned) == (8, 8)
+    (population,) = outcome.zoos
+    assert (population.models, population.checkpoints, population.left_out) == (8, 3, 0)
+    first, second = outcome.tables
+    assert [(row.label, row.width, row.in_paper) for row in first.rows] == [
+        ("W", population.weights, True),
+        ("small", 4, False),
+        ("small + s(W)", 4 + 7 * 2, False),
+    ]
+    assert first.targets[:3] == ("epoch", "accuracy", "gap") and second.targets == ("accuracy", "epoch")
+    cell = first.rows[1].cells[0]
+    assert cell.measured is not None and len(cell.measured.values) == 2
+    assert cell.measured.values[0] != cell.measured.values[1]  # another split, another training
+    assert first.rows[0].cells[0].printed == 50 and first.rows[0].cells[1].printed is None
+    assert second.rows[0].cells[0].validation is None and -1 <= second.rows[0].cells[0].measured.mean <= 1
+    assert len(list((tmp_path / "cells").iterdir())) == 8 and len(list((tmp_path / "embedders").iterdir())) == 4
+
+    kept = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*") if file.is_file()}
+    assert tiny_run(tmp_path) == outcome
+    assert {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*") if file.is_file()} == kept
+    once = tiny_run(tmp_path, tables=["1"], repeats=1)
+    assert once.tables[0].rows[1].cells[0].measured == spread(cell.measured.values[:1]) and once.planned == 3
+
+
+def test_an_interrupted_run_is_what_it_has_done(tmp_path: Path) -> None:
+    class Interrupted(Exception):
+        pass
+
+    outcomes: list[CharacteristicsOutcome] = []
+
+    def stop(outcome: CharacteristicsOutcome) -> None:
+        outcomes.append(outcome)
+        if outcome.done == 2:
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        tiny_run(tmp_path, written=stop)
+    assert "2 of 8 measurements so far" in markdown(outcomes[-1])
+    assert outcomes[-1].tables[0].rows[2].cells[0].measured is None
+    cells = {file: file.read_bytes() for file in (tmp_path / "cells").iterdir()}
+    whole = tiny_run(tmp_path)
+    assert all(file.read_bytes() == content for file, content in cells.items())
+    assert whole.tables[0].rows[0].cells[0].measured.values[0] == outcomes[-1].tables[0].rows[0].cells[0].measured.mean
+
+
+def test_cells_belong_to_their_population_and_recipe(tmp_path: Path) -> None:
+    tiny_run(tmp_path, tables=["1"], repeats=1)
+    tiny_run(tmp_path, tables=["1"], repeats=1, minutes=2.0)  # may end elsewhere: trained again
+    assert len(list((tmp_path / "cells").iterdir())) == 5 and len(list((tmp_path / "embedders").glob("*.json"))) == 2
+    card = tiny_card()
+    other = Populations(card.zoos[:1], tmp_path / "zoos", scale=Scale(seeds=9, epochs=3), where=None, initial=False)
+    with pytest.raises(InputError, match="another"):
+        run_paper(card, other, tmp_path)
+
+
+def test_a_row_that_needs_what_is_not_installed_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mvc.papers.characteristics.representations.importlib.util.find_spec", lambda _name: None)
+    rows = (
+        Row("UMAP", "tetris-seed", Representation("umap"), {}),
+        Row("W", "tetris-seed", Representation("weights"), {}),
+    )
+    card = replace(tiny_card(), tables=(Table("1", "a table", rows),), repeats=1)
+    zoos = Populations(card.zoos[:1], tmp_path / "zoos", scale=TINY, where=None, initial=False)
+    outcome = run_paper(card, zoos, tmp_path)
+    assert outcome.tables[0].rows[0].missing == "UMAP is not installed" and (outcome.done, outcome.planned) == (1, 2)
+    page = markdown(outcome)
+    assert "| UMAP | – | – | – / – |" in page and "UMAP: UMAP is not installed." in page
+
+
+def test_the_page_shows_printed_numbers_where_the_paper_has_the_row(tmp_path: Path) -> None:
+    page = markdown(tiny_run(tmp_path, repeats=1))
+    weights, small = (
+        next(line for line in page.splitlines() if line.startswith(f"| {name} |")) for name in ("W", "small")
+    )
+    assert " / 50.0 |" in weights and weights.count("/ –") == 6 and "/" not in small
+    assert "## Table 1: a table" in page and "tetris-seed → tetris-seed" not in page  # one place: no column for it
+
+
+def test_spread_of_nothing_one_and_many() -> None:
+    assert spread([]) is None
+    assert spread([0.5]).deviation is None
+    assert (spread([1.0, 2.0, 3.0]).mean, spread([1.0, 2.0, 3.0]).deviation) == (2.0, 1.0)
+
+
+def test_what_is_refused(tmp_path: Path) -> None:
+    paper = "schurholt-2021-hyper"
+    with pytest.raises(InputError, match="no table '99'") as refused:
+        reproduce(paper, tmp_path / "out", Asked(tables=["99"]))
+    assert "tetris-seed" in refused.value.hint
+    with pytest.raises(InputError, match="no zoo 'rnn'"):
+        reproduce(paper, tmp_path / "out", Asked(only=["rnn"]))
+    with pytest.raises(InputError, match="takes no --figures"):
+        reproduce(paper, tmp_path / "out", Asked(figures=True))
+    with pytest.raises(InputError, match="none of these tables"):
+        reproduce(paper, tmp_path / "out", Asked(tables=["1"], only=["tetris-hyp"]))
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "thesis.tex").write_text("precious")
+    with pytest.raises(ExistsError):
+        reproduce(paper, tmp_path, Asked())
+
+
+@pytest.mark.slow
+def test_the_command_prints_text_and_json(tmp_path: Path) -> None:
+    code = [sys.executable, "-m", "mvc.cli.main", "paper", "run", "schurholt-2021-hyper", "--table", "1", "-o", "out"]
+    size = ["--seeds", "6", "--epochs", "2", "--repeats", "1", "--minutes", "0.01"]
+    done = subprocess.run([*code, *size], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "## Table 1: losses" in done.stdout and "| E_c+D |" in done.stdout and "results are in out" in done.stderr
+    again = subprocess.run([*code, *size, "--json"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    result = json.loads(again.stdout)
+    assert result == json.loads((tmp_path / "out" / "results.json").read_text())
+    assert [row["recipe"]["loss"] for row in result["tables"][0]["rows"]] == ["ED", "E_c", "E_c+D", "E_cD"]
+    wrong = subprocess.run([*code, "--epochs", "3"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert wrong.returncode == 2 and "another" in wrong.stderr and "Traceback" not in wrong.stderr
+
+
+def test_the_command_keeps_its_results(tmp_path: Path) -> None:
+    asked = Asked(seeds=6, epochs=2, tables=["7"], repeats=1, minutes=0.01, models=6)
+    outcome = reproduce("schurholt-2021-hyper", tmp_path / "out", asked)
+    assert isinstance(outcome, CharacteristicsOutcome)
+    kept = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert kept["schema"] == "mvc.paper/v1" and kept["tables"][0]["measure"] == "kendall"
+    assert [zoo["zoo"] for zoo in kept["zoos"]] == ["tetris-seed", "tetris-hyp"]
+    assert {row["beyond"] for row in kept["tables"][0]["rows"]} == {"tetris-hyp"}
+    assert (tmp_path / "out" / "results.md").read_text() == markdown(outcome)
