@@ -1,6 +1,6 @@
 """What linear probes read from embeddings, one line a recipe: how recipes are chosen.
 
-    python -m benchmarks.embedding.recipes ZOO [--recipe units --recipe "invariant latent=128" ...]
+    python -m benchmarks.embedding.recipes ZOO [--recipe units --recipe "invariant temperature=0.05" ...]
         [--splits 0 1 2] [--epochs 6] [--test]
 
 ZOO is a trained population (``mvc zoo train CARD --population ZOO``). Of every split by model, an embedder is trained
@@ -21,12 +21,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from mvc.embedding.blocks import Statistics
 from mvc.embedding.embedder import Embedder
 from mvc.embedding.probes import Split, fit_ridge, r2, split
 from mvc.embedding.recipes import Recipe, find_recipe
-from mvc.embedding.tokens import layout
 from mvc.embedding.train import train
+from mvc.geometry import TRIMMED, population_statistics
 from mvc.papers.tables import table_head, table_row
 from mvc.zoo.populations import Zoo, read
 
@@ -81,8 +80,7 @@ def _targets(zoo: Zoo) -> tuple[tuple[str, ...], Floats]:
 
 
 def _statistics(zoo: Zoo, flat: Floats) -> Floats:
-    with torch.inference_mode():
-        return Statistics(layout(zoo.shapes)).raw(torch.from_numpy(flat)).double().numpy()
+    return population_statistics(flat, zoo.shapes.values(), TRIMMED)
 
 
 def _recipe(wanted: str, epochs: int | None) -> Recipe:

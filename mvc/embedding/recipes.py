@@ -153,6 +153,8 @@ _UNITS = Recipe(
     "units",
     "joint tokens of hidden units and the layers' statistics, contrast only",
     statistics=True,
+    pooling="moments",
+    latent=256,
     erase=0.5,
     erase_share=(0.03, 0.1),
 )
@@ -169,6 +171,13 @@ _RECIPES = (
         _UNITS,
         name="invariant",
         about="exactly the same vector however a model's hidden units are ordered; contrast only",
+        encoder="invariant",
+        latent=64,
+    ),
+    replace(
+        _UNITS,
+        name="invariant-wide",
+        about="the same in four times as many values, for probes to read from",
         encoder="invariant",
     ),
 )
