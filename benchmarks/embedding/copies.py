@@ -24,17 +24,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.embedding.families import Floats, Shapes, learnt, named, population
 from benchmarks.trajectory.copies import STEPS, Arrays, homogeneous, permuted, spec_of
-from benchmarks.trajectory.populations import trained
-from mvc.embedding.recipes import find_recipe
-from mvc.embedding.train import train
 from mvc.geometry.matching import match_units
 from mvc.objects import ObjectId, TensorSpec, tensor_id
 from mvc.porcelain.embedders import Embedder
 from mvc.porcelain.permuted import NEIGHBOURS, UnitSearch
 from mvc.porcelain.reading import Model, read_model
 
-Floats = npt.NDArray[np.float32]
 #: ways to change a copy, done after its units were permuted
 CHANGES = ("nothing else", "fp16", "30 % pruned", "80 % pruned", "rescaled", "trained on")
 
@@ -85,36 +82,39 @@ class Query:
     sources: frozenset[str]
 
 
-def named(shapes: Mapping[str, tuple[int, ...]], weights: Floats) -> Arrays:
-    ends = np.cumsum([int(np.prod(shape)) for shape in shapes.values()])[:-1]
-    return {
-        name: part.reshape(shape) for (name, shape), part in zip(shapes.items(), np.split(weights, ends), strict=True)
-    }
-
-
-def queries(
-    runs: Floats, shapes: Mapping[str, tuple[int, ...]], every: int, count: int, changes: Sequence[str]
-) -> list[Query]:
-    """``count`` of every change; runs [M, K, d], of which every ``every``-th checkpoint is committed."""
+def queries(runs: Floats, shapes: Shapes, every: int, count: int, change: str) -> list[Query]:
+    """``count`` of a change; runs [M, K, d], of which every ``every``-th checkpoint is committed."""
     rng, found = np.random.default_rng(0), []
-    for change in changes:
-        for _ in range(count):
-            run, place = int(rng.integers(len(runs))), int(rng.integers(1, (runs.shape[1] - 1) // every)) * every
-            sources = {f"{run}-{place}"}
-            if change == "trained on":
-                sources.add(f"{run}-{place + every}")
-                place += every // 2
-            model = permuted(named(shapes, runs[run, place]), rng)
-            if change in STEPS:
-                model = STEPS[change][1](model, rng)
-            found.append(Query(change, Held(model), frozenset(sources)))
+    for _ in range(count):
+        run, place = int(rng.integers(len(runs))), int(rng.integers(1, (runs.shape[1] - 1) // every)) * every
+        sources = {f"{run}-{place}"}
+        if change == "trained on":
+            sources.add(f"{run}-{place + every}")
+            place += every // 2
+        model = permuted(named(shapes, runs[run, place]), rng)
+        if change in STEPS:
+            model = STEPS[change][1](model, rng)
+        found.append(Query(change, Held(model), frozenset(sources)))
     return found
 
 
-def searched(query: Query, memory: Memory, commits: Sequence[str]) -> list[str]:
-    """The present search's candidates: the commits whose units are matched, and those whose values it would look at."""
-    search = UnitSearch(memory, query.file, query.file.model, commits)  # type: ignore[arg-type]
-    return search.nearest(scaled=query.change == "rescaled")
+class WithNeighbours(UnitSearch):
+    """The search with neighbours in a latent space, which are handed over."""
+
+    near: Sequence[str] = ()
+    _space = None  # type: ignore[assignment]
+
+    @cached_property
+    def neighbours(self) -> list[str]:
+        return list(self.near)
+
+
+def searched(query: Query, memory: Memory, commits: Sequence[str], near: Sequence[str] = ()) -> list[str]:
+    """The commit that the file is said to be a copy of, or to descend from."""
+    search = WithNeighbours(memory, query.file, query.file.model, commits)  # type: ignore[arg-type]
+    search.near = near
+    match = search.copy() or search.descendant()
+    return [] if match is None else [match.commit]
 
 
 def matched(query: Query, memory: Memory, commits: Sequence[str]) -> list[str]:
@@ -128,13 +128,13 @@ def matched(query: Query, memory: Memory, commits: Sequence[str]) -> list[str]:
     return [commits[i] for i in np.argsort(cosines)[::-1]]
 
 
-def flat(model: Held, shapes: Mapping[str, tuple[int, ...]]) -> Floats:
+def flat(model: Held, shapes: Shapes) -> Floats:
     return np.concatenate([model.arrays[name].astype(np.float32).reshape(-1) for name in shapes])
 
 
-def near(query: Query, embedder: Embedder, shapes: Mapping[str, tuple[int, ...]], places: Floats) -> npt.NDArray[Any]:
+def near(query: Query, embedder: Embedder, places: Floats) -> npt.NDArray[Any]:
     """Commits by their distance in the latent space."""
-    own = embedder.embed(flat(query.file, shapes)[None])[0]
+    own = embedder.embed(flat(query.file, embedder.shapes)[None])[0]
     return np.argsort(np.linalg.norm(places - own, axis=1), kind="stable")
 
 
@@ -142,12 +142,6 @@ def timed(answer: Callable[[], Sequence[Any]]) -> tuple[list[Any], float]:
     began = time.perf_counter()
     found = list(answer())
     return found, time.perf_counter() - began
-
-
-def learnt(weights: Floats, shapes: Mapping[str, tuple[int, ...]], recipe: str, minutes: float) -> Embedder:
-    """Trained on models [M, K, d]."""
-    held = weights[-max(1, len(weights) // 7) :]
-    return train(weights[: -len(held)], shapes, find_recipe(recipe), validation=held, minutes=minutes)
 
 
 def main() -> None:
@@ -166,14 +160,12 @@ def main() -> None:
         "--exhaustive", type=int, default=2, help="copies of each change that all commits are matched for"
     )
     asked = parser.parse_args()
-    population = trained(asked.population, asked.data, asked.cache, seeds=asked.seeds)
-    shapes = dict(sorted(population.card.architecture.shapes().items()))
-    order = [*population.card.architecture.shapes()]
-    runs = np.stack([_sorted(run, population.card.architecture.shapes(), order, shapes) for run in population.weights])
-    assert len(runs) >= asked.runs + asked.learn
-    began = time.perf_counter()
-    embedder = learnt(runs[asked.runs : asked.runs + asked.learn], shapes, asked.recipe, asked.minutes)
-    training = time.perf_counter() - began
+    found = population(asked.population, asked.data, asked.cache, seeds=asked.seeds)
+    runs, shapes = found.runs, found.shapes
+    if len(runs) < asked.runs + asked.learn:
+        parser.error("there are not as many runs")
+    learning = runs[asked.runs : asked.runs + asked.learn]
+    embedder = learnt([learning], shapes, asked.recipe, asked.minutes, asked.cache)
     committed = {
         f"{run}-{place}": Held(named(shapes, runs[run, place]))
         for run in range(asked.runs)
@@ -184,43 +176,62 @@ def main() -> None:
     began = time.perf_counter()
     places = embedder.embed(np.stack([flat(committed[one], shapes) for one in commits]))
     embedding = time.perf_counter() - began
-    changes = [one for one in CHANGES if one != "rescaled" or homogeneous(asked.population)]
-    print(f"{asked.population}: {len(commits):,} commits of {asked.runs} runs; trained {training:.0f} s on")
-    print(f"{asked.learn} other runs, {asked.recipe}; embedding all commits {embedding:.1f} s\n")
-    print(f"| copy | present search | s | neighbour | in {NEIGHBOURS} | in 64 | s | matching all | s |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    changes = [
+        one
+        for one in CHANGES
+        if (one != "rescaled" or homogeneous(asked.population)) and (one != "trained on" or asked.every > 1)
+    ]
+    print(f"{asked.population}: {len(commits):,} commits of {asked.runs} runs; {asked.recipe} trained for")
+    print(f"{asked.minutes:g} minutes on {asked.learn} other runs; embedding all commits {embedding:.1f} s\n")
+    heads = (
+        "search",
+        "s",
+        "with neighbours",
+        "s",
+        "nearest is right",
+        f"in {NEIGHBOURS}",
+        "in 64",
+        "matching all",
+        "s",
+    )
+    print(f"| copy | {' | '.join(heads)} |\n|{'---|' * (len(heads) + 1)}", flush=True)
     for change in changes:
-        rows = queries(runs[: asked.runs], shapes, asked.every, asked.count, (change,))
-        now, latent, every = [], [], []
-        for i, query in enumerate(rows):
-            found, seconds = timed(lambda query=query: searched(query, memory, commits))
-            now.append((bool(query.sources & {*found}), seconds))
-            ranks, seconds = timed(lambda query=query: near(query, embedder, shapes, places))
-            rank = min(ranks.index(commits.index(source)) for source in query.sources)
-            latent.append((rank, seconds))
-            if i < asked.exhaustive:
-                best, seconds = timed(lambda query=query: matched(query, memory, commits))
-                every.append((best[0] in query.sources, seconds))
-        ranks = np.array([rank for rank, _ in latent])
-        cells = [
-            f"{np.mean([right for right, _ in now]):.2f}",
-            f"{np.mean([s for _, s in now]):.3f}",
-            *(f"{np.mean(ranks < k):.2f}" for k in (1, NEIGHBOURS, 64)),
-            f"{np.mean([s for _, s in latent]):.4f}",
-            *(
-                (f"{np.mean([right for right, _ in every]):.2f}", f"{np.mean([s for _, s in every]):.1f}")
-                if every
-                else ("–", "–")
-            ),
-        ]
-        print(f"| permuted, {change} | {' | '.join(cells)} |", flush=True)
+        print(
+            f"| permuted, {change} | {' | '.join(row(asked, change, memory, commits, places, embedder, runs))} |",
+            flush=True,
+        )
 
 
-def _sorted(run: Floats, shapes: Mapping[str, Any], order: Sequence[str], wanted: Mapping[str, Any]) -> Floats:
-    """[K, d] with tensors in the order of their names, as commits have them."""
-    ends = np.cumsum([int(np.prod(shapes[name])) for name in order])[:-1]
-    parts = dict(zip(order, np.split(run, ends, axis=1), strict=True))
-    return np.concatenate([parts[name] for name in wanted], axis=1)
+def row(
+    asked: argparse.Namespace,
+    change: str,
+    memory: Memory,
+    commits: Sequence[str],
+    places: Floats,
+    embedder: Embedder,
+    runs: Floats,
+) -> list[str]:
+    """Of every way, which share of the sources it finds, and its mean time."""
+    now, both, every, ranks = [], [], [], []
+    for i, query in enumerate(queries(runs[: asked.runs], embedder.shapes, asked.every, asked.count, change)):
+        found, seconds = timed(lambda query=query: searched(query, memory, commits))
+        now.append((bool(query.sources & {*found}), seconds))
+        order, first = timed(lambda query=query: near(query, embedder, places))
+        ranks.append(min(order.index(commits.index(source)) for source in query.sources))
+        nearest = [commits[one] for one in order[:NEIGHBOURS]]
+        found, seconds = timed(lambda query=query, near=nearest: searched(query, memory, commits, near))
+        both.append((bool(query.sources & {*found}), seconds + first))
+        if i < asked.exhaustive:
+            best, seconds = timed(lambda query=query: matched(query, memory, commits))
+            every.append((best[0] in query.sources, seconds))
+    shares = [f"{np.mean(np.array(ranks) < k):.2f}" for k in (1, NEIGHBOURS, 64)]
+    return [*told(now), *told(both), *shares, *told(every)]
+
+
+def told(answers: Sequence[tuple[bool, float]]) -> list[str]:
+    if not answers:
+        return ["–", "–"]
+    return [f"{np.mean([right for right, _ in answers]):.2f}", f"{np.mean([s for _, s in answers]):.2f}"]
 
 
 if __name__ == "__main__":

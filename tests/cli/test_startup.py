@@ -31,7 +31,18 @@ def repo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize(
     "args",
-    [["log"], ["log", "--graph"], ["status"], ["--help"], ["tag"], ["lineage"], ["show"], ["zoo", "list"], ["du"]],
+    [
+        ["log"],
+        ["log", "--graph"],
+        ["status"],
+        ["--help"],
+        ["tag"],
+        ["lineage"],
+        ["show"],
+        ["zoo", "list"],
+        ["du"],
+        ["embed", "list"],
+    ],
     ids=" ".join,
 )
 def test_light_commands_stay_light(args: list[str], repo: Path) -> None:

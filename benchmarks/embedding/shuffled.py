@@ -1,0 +1,104 @@
+"""Whose checkpoint is whose once every checkpoint's units were shuffled: single linkage of weights, latents, matchings.
+
+    python -m benchmarks.embedding.shuffled --data mnist14.npz --cache DIR --minutes 2
+
+Runs of one population, of which every ``--every``-th checkpoint is kept, each with its hidden units in an order of its
+own. Distances: of weights as they stand; of latents of an embedder that learnt from other runs; of weights after the
+units of each pair were matched. Single linkage is cut where there are as many parts as runs. Prints Markdown: purity,
+the shares of checkpoints whose nearest neighbour is of the same run, and the next one in time, and seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Sequence
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.spatial.distance import pdist, squareform
+
+from benchmarks.embedding.families import Floats, Shapes, learnt, named, population
+from benchmarks.trajectory.copies import permuted, spec_of
+from mvc.embedding.embedder import Embedder
+from mvc.geometry.matching import match_units
+
+Distances = npt.NDArray[np.float64]  # condensed, as SciPy has them
+
+
+def shuffled(runs: Floats, shapes: Shapes) -> Floats:
+    """Each model of [M, K, d] with its hidden units in an order of its own, [M · K, d]."""
+    rng = np.random.default_rng(0)
+    found = [permuted(named(shapes, model), rng) for run in runs for model in run]
+    return np.stack([np.concatenate([model[name].reshape(-1) for name in shapes]) for model in found])
+
+
+def of_weights(models: Floats, shapes: Shapes, embedder: Embedder) -> Distances:
+    return pdist(models)
+
+
+def of_latents(models: Floats, shapes: Shapes, embedder: Embedder) -> Distances:
+    return pdist(embedder.embed(models))
+
+
+def of_matched(models: Floats, shapes: Shapes, embedder: Embedder) -> Distances:
+    """1 - cosine after matching."""
+    arrays = [{name: part.astype(np.float64) for name, part in named(shapes, model).items()} for model in models]
+    spec = spec_of(arrays[0])
+    return np.array([1 - match_units(a, b, spec).cosine for a, b in combinations(arrays, 2)])
+
+
+WAYS: dict[str, Callable[[Floats, Shapes, Embedder], Distances]] = {
+    "weights": of_weights,
+    "latents": of_latents,
+    "matched": of_matched,
+}
+
+
+def judged(distances: Distances, runs: int, points: int) -> tuple[float, float, float]:
+    owners = np.repeat(np.arange(runs), points)
+    parts = fcluster(linkage(distances, "single"), runs, "maxclust")
+    purity = sum(np.bincount(owners[parts == part]).max() for part in np.unique(parts)) / len(owners)
+    square = squareform(distances)
+    np.fill_diagonal(square, np.inf)
+    nearest = square.argmin(1)
+    own = owners[nearest] == owners
+    beside = own & (np.abs(nearest - np.arange(len(owners))) == 1)
+    return float(purity), float(own.mean()), float(beside.mean())
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--cache", type=Path, default=Path("zoo-out"))
+    parser.add_argument("--population", default="schurholt-borth-2021-mlp")
+    parser.add_argument("--seeds", type=int, default=250, help="runs that the population is trained with")
+    parser.add_argument("--first", type=int, default=200, help="the first run that the embedder learns from")
+    parser.add_argument("--learn", type=int, default=40, help="how many it learns from")
+    parser.add_argument("--recipe", default="invariant")
+    parser.add_argument("--minutes", type=float, default=2.0)
+    parser.add_argument("--every", type=int, nargs="*", default=[1, 5, 10])
+    parser.add_argument("--models", type=int, default=120, help="about how many checkpoints are shuffled")
+    asked = parser.parse_args(arguments)
+    found = population(asked.population, asked.data, asked.cache, seeds=asked.seeds)
+    learning = found.runs[asked.first : asked.first + asked.learn]
+    embedder = learnt([learning], found.shapes, asked.recipe, asked.minutes, asked.cache)
+    print("| every | runs | checkpoints | distance | purity | nearest of the same run | next in time | s |")
+    print("|---|---|---|---|---|---|---|---|", flush=True)
+    for every in asked.every:
+        points = len(range(1, found.runs.shape[1], every))
+        runs = max(2, asked.models // points)
+        models = shuffled(found.runs[:runs, 1::every], found.shapes)
+        for name, way in WAYS.items():
+            began = time.perf_counter()
+            distances = way(models, found.shapes, embedder)
+            seconds = time.perf_counter() - began
+            cells = " | ".join(f"{value:.3f}" for value in judged(distances, runs, points))
+            print(f"| {every} | {runs} | {len(models)} | {name} | {cells} | {seconds:.2f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
