@@ -6,7 +6,8 @@ Families of one architecture. For each optimiser in turn: an embedder learns fro
 labels; a ridge regression reads the logarithm of the epoch from its latents, for the others' runs, whose epochs were
 declared; along a window of a run of the optimiser left out, the trend of what is read is the probe's evidence. How much
 it is worth, alone and beside the signals' log-odds, is a logistic regression's answer on windows of each of the others
-that were read by a probe without them. With s(W) in the place of latents the same. Prints Markdown.
+that were read by a probe without them. With s(W) in the place of latents the same. With ``--population`` runs of one
+population are known, and others of it judged. Prints Markdown.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
 
-from benchmarks.embedding.families import GROUPS, Family, embedded, families, learnt, statistics
+from benchmarks.embedding.families import GROUPS, Family, embedded, families, learnt, population, statistics
 from mvc.embedding.probes import Split, fit_ridge
 from mvc.papers.lineages.engine import signatures
 from mvc.trajectory import lay_out
@@ -114,6 +115,35 @@ def left_out(known: Mapping[str, list[Runs]], group: str, latents: Mapping[str, 
     return found
 
 
+def asked_of(
+    known: Mapping[str, list[Runs]], group: str, latents: Mapping[str, Floats]
+) -> dict[str, dict[str, Floats]]:
+    """Way → kind of window → log-odds that the group's windows run forward."""
+    others = {name: rows for name, rows in known.items() if name != group}
+    inner = np.concatenate([rows for name in others for _, rows in left_out(others, name, latents)])
+    outer = left_out(known, group, latents)
+    kinds = np.concatenate([[kind for kind, *_ in runs.windows] for runs, _ in outer])
+    rows = np.concatenate([found for _, found in outer])
+    odds = {way: rows[:, list(uses)] @ weights(inner, uses) for way, uses in _USES.items()} | {"signals": rows[:, 0]}
+    return {way: {kind: values[kinds == kind] for kind in KINDS} for way, values in odds.items()}
+
+
+def show(name: str, odds: Mapping[str, Mapping[str, Floats]]) -> None:
+    for kind in KINDS:
+        print(f"| {name} | {kind} | " + " | ".join(judged(odds[way][kind]) for way in WAYS) + " |", flush=True)
+
+
+def unseen(asked: argparse.Namespace) -> None:
+    """Runs of a population of which others, ``--learn`` of them, are known."""
+    family = population(asked.population, asked.data, asked.cache, seeds=asked.seeds)
+    known = family.runs[asked.first : asked.first + asked.learn]
+    embedder = learnt([known], family.shapes, asked.recipe, asked.minutes, asked.cache)
+    parts = {f"{i}": part for i, part in enumerate(np.array_split(known, 5))} | {"unseen": family.runs[: asked.judged]}
+    groups = {name: [Runs(Family(name, family.shapes, part))] for name, part in parts.items()}
+    latents = {name: embedded(embedder, part) for name, part in parts.items()}
+    show(f"{asked.population}: none", asked_of(groups, "unseen", latents))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
@@ -121,34 +151,28 @@ def main() -> None:
     parser.add_argument("--drift", type=Path, default=Path("drift-out"), help="cells of benchmarks.drift")
     parser.add_argument("--recipe", default="invariant")
     parser.add_argument("--minutes", type=float, default=2.0, help="for each embedder")
+    parser.add_argument("--population", help="only this population: all of its optimiser's runs are alike")
+    parser.add_argument("--seeds", type=int, default=250, help="runs that the population is trained with")
+    parser.add_argument("--first", type=int, default=200, help="the first run of it that is known")
+    parser.add_argument("--learn", type=int, default=40, help="how many are")
+    parser.add_argument("--judged", type=int, default=30, help="runs of it that are judged")
     asked = parser.parse_args()
+    print("| optimiser left out | windows | " + " | ".join(WAYS) + " |\n|---|---|" + "---|" * len(WAYS), flush=True)
+    if asked.population:
+        unseen(asked)
+        return
     known = {
         group: [Runs(family) for family in families(group, asked.data, asked.cache, asked.drift)] for group in GROUPS
     }
-    print("| optimiser left out | windows | " + " | ".join(WAYS) + " |\n|---|---|" + "---|" * len(WAYS), flush=True)
-    total: dict[str, list[Floats]] = {}
+    every: list[dict[str, dict[str, Floats]]] = []
     for group in GROUPS:
-        others = {name: rows for name, rows in known.items() if name != group}
-        shapes = known[group][0].family.shapes
-        learning = [runs.family.runs for rows in others.values() for runs in rows]
-        embedder = learnt(learning, shapes, asked.recipe, asked.minutes, asked.cache)
+        learning = [runs.family.runs for name, rows in known.items() if name != group for runs in rows]
+        embedder = learnt(learning, known[group][0].family.shapes, asked.recipe, asked.minutes, asked.cache)
         latents = {runs.family.name: embedded(embedder, runs.family.runs) for rows in known.values() for runs in rows}
-        inner = np.concatenate([rows for name in others for _, rows in left_out(others, name, latents)])
-        worth = {way: weights(inner, uses) for way, uses in _USES.items() if way != "signals"}
-        outer = left_out(known, group, latents)
-        kinds = np.concatenate([[kind for kind, *_ in runs.windows] for runs, _ in outer])
-        rows = np.concatenate([found for _, found in outer])
-        odds = {way: rows[:, list(_USES[way])] @ worth[way] for way in worth} | {"signals": rows[:, 0]}
-        for kind in KINDS:
-            print(
-                f"| {group} | {kind} | " + " | ".join(judged(odds[way][kinds == kind]) for way in WAYS) + " |",
-                flush=True,
-            )
-            for way in WAYS:
-                total.setdefault(f"{kind} {way}", []).append(odds[way][kinds == kind])
-    for kind in KINDS:
-        cells = [judged(np.concatenate(total[f"{kind} {way}"])) for way in WAYS]
-        print(f"| **all** | {kind} | " + " | ".join(cells) + " |")
+        every.append(asked_of(known, group, latents))
+        show(group, every[-1])
+    together = {way: {kind: np.concatenate([one[way][kind] for one in every]) for kind in KINDS} for way in WAYS}
+    show("**all**", together)
 
 
 if __name__ == "__main__":

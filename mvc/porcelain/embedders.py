@@ -8,9 +8,10 @@ further version, and the newest is the one in use. torch is imported when one is
 from __future__ import annotations
 
 import importlib
+import math
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -47,7 +48,8 @@ class Embedder(Protocol):
 
 @dataclass(frozen=True)
 class Trained:
-    """What an embedder was trained on. ``lineages`` counts them, ``commits`` are theirs, those held out included."""
+    """What an embedder was trained on, and its ``figures``. ``commits`` are those of so many ``lineages``, held out or
+    not."""
 
     architecture: str
     recipe: str
@@ -55,6 +57,7 @@ class Trained:
     minutes: float
     lineages: int
     commits: Sequence[str]
+    figures: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, order=True)
@@ -123,6 +126,7 @@ def keep_embedder(workspace: Workspace, raw: bytes, trained: Trained) -> Kept:
                     time=datetime.now(UTC).isoformat(timespec="microseconds"),
                     author=workspace.author,
                     parent=mine[-1].commit if mine else None,
+                    metrics={key: value for key, value in trained.figures.items() if math.isfinite(value)},
                     extra=_extra(trained),
                 )
             )
@@ -181,6 +185,7 @@ def tell(workspace: Workspace, kept: Kept, *, in_use: bool) -> EmbedderRow:
         minutes=numbers["minutes"],
         lineages=int(numbers["lineages"]),
         commits=tuple(facts.get("commits", "").split()),
+        figures=dict(commit.metrics),
         time=commit.time,
         author=commit.author,
         bytes=manifest.nbytes,

@@ -11,15 +11,16 @@ import contextlib
 import hashlib
 import importlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from mvc.errors import InputError
-from mvc.porcelain.embedders import Floats, Trained, keep_embedder, tell
+from mvc.porcelain.embedders import Embedder, Floats, Trained, keep_embedder, tell
 from mvc.porcelain.latents import LatentSpace, weights_of
 from mvc.porcelain.progress import Report, silent
 from mvc.porcelain.reading import History
@@ -28,6 +29,8 @@ from mvc.porcelain.results.logs import LogLineage
 from mvc.porcelain.revisions import resolve_lineage
 from mvc.porcelain.workspace import Workspace
 from mvc.storage import atomic_write, discard, disk_errors, make_directories
+
+Bools = npt.NDArray[np.bool_]
 
 #: hyperparameters that an embedder is trained with unless others are named
 RECIPE = "invariant"
@@ -75,6 +78,12 @@ def train_embedder(
     held = np.arange(len(weights)) % HELD_OUT == HELD_OUT - 1
     path = workspace.repository.layout.training / f"{_key(lessons, repr(chosen), minutes)}.state"
     start = _state(workspace, path)
+    figures: dict[str, float] = {}
+
+    def told(at: Any) -> None:
+        figures.update(_figures(at))
+        report(round(100 * at.share), 100, ", ".join(f"{name} {value:.3g}" for name, value in figures.items()))
+
     # torch takes a second or two to import: only once there is something to learn from
     embedder = importlib.import_module("mvc.embedding.train").train(
         weights[~held],
@@ -84,10 +93,11 @@ def train_embedder(
         minutes=minutes,
         start=start,
         keep=lambda state: _keep(workspace, path, state),
-        progress=lambda at: report(round(100 * at.share), 100, _said(at)),
+        progress=told,
+        probe=_reader(weights, held, np.array([_directed(history, lineage) for lineage in lessons.lineages])),
     )
     trained = Trained(
-        lessons.architecture, chosen.name, chosen.seed, minutes or 0.0, len(lessons.lineages), lessons.commits
+        lessons.architecture, chosen.name, chosen.seed, minutes or 0.0, len(lessons.lineages), lessons.commits, figures
     )
     kept = keep_embedder(workspace, embedder.to_bytes(), trained)
     discard(workspace.repository.fs, path)
@@ -174,10 +184,38 @@ def _read(history: History, lessons: Lessons, report: Report) -> Floats:
     return found.reshape(-1, points, found.shape[1])
 
 
-def _said(at: Any) -> str:
-    """Losses of a `mvc.embedding.train.Progress` in words: on what is learnt from, and on what is held out."""
-    held = f", held out {at.validation['loss']:.3g}" if "loss" in at.validation else ""
-    return f"loss {at.losses['loss']:.3g}{held}"
+def _directed(history: History, lineage: Sequence[str]) -> bool:
+    row = history.lineage(lineage[0])
+    return row is not None and row.direction.source != "undecided"
+
+
+def _reader(weights: Floats, held: Bools, directed: Bools) -> Callable[[Embedder], Mapping[str, float]] | None:
+    """The probe: R² of a linear reading of how far along its lineage a checkpoint stands, on lineages held out.
+
+    Of lineages [M, K, d] whose direction is known; None where there are too few.
+    """
+    learnt, test = np.flatnonzero(directed & ~held), np.flatnonzero(directed & held)
+    if len(learnt) < 2 or not len(test):
+        return None
+    probes = importlib.import_module("mvc.embedding.probes")
+    chosen = weights[[*learnt, *test]]
+    points = chosen.shape[1]
+    rows = np.arange(len(chosen) * points)
+    border = len(learnt) * points
+    parts = probes.Split(rows[:border], rows[border:], rows[border:])
+    places = np.tile(np.arange(points), len(chosen))
+
+    def score(embedder: Embedder) -> Mapping[str, float]:
+        latents = embedder.embed(chosen.reshape(len(rows), -1))
+        return {"place": float(probes.fit_ridge(latents, places, parts).validation[0])}
+
+    return score
+
+
+def _figures(at: Any) -> dict[str, float]:
+    """Of a `mvc.embedding.train.Progress`: the loss on what is learnt from, and on what is held out; the probe's R²."""
+    found = {"loss": at.losses["loss"], **at.scores}
+    return found | ({"held out": at.validation["loss"]} if "loss" in at.validation else {})
 
 
 def _key(lessons: Lessons, recipe: str, minutes: float | None) -> str:

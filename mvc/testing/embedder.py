@@ -73,13 +73,15 @@ def train(
     start: bytes | None,
     keep: Callable[[bytes], None] | None,
     progress: Any,
+    probe: Callable[[StandIn], Mapping[str, float]] | None,
 ) -> StandIn:
     """Weights are [models, checkpoints, d]."""
     assert weights.ndim == 3 and weights.shape[2] == sum(int(np.prod(shape)) for shape in shapes.values())
     assert validation is None or validation.shape[1:] == weights.shape[1:]
-    progress(SimpleNamespace(share=1.0, losses={"loss": 1.0}, validation={}))
+    embedder = StandIn(dict(shapes), recipe.seed)
+    progress(SimpleNamespace(share=1.0, losses={"loss": 1.0}, validation={}, scores=probe(embedder) if probe else {}))
     if start is None and keep is not None:
         keep(b"state")
         if recipe.name == "stop":
             raise KeyboardInterrupt
-    return StandIn(dict(shapes), recipe.seed)
+    return embedder

@@ -58,6 +58,7 @@ def test_from_training_to_a_permuted_copy(repo: Path, invoke: Invoke) -> None:
         RUNS * POINTS,
         True,
     )
+    assert row["figures"]["loss"] > 0
     listed = json.loads(invoke("embed", "list", "--json")[1])
     assert listed == {"schema": "mvc.embed-list/v1", "embedders": [row]}
     assert row["name"] in invoke("embed", "list")[1]

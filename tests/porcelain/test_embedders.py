@@ -66,6 +66,7 @@ def test_a_trained_embedder_is_kept_and_comes_back(filled: Workspace, reopened: 
     assert (row.version, row.in_use, row.recipe, row.seed, row.minutes) == (1, True, "invariant", 7, 0.5)
     assert (row.lineages, len(row.commits)) == (RUNS, RUNS * POINTS)
     assert set(row.commits) == set(before) == set(filled.repository.state().commits)
+    assert row.figures["loss"] == 1.0
     other = reopened(filled)
     kept = newest_embedder(other, row.architecture)
     assert kept is not None and kept.commit == row.id

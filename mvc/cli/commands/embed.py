@@ -12,7 +12,7 @@ from mvc.cli.messages import hint, paint
 from mvc.cli.opening import open_workspace
 from mvc.cli.options import Session, json_option, pass_session
 from mvc.cli.progress import progress
-from mvc.cli.text import count, escape, short, size
+from mvc.cli.text import count, escape, number, short, size
 from mvc.porcelain.results.embedders import EmbedApplyResult, EmbedderRow, EmbedListResult, EmbedTrainResult
 
 #: coordinates of a latent that are printed before the rest is counted
@@ -119,6 +119,8 @@ def _lines(row: EmbedderRow) -> Iterator[str]:
     learnt = f"{count(len(row.commits), 'checkpoint')} of {count(row.lineages, 'lineage')}"
     minutes = f", {row.minutes:g} minutes" if row.minutes else ""
     yield f"    {escape(row.recipe)}{minutes}: {learnt}, {escape(row.time[:10])}"
+    if row.figures:
+        yield "    " + ", ".join(f"{escape(name)} {number(value)}" for name, value in row.figures.items())
 
 
 def _latents(result: EmbedApplyResult) -> Iterator[str]:
