@@ -17,14 +17,13 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.embedding.families import Floats, Shapes, learnt, named, population
+from benchmarks.embedding.families import Floats, Shapes, learnt, named, parser, population
 from benchmarks.trajectory.copies import STEPS, Arrays, homogeneous, permuted, spec_of
 from mvc.geometry.matching import match_units
 from mvc.objects import ObjectId, TensorSpec, tensor_id
@@ -145,26 +144,20 @@ def timed(answer: Callable[[], Sequence[Any]]) -> tuple[list[Any], float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--cache", type=Path, default=Path("zoo-out"))
-    parser.add_argument("--population", default="schurholt-borth-2021-mlp")
-    parser.add_argument("--seeds", type=int, default=250, help="runs that the population is trained with")
-    parser.add_argument("--runs", type=int, default=200, help="runs among which is searched")
-    parser.add_argument("--every", type=int, default=2, help="which of their checkpoints are committed")
-    parser.add_argument("--learn", type=int, default=40, help="runs that the embedder learns from")
-    parser.add_argument("--recipe", default="invariant")
-    parser.add_argument("--minutes", type=float, default=3.0)
-    parser.add_argument("--count", type=int, default=20, help="copies of each change")
-    parser.add_argument(
+    reader = parser(__doc__ or "")
+    reader.add_argument("--population", default="schurholt-borth-2021-mlp")
+    reader.add_argument("--runs", type=int, default=200, help="runs among which is searched")
+    reader.add_argument("--every", type=int, default=2, help="which of their checkpoints are committed")
+    reader.add_argument("--count", type=int, default=20, help="copies of each change")
+    reader.add_argument(
         "--exhaustive", type=int, default=2, help="copies of each change that all commits are matched for"
     )
-    asked = parser.parse_args()
+    asked = reader.parse_args()
     found = population(asked.population, asked.data, asked.cache, seeds=asked.seeds)
     runs, shapes = found.runs, found.shapes
-    if len(runs) < asked.runs + asked.learn:
-        parser.error("there are not as many runs")
-    learning = runs[asked.runs : asked.runs + asked.learn]
+    if len(runs) < max(asked.runs, asked.first + asked.learn):
+        reader.error("there are not as many runs")
+    learning = runs[asked.first : asked.first + asked.learn]
     embedder = learnt([learning], shapes, asked.recipe, asked.minutes, asked.cache)
     committed = {
         f"{run}-{place}": Held(named(shapes, runs[run, place]))

@@ -14,13 +14,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
 
-from benchmarks.embedding.families import GROUPS, Family, embedded, families, learnt, population, statistics
+from benchmarks.embedding.families import GROUPS, Family, embedded, families, learnt, parser, population, statistics
 from mvc.embedding.probes import Split, fit_ridge
 from mvc.papers.lineages.engine import signatures
 from mvc.trajectory import lay_out
@@ -145,18 +144,10 @@ def unseen(asked: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--cache", type=Path, default=Path("zoo-out"), help="populations of benchmarks.trajectory")
-    parser.add_argument("--drift", type=Path, default=Path("drift-out"), help="cells of benchmarks.drift")
-    parser.add_argument("--recipe", default="invariant")
-    parser.add_argument("--minutes", type=float, default=2.0, help="for each embedder")
-    parser.add_argument("--population", help="only this population: all of its optimiser's runs are alike")
-    parser.add_argument("--seeds", type=int, default=250, help="runs that the population is trained with")
-    parser.add_argument("--first", type=int, default=200, help="the first run of it that is known")
-    parser.add_argument("--learn", type=int, default=40, help="how many are")
-    parser.add_argument("--judged", type=int, default=30, help="runs of it that are judged")
-    asked = parser.parse_args()
+    reader = parser(__doc__ or "")
+    reader.add_argument("--population", help="only this population: all of its optimiser's runs are alike")
+    reader.add_argument("--judged", type=int, default=30, help="runs of it that are judged")
+    asked = reader.parse_args()
     print("| optimiser left out | windows | " + " | ".join(WAYS) + " |\n|---|---|" + "---|" * len(WAYS), flush=True)
     if asked.population:
         unseen(asked)

@@ -5,6 +5,7 @@ What `benchmarks.drift` and `benchmarks.trajectory` have trained, with tensors i
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import time
 from collections.abc import Mapping, Sequence
@@ -35,6 +36,19 @@ GROUPS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("relu-adamw-cosine",),
     ),
 }
+
+
+def parser(about: str) -> argparse.ArgumentParser:
+    found = argparse.ArgumentParser(description=about)
+    found.add_argument("--data", type=Path, required=True, help=".npz or directory of IDX files")
+    found.add_argument("--cache", type=Path, default=Path("zoo-out"), help="populations of benchmarks.trajectory")
+    found.add_argument("--drift", type=Path, default=Path("drift-out"), help="cells of benchmarks.drift")
+    found.add_argument("--recipe", default="invariant")
+    found.add_argument("--minutes", type=float, default=2.0, help="for each embedder")
+    found.add_argument("--seeds", type=int, default=250, help="runs that a single population is trained with")
+    found.add_argument("--first", type=int, default=200, help="the first of them that the embedder learns from")
+    found.add_argument("--learn", type=int, default=40, help="how many it learns from")
+    return found
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,8 @@ The drift score's own numbers are those that ship, which were fitted to these ce
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +23,7 @@ from sklearn.linear_model import LogisticRegression
 from benchmarks.drift.measure import Fitted, auroc
 from benchmarks.drift.populations import AGES, CELLS, CONDITIONS, drifted
 from benchmarks.drift.walks import signs_of, walks
-from benchmarks.embedding.families import GROUPS, by_name, embedded, families, learnt
+from benchmarks.embedding.families import GROUPS, by_name, embedded, families, learnt, parser
 
 Floats = npt.NDArray[np.float64]
 #: points before the first that is judged
@@ -87,13 +85,8 @@ def fitted(cells: Sequence[Cell], uses: Sequence[int]) -> LogisticRegression:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--cache", type=Path, default=Path("zoo-out"), help="populations of benchmarks.trajectory")
-    parser.add_argument("--drift", type=Path, default=Path("drift-out"), help="cells of benchmarks.drift")
-    parser.add_argument("--recipe", default="invariant")
-    parser.add_argument("--minutes", type=float, default=2.0, help="for each embedder")
-    asked = parser.parse_args()
+    reader = parser(__doc__ or "")
+    asked = reader.parse_args()
     judge = Fitted.shipped()
     known = {group: families(group, asked.data, asked.cache, asked.drift) for group in GROUPS}
     groups: dict[str, list[Cell]] = {}

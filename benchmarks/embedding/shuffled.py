@@ -10,18 +10,16 @@ the shares of checkpoints whose nearest neighbour is of the same run, and the ne
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Callable, Sequence
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import pdist, squareform
 
-from benchmarks.embedding.families import Floats, Shapes, learnt, named, population
+from benchmarks.embedding.families import Floats, Shapes, learnt, named, parser, population
 from benchmarks.trajectory.copies import permuted, spec_of
 from mvc.embedding.embedder import Embedder
 from mvc.geometry.matching import match_units
@@ -71,18 +69,11 @@ def judged(distances: Distances, runs: int, points: int) -> tuple[float, float, 
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--cache", type=Path, default=Path("zoo-out"))
-    parser.add_argument("--population", default="schurholt-borth-2021-mlp")
-    parser.add_argument("--seeds", type=int, default=250, help="runs that the population is trained with")
-    parser.add_argument("--first", type=int, default=200, help="the first run that the embedder learns from")
-    parser.add_argument("--learn", type=int, default=40, help="how many it learns from")
-    parser.add_argument("--recipe", default="invariant")
-    parser.add_argument("--minutes", type=float, default=2.0)
-    parser.add_argument("--every", type=int, nargs="*", default=[1, 5, 10])
-    parser.add_argument("--models", type=int, default=120, help="about how many checkpoints are shuffled")
-    asked = parser.parse_args(arguments)
+    reader = parser(__doc__ or "")
+    reader.add_argument("--population", default="schurholt-borth-2021-mlp")
+    reader.add_argument("--every", type=int, nargs="*", default=[1, 5, 10])
+    reader.add_argument("--models", type=int, default=120, help="about how many checkpoints are shuffled")
+    asked = reader.parse_args(arguments)
     found = population(asked.population, asked.data, asked.cache, seeds=asked.seeds)
     learning = found.runs[asked.first : asked.first + asked.learn]
     embedder = learnt([learning], found.shapes, asked.recipe, asked.minutes, asked.cache)

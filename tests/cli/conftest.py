@@ -1,4 +1,4 @@
-"""Runs `mvc` in a process of its own, as a user's shell does."""
+"""Runs `mvc` in a process of its own, as a user's shell does, or within this one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from mvc.cli import main
+
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
+Invoke = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
@@ -32,3 +35,17 @@ def mvc(tmp_path: Path) -> Run:
         )
 
     return run
+
+
+@pytest.fixture
+def invoke(capfd: pytest.CaptureFixture[str]) -> Invoke:
+    """``invoke(*args)``: exit code, stdout and stderr of a run in this process."""
+
+    def call(*args: str) -> tuple[int, str, str]:
+        capfd.readouterr()
+        code = main.run(list(args))
+        out, err = capfd.readouterr()
+        assert "Traceback" not in err
+        return code, out, err
+
+    return call

@@ -63,18 +63,6 @@ def repo(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return root
 
 
-@pytest.fixture
-def invoke(capfd: pytest.CaptureFixture[str]) -> Invoke:
-    def call(*args: str) -> tuple[int, str, str]:
-        capfd.readouterr()
-        code = main.run(list(args))
-        out, err = capfd.readouterr()
-        assert "Traceback" not in err
-        return code, out, err
-
-    return call
-
-
 def read(invoke: Invoke, *args: str, code: int = 0) -> Any:
     got, out, err = invoke(*args, "--json")
     assert got == code, err

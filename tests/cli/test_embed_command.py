@@ -34,18 +34,6 @@ def repo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.fixture
-def invoke(capfd: pytest.CaptureFixture[str]) -> Invoke:
-    def call(*args: str) -> tuple[int, str, str]:
-        capfd.readouterr()
-        code = main.run(list(args))
-        out, err = capfd.readouterr()
-        assert "Traceback" not in err
-        return code, out, err
-
-    return call
-
-
 def test_from_training_to_a_permuted_copy(repo: Path, invoke: Invoke) -> None:
     assert invoke("embed", "list")[:2] == (0, "")
     code, out, _ = invoke("embed", "train", "--minutes", "0.03", "--json")
