@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 import os
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -35,6 +35,17 @@ from mvc.repository import check_tag
 _MAX_TEXT = 1 << 16
 
 
+@dataclass(frozen=True)
+class Declared:
+    """What is declared of one checkpoint among many; ``path`` is what to record instead of where it lies."""
+
+    run: str | None = None
+    step: float | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    extra: Mapping[str, str] = field(default_factory=dict)
+    path: str | None = None
+
+
 def commit(
     workspace: Workspace,
     paths: Sequence[Path | str],
@@ -49,18 +60,21 @@ def commit(
     time: datetime | None = None,
     pointer: bool = False,
     search: bool = True,
+    each: Callable[[Path], Declared] | None = None,
     directory: Path = Path(),
     progress: Report | None = None,
 ) -> CommitResult:
     """Commits every checkpoint at or below ``paths``. ``parent`` is a revision, or a pointer seen from ``directory``;
     ``step`` and ``tag`` are for one only. With ``pointer``, a pointer is written beside each one, committed before or
-    not. Without ``search`` each path is one checkpoint, and nothing below it is looked for.
+    not. Without ``search`` each path is one checkpoint, and nothing below it is looked for. ``each`` says of a path
+    what else would be said of all: run, step, metrics and extra.
 
     Raises FormatError for what is no sound checkpoint, InputError, ExistsError, BusyError, StorageError: then nothing
     was committed, unless it is a pointer that the disk refuses.
     """
     report = progress or silent
     _check_declared(message, step, run, metrics, tag)
+    common = Declared(run, step, metrics or {}, extra or {})
     found, warnings = _find(paths) if search else ([Path(path) for path in paths], [])
     places = [find_place(workspace.repository, path) for path in found] if pointer else []
     if len(found) > 1 and (step is not None or tag is not None):
@@ -85,21 +99,23 @@ def commit(
                 report(done, len(found), path.name)
                 item = intake.take(path, known)
                 if item.manifest is not None:
+                    told = common if each is None else each(path)
+                    _check_declared(message, told.step, told.run, told.metrics, None)
                     own_step = item.facts.get("step")
                     if own_step is not None and not math.isfinite(own_step):
                         own_step = None
                     record = Commit(
                         manifest=item.manifest.id,
-                        path=item.recorded,
+                        path=told.path or item.recorded,
                         time=moment.isoformat(timespec="microseconds"),
                         author=workspace.author,
                         message=message,
-                        step=own_step if step is None else float(step),
-                        step_source="user" if step is not None else None if own_step is None else "file",
-                        run=run,
+                        step=own_step if told.step is None else float(told.step),
+                        step_source="user" if told.step is not None else None if own_step is None else "file",
+                        run=told.run,
                         parent=parent_id,
-                        metrics={key: float(value) for key, value in (metrics or {}).items()},
-                        extra=dict(extra or {}),
+                        metrics={key: float(value) for key, value in told.metrics.items()},
+                        extra=dict(told.extra),
                     )
                     known[item.content] = repository.put(record)
                 taken.append(item)

@@ -1,61 +1,148 @@
-"""Trains one of the zoo's populations into a directory of checkpoints. Owns where training keeps its state meanwhile.
+"""Trains one of the zoo's populations: into a directory of checkpoints, of arrays, or into a repository.
 
-Checkpoints appear in ``out`` when all are trained; until then ``.NAME.training`` beside it holds what an interrupted
-run goes on from. The truth is written outside of ``out``: nothing that commits ``out`` may see it.
+Owns where training keeps its state meanwhile: in the directory of arrays, where that is asked for, else in
+``.NAME.training`` beside what is made, which goes away at the end. The truth is written outside of the checkpoints'
+directory: nothing that commits that directory may see it.
 """
 
 from __future__ import annotations
 
 import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from mvc.errors import ExistsError, InputError
-from mvc.porcelain.progress import Report
+from mvc.porcelain.commits import Declared, commit
+from mvc.porcelain.progress import Report, silent
 from mvc.porcelain.results.zoos import ZooTrainResult
+from mvc.porcelain.workspace import Workspace
 from mvc.porcelain.zoo import DEMO
-from mvc.zoo.cards import find_card
-from mvc.zoo.data import load
 from mvc.zoo.demo import demo_population
-from mvc.zoo.export import export, runs_of
-from mvc.zoo.runs import train
+from mvc.zoo.export import Run, export, runs_of_zoo
+from mvc.zoo.files import write_whole
+from mvc.zoo.grids import Grid
+from mvc.zoo.growing import train_grid
+from mvc.zoo.populations import Zoo
+from mvc.zoo.published import find_population
+from mvc.zoo.sources import load_for
+
+#: checkpoints that are committed at once, at least: a transaction costs a look at the whole repository
+_TOGETHER = 2000
 
 
 def train_card(
     card: str,
-    out: Path,
+    out: Path | None = None,
     *,
+    population: Path | None = None,
+    into: Workspace | None = None,
     seeds: int | None = None,
     epochs: int | None = None,
+    models: int | None = None,
     data: Path | None = None,
     truth: Path | None = None,
     anonymous: bool = False,
     progress: Report | None = None,
 ) -> ZooTrainResult:
-    """Trains ``card`` ("demo" or a card's name) and writes its checkpoints to ``out``, the truth to ``truth``.
+    """Trains ``card`` ("demo" or a population's name); at least one of three places says what becomes of it:
 
-    ``data`` is an .npz or a directory of IDX files; scikit-learn's digits unless given. Raises InputError, ExistsError.
+    ``out``: checkpoint files, with the truth in ``truth``; ``population``: arrays and facts, as ``zoo.populations``
+    reads them; ``into``: a repository, whose commits declare run, step, metrics and hyperparameters. ``seeds``,
+    ``epochs`` and ``models`` are as ``zoo.published.find_population`` takes them; ``data`` is an .npz or a directory of
+    IDX files, scikit-learn's digits unless given. Raises InputError, ExistsError, and what committing raises.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    report = progress or silent
+    if out is None and population is None and into is None:
+        raise InputError("nothing would be kept of the training", hint="give -o DIR, --population DIR or --into REPO")
+    if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ExistsError(f"{str(out)!r} is not empty", hint="give another directory with -o")
-    truth = out.parent / f"{out.name}-truth.json" if truth is None else truth
-
-    def report(what: str, done: int, total: int) -> None:
-        if progress is not None:
-            progress(done, total, what)
-
+    if out is None and (truth is not None or anonymous):
+        raise InputError("the truth and anonymous names are for checkpoint files", hint="give -o DIR as well")
+    if out is not None and truth is None:
+        truth = out.parent / f"{out.name}-truth.json"
+    committed = 0
     if card == DEMO:
-        if (seeds, epochs, data) != (None, None, None):
-            raise InputError("the demo's population has one size", hint="choose a card from: mvc zoo list")
-        known = demo_population(out, truth, progress=report)
+        runs, checkpoints = _demo(out, truth, (population, into, seeds, epochs, models, data), report)
     else:
-        found = find_card(card)
-        if (seeds is not None and seeds < 1) or (epochs is not None and epochs < 0):
-            raise InputError("a population needs at least one seed, and epochs that are not negative")
-        state = out.parent / f".{out.name}.training"
-        numbers = None if seeds is None else range(seeds)
-        population = train(found, load(data), state, seeds=numbers, epochs=epochs, progress=report)
-        known = export(runs_of(population, card), out, truth, anonymous=anonymous)
-        shutil.rmtree(state)
+        grid = find_population(card, seeds=seeds, epochs=epochs, models=models)
+        state = population or _beside(card, out, into)
+        found = runs_of_zoo(_trained(grid, data, state, report))
+        runs, checkpoints = len(found), sum(len(run.weights) for run in found)
+        if out is not None and truth is not None:
+            export(found, out, truth, anonymous=anonymous)
+        if into is not None:
+            committed = commit_runs(into, card, found, progress=report)
+        if population is None:
+            shutil.rmtree(state)
     return ZooTrainResult(
-        card=card, out=str(out), truth=str(truth), runs=len(known["runs"]), checkpoints=len(known["files"])
+        card=card,
+        out=None if out is None else str(out),
+        truth=None if truth is None else str(truth),
+        population=None if population is None else str(population),
+        repository=None if into is None else str(into.repository.root),
+        runs=runs,
+        checkpoints=checkpoints,
+        committed=committed,
     )
+
+
+def commit_runs(into: Workspace, card: str, runs: list[Run], *, progress: Report | None = None) -> int:
+    """Commits every checkpoint of ``runs`` and returns how many were not there; those that were are left as they are.
+
+    Each declares its run, its epoch as the step, its metrics, and card and hyperparameters as further facts.
+    """
+    total = sum(len(run.weights) for run in runs)
+    done = new = 0
+    for some in _batches(runs):
+        with tempfile.TemporaryDirectory(prefix="mvc-zoo-") as scratch:
+            facts: dict[Path, Declared] = {}
+            for run in some:
+                extra = {"card": card} | {name: str(value) for name, value in run.member.hyperparameters().items()}
+                for number, epoch in enumerate(run.epochs):
+                    place = f"{card}/{run.place(number)}"
+                    file = Path(scratch, place)
+                    write_whole(file, run.file(number))
+                    facts[file] = Declared(run.name, epoch, run.metrics[number], extra, place)
+
+            def report(here: int, _count: int | None, what: str, before: int = done) -> None:
+                if progress is not None:
+                    progress(before + here, total, what)
+
+            result = commit(into, list(facts), each=facts.__getitem__, search=False, progress=report)
+            new += sum(row.relation != "duplicate" for row in result.commits)
+            done += len(facts)
+    return new
+
+
+def _batches(runs: list[Run]) -> Iterator[list[Run]]:
+    some: list[Run] = []
+    for run in runs:
+        some.append(run)
+        if sum(len(one.weights) for one in some) >= _TOGETHER:
+            yield some
+            some = []
+    if some:
+        yield some
+
+
+def _trained(grid: Grid, data: Path | None, state: Path, report: Report) -> Zoo:
+    return train_grid(
+        grid, load_for(grid.base, data), state, progress=lambda what, done, total: report(done, total, what)
+    )
+
+
+def _beside(card: str, out: Path | None, into: Workspace | None) -> Path:
+    if out is not None:
+        return out.parent / f".{out.name}.training"
+    assert into is not None
+    return into.repository.root / f".{card}.training"
+
+
+def _demo(out: Path | None, truth: Path | None, others: tuple[object, ...], report: Report) -> tuple[int, int]:
+    if out is None or truth is None or any(other is not None for other in others):
+        raise InputError(
+            "the demo's population has one size and is written as files", hint="choose a card from: mvc zoo list"
+        )
+    known = demo_population(out, truth, progress=lambda what, done, total: report(done, total, what))
+    return len(known["runs"]), len(known["files"])

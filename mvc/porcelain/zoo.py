@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mvc.porcelain.results.zoos import ZooCard, ZooListResult
-from mvc.zoo.cards import CARDS
+from mvc.zoo.published import POPULATIONS
 
 #: the mixed population that the demo is run on; no single card
 DEMO = "demo"
@@ -13,7 +13,7 @@ _DEMO_ABOUT = "12 MLP and 6 CNN runs on scikit-learn's digits, a fork and a corr
 def list_cards() -> ZooListResult:
     """Every population, by name."""
     cards = [
-        ZooCard(card.name, card.about, card.seeds, card.epochs, card.architecture.size)
-        for card in sorted(CARDS.values(), key=lambda card: card.name)
+        ZooCard(name, grid.base.about, grid.full_size, grid.seeds, grid.base.epochs, grid.base.architecture.size)
+        for name, grid in sorted(POPULATIONS.items())
     ]
-    return ZooListResult((ZooCard(DEMO, _DEMO_ABOUT, None, None, None), *cards))
+    return ZooListResult((ZooCard(DEMO, _DEMO_ABOUT, None, None, None, None), *cards))

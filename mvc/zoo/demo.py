@@ -50,7 +50,7 @@ def _mlps(card: Card, data: Dataset, progress: Progress | None) -> list[Run]:
     parent = runs[FORKED_ROW]
     start = population.states[FORKED_AT].of([FORKED_ROW], fresh=True)
     half = only_classes(data, FORK_CLASSES)
-    fork = _continued(card, half, parent, start, seed=1000 + parent.seed, checkpoints=FORK_CHECKPOINTS)
+    fork = _continued(card, half, parent, start, seed=1000 + parent.member.seed, checkpoints=FORK_CHECKPOINTS)
     fork = replace(
         fork,
         name=f"{parent.name}-fork",
@@ -59,12 +59,11 @@ def _mlps(card: Card, data: Dataset, progress: Progress | None) -> list[Run]:
     )
     healthy = runs[CORRUPTED_ROW]
     start = population.states[last - 1].of([CORRUPTED_ROW])
-    end = _continued(card, permuted_classes(data), healthy, start, seed=healthy.seed, checkpoints=1)
+    end = _continued(card, permuted_classes(data), healthy, start, seed=healthy.member.seed, checkpoints=1)
     runs[CORRUPTED_ROW] = replace(
         healthy,
         weights=torch.cat([healthy.weights[:last], end.weights]),  # (K, d)
-        train_accuracy=healthy.train_accuracy[:last] + end.train_accuracy,
-        test_accuracy=healthy.test_accuracy[:last] + end.test_accuracy,
+        metrics=healthy.metrics[:last] + end.metrics,
         note="its last interval saw permuted labels",
         corrupted=(last,),
     )
@@ -83,6 +82,5 @@ def _continued(card: Card, data: Dataset, parent: Run, start: State, *, seed: in
         run,
         weights=run.weights[1:],  # (K, d)
         epochs=run.epochs[1:],
-        train_accuracy=run.train_accuracy[1:],
-        test_accuracy=run.test_accuracy[1:],
+        metrics=run.metrics[1:],
     )

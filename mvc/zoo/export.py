@@ -1,26 +1,30 @@
 """Populations as real checkpoint files, with the truth about them kept elsewhere. Owns file names and the truth's form.
 
 Anonymous files bear random names, lie in one directory, and are written in random order, so that neither names nor
-times tell where they came from. The truth file (JSON) says of each file its run, checkpoint, epoch and accuracies, and
-of each run its card, seed, parent and what was done to it.
+times tell where they came from. The truth file (JSON) says of each file its run, checkpoint, epoch and metrics, and of
+each run its card, seed, hyperparameters, parent and what was done to it.
 """
 
 from __future__ import annotations
 
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy.typing as npt
+import torch
 from safetensors.torch import save
 from torch import Tensor
 
 from mvc.errors import ExistsError, InputError
 from mvc.zoo.cards import Architecture
 from mvc.zoo.files import write_whole
+from mvc.zoo.grids import Member
 from mvc.zoo.nets import views
+from mvc.zoo.populations import Zoo
 from mvc.zoo.train import Population
 
 TRUTH_VERSION = 1
@@ -36,39 +40,66 @@ class ForkPoint:
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """One model's checkpoints: weights (K, d), and for each of the K its epoch and accuracies.
+    """One model's checkpoints: weights (K, d), and for each of the K its epoch and metrics.
 
-    ``corrupted`` lists the checkpoints whose training since the one before saw corrupted data.
+    Metrics are train_accuracy, test_accuracy, gap (their difference) and f1_0, f1_1, … of each class on the test
+    images. ``corrupted`` lists the checkpoints whose training since the one before saw corrupted data.
     """
 
     name: str
-    card: str
-    architecture: Architecture
-    seed: int
+    member: Member
     weights: Tensor
     epochs: tuple[float, ...]
-    train_accuracy: tuple[float, ...]
-    test_accuracy: tuple[float, ...]
+    metrics: tuple[Mapping[str, float], ...]
     parent: ForkPoint | None = None
     note: str = ""
     corrupted: tuple[int, ...] = ()
 
+    @property
+    def architecture(self) -> Architecture:
+        return self.member.card.architecture
+
+    def file(self, number: int) -> bytes:
+        """Checkpoint ``number`` as safetensors, float32."""
+        weights = views(self.weights[[number]], self.architecture)
+        return save({name: view[0].contiguous() for name, view in weights.items()}, {"format": "pt"})
+
+    def place(self, number: int) -> str:
+        """Where checkpoint ``number`` lies among all runs' files."""
+        return f"{self.name}/checkpoint-{number:03d}.safetensors"
+
 
 def runs_of(population: Population, prefix: str) -> list[Run]:
     """One Run a model, named by its seed: ``prefix-007``."""
+    scores = zip(population.train_accuracy, population.test_accuracy, population.f1, strict=True)  # (K,) (K,) (K, C)
     return [
-        Run(
-            f"{prefix}-{seed:03d}",
-            population.cards[row].name,
-            population.cards[row].architecture,
-            seed,
-            population.weights[row],  # (K, d)
-            population.epochs,
-            tuple(population.train_accuracy[row].tolist()),
-            tuple(population.test_accuracy[row].tolist()),
+        Run(f"{prefix}-{seed:03d}", Member(card, seed), weights, population.epochs, _metrics(*map(Tensor.numpy, found)))
+        for seed, card, weights, found in zip(
+            population.seeds, population.cards, population.weights, scores, strict=True
         )
-        for row, seed in enumerate(population.seeds)
     ]
+
+
+def runs_of_zoo(zoo: Zoo) -> list[Run]:
+    """One Run a model, named by its number in the population: ``NAME-007``."""
+    scores = zip(zoo.facts["train_accuracy"], zoo.facts["test_accuracy"], zoo.facts["f1"], strict=True)
+    return [
+        Run(f"{zoo.name}-{number:03d}", member, torch.from_numpy(weights), tuple(zoo.epochs.tolist()), _metrics(*found))
+        for number, (member, weights, found) in enumerate(zip(zoo.members, zoo.weights, scores, strict=True))
+    ]
+
+
+def _metrics(train: npt.NDArray[Any], test: npt.NDArray[Any], f1: npt.NDArray[Any]) -> tuple[Mapping[str, float], ...]:
+    """From accuracies (K,) and F1 (K, classes)."""
+    return tuple(
+        {
+            "train_accuracy": round(float(on_train), 6),
+            "test_accuracy": round(float(on_test), 6),
+            "gap": round(float(on_train) - float(on_test), 6),
+            **{f"f1_{number}": round(float(one), 6) for number, one in enumerate(classes)},
+        }
+        for on_train, on_test, classes in zip(train, test, f1, strict=True)
+    )
 
 
 def export(runs: Sequence[Run], out: Path, truth: Path, *, anonymous: bool = False, seed: int = 0) -> dict[str, Any]:
@@ -89,24 +120,23 @@ def export(runs: Sequence[Run], out: Path, truth: Path, *, anonymous: bool = Fal
         stream.shuffle(places)
         names = [f"{name:08x}.safetensors" for name in stream.sample(range(1 << 32), len(places))]
     else:
-        names = [f"{run.name}/checkpoint-{number:03d}.safetensors" for run, number in places]
+        names = [run.place(number) for run, number in places]
     files = {}
     for (run, number), name in zip(places, names, strict=True):
-        tensors = {key: view[0].contiguous() for key, view in views(run.weights[[number]], run.architecture).items()}
-        write_whole(out / name, save(tensors, {"format": "pt"}))
+        write_whole(out / name, run.file(number))
         files[name] = {
             "run": run.name,
             "checkpoint": number,
             "epoch": run.epochs[number],
-            "train_accuracy": round(run.train_accuracy[number], 4),
-            "test_accuracy": round(run.test_accuracy[number], 4),
+            **{key: round(value, 4) for key, value in run.metrics[number].items()},
         }
     known = {
         "version": TRUTH_VERSION,
         "runs": {
             run.name: {
-                "card": run.card,
-                "seed": run.seed,
+                "card": run.member.card.name,
+                "seed": run.member.seed,
+                "hyperparameters": run.member.hyperparameters(),
                 "checkpoints": len(run.weights),
                 "parent": asdict(run.parent) if run.parent else None,
                 "note": run.note,

@@ -37,6 +37,21 @@ class Member:
     card: Card
     seed: int
 
+    def hyperparameters(self) -> dict[str, float | int | str]:
+        """Everything that a population may vary, and the seed."""
+        card, optimiser = self.card, self.card.optimiser
+        return {
+            "lr": optimiser.lr,
+            "weight_decay": optimiser.weight_decay,
+            "dropout": card.dropout,
+            "fraction": card.fraction,
+            "batch": card.batch,
+            "seed": self.seed,
+            "activation": card.architecture.activation,
+            "init": card.init,
+            "optimiser": optimiser.kind,
+        }
+
 
 @dataclass(frozen=True)
 class Grid:

@@ -1,23 +1,22 @@
 """Forward pass of many models of one architecture at once. Owns initial weights and the batched layers, no training.
 
 A population is one float32 tensor P (S, d): row s is model s, its weights flattened in file order. Every layer is a
-``bmm`` over models, convolutions too (their patches are unfolded first), because grouped convolutions with so few
-channels run far slower on a CPU. No model's arithmetic reads another model's row.
+``bmm`` over models, convolutions too (their patches are unfolded first, the images of a batch side by side in memory),
+because grouped convolutions with so few channels run far slower on a CPU. No model's arithmetic reads another's row.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from mvc.zoo.cards import Activation, Architecture, Card, Conv, Init
-
-_UNFOLDED = 1 << 27  # numbers of all images' patches together that are kept: 512 MB
 
 
 def generator(*key: object) -> torch.Generator:
@@ -69,17 +68,8 @@ def views(flat: Tensor, architecture: Architecture) -> dict[str, Tensor]:
 
 
 def inputs(images: Tensor, architecture: Architecture) -> Tensor:
-    """What ``forward`` takes, from images (N, C, H, W): (N, d_in), the first convolution's patches (N, L, C·k·k), or,
-    where those would fill the memory, the images.
-
-    Data that is not too large is unfolded once here and not at every step.
-    """
-    if not architecture.convs:
-        return images.flatten(1)  # (N, d_in)
-    first, sides, _ = architecture.planes()[0]
-    if images.shape[0] * math.prod(sides) * images.shape[1] * first.kernel**2 > _UNFOLDED:
-        return images
-    return _patches(images, first).contiguous()  # (N, L, C·k·k)
+    """What ``forward`` takes, from images (N, C, H, W): themselves, or flat (N, d_in) where there is no convolution."""
+    return images if architecture.convs else images.flatten(1)
 
 
 def dropped_units(architecture: Architecture) -> list[tuple[int, ...]]:
@@ -97,22 +87,21 @@ def forward(
     them nothing is dropped.
     """
     act = architecture.activation
-    models, batch = x.shape[:2]
     kept = iter(masks)
-    for number, (conv, (height, width), pooled) in enumerate(architecture.planes(), 1):
-        if x.dim() == 5:
-            x = _patches(x.flatten(0, 1), conv)  # (S·B, L, C·k·k)
-        x = x.reshape(models, batch * height * width, -1)  # (S, B·L, C·k·k)
-        x = _linear(x, weights, f"conv{number}")  # (S, B·L, O)
-        x = x.view(models * batch, height * width, conv.channels).transpose(1, 2)  # (S·B, O, L)
-        x = x.reshape(models * batch, conv.channels, height, width)  # (S·B, O, h, w)
-        if conv.pool > 1:
-            x = F.max_pool2d(x, conv.pool)
-        x = activate(x, act).view(models, batch, conv.channels, *pooled)  # (S, B, O, h, w)
+    planes = architecture.planes()
+    if planes:
+        x = x.permute(0, 2, 3, 4, 1).contiguous()  # (S, C, H, W, B)
+    for number, (conv, sides, pooled) in enumerate(planes, 1):
+        models, batch = len(x), x.shape[-1]
+        x = _convolve(x, weights, number, conv, sides)  # (S, O, h·w·B)
+        if conv.pool > 1:  # images as channels: PyTorch pools (N, C, H, W) fast where C comes last in memory
+            x = x.view(models * conv.channels, *sides, batch).permute(0, 3, 1, 2)  # (S·O, B, h, w)
+            x = F.max_pool2d(x, conv.pool).permute(0, 2, 3, 1)
+        x = activate(x.reshape(models, conv.channels, *pooled, batch), act)  # (S, O, h, w, B)
         if masks and conv.pool > 1:
-            x = x * next(kept)
-    if architecture.convs:
-        x = x.flatten(2)  # (S, B, O·h·w)
+            x = x * next(kept).permute(0, 2, 3, 4, 1)
+    if planes:
+        x = x.flatten(1, 3).transpose(1, 2)  # (S, B, O·h·w)
     for number in range(1, len(architecture.hidden) + 1):
         x = activate(_linear(x, weights, f"fc{number}"), act)  # (S, B, H)
         if masks:
@@ -144,8 +133,50 @@ def _linear(x: Tensor, weights: Mapping[str, Tensor], layer: str) -> Tensor:
     return torch.baddbmm(bias.unsqueeze(1), x, weight)
 
 
-def _patches(images: Tensor, conv: Conv) -> Tensor:
-    """(N, C, H, W) → (N, L, C·k·k)"""
-    if images.shape[2] == images.shape[3] == conv.kernel:  # one patch is the whole image: nothing to copy
-        return images.flatten(1).unsqueeze(1)
-    return F.unfold(images, conv.kernel, stride=conv.stride).transpose(1, 2)
+def _convolve(x: Tensor, weights: Mapping[str, Tensor], number: int, conv: Conv, sides: tuple[int, int]) -> Tensor:
+    """(S, C, H, W, B) → (S, O, h·w·B)"""
+    patches: Tensor = _Patches.apply(x, conv, sides)  # type: ignore[no-untyped-call]  # (S, C·k·k, h·w·B)
+    weight = weights[f"conv{number}.weight"].flatten(2)  # (S, O, C·k·k)
+    bias = weights.get(f"conv{number}.bias")
+    if bias is None:
+        return torch.bmm(weight, patches)
+    return torch.baddbmm(bias.unsqueeze(2), weight, patches)
+
+
+class _Patches(torch.autograd.Function):
+    """What a convolution sees, (S, C, H, W, B) → (S, C·k·k, h·w·B): row by row of an image, for the whole batch at once.
+
+    PyTorch's own unfold copies pixel by pixel where images are this small, and takes ten times as long.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, conv: Conv, sides: tuple[int, int]) -> Tensor:
+        ctx.shape, ctx.conv, ctx.sides = x.shape, conv, sides
+        models, channels, _, _, batch = x.shape
+        patches = x.new_empty(models, channels, conv.kernel, conv.kernel, *sides, batch)
+        for (row, column), seen in _windows(conv, sides):
+            patches[:, :, row, column] = x[seen]
+        return patches.view(models, channels * conv.kernel**2, -1)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, None, None]:
+        if not ctx.needs_input_grad[0]:
+            return None, None, None
+        models, channels, _, _, batch = ctx.shape
+        patches = grads[0].view(models, channels, ctx.conv.kernel, ctx.conv.kernel, *ctx.sides, batch)
+        grad = grads[0].new_zeros(ctx.shape)
+        for (row, column), seen in _windows(ctx.conv, ctx.sides):
+            grad[seen] += patches[:, :, row, column]
+        return grad, None, None
+
+
+def _windows(conv: Conv, sides: tuple[int, int]) -> Iterator[tuple[tuple[int, int], tuple[slice, ...]]]:
+    """For each of a kernel's weights its row and column, and the pixels of (S, C, H, W, B) that it meets."""
+    every = slice(None)
+    for row in range(conv.kernel):
+        for column in range(conv.kernel):
+            rows, columns = (
+                slice(first, first + conv.stride * (side - 1) + 1, conv.stride)
+                for first, side in zip((row, column), sides, strict=True)
+            )
+            yield (row, column), (every, every, rows, columns)

@@ -77,24 +77,9 @@ def _joined(name: str, places: list[int], groups: list[_Group]) -> Zoo:
     members = [members[row] for row in order]
     facts = {key: arrays[key] for key in _MEASURED}
     facts["gap"] = facts["train_accuracy"] - facts["test_accuracy"]
-    facts |= facts_of(tuple(members))
+    said = [member.hyperparameters() for member in members]
+    facts |= {key: np.array([one[key] for one in said]) for key in said[0]}
     return Zoo(name, arrays["weights"], shapes, first.arrays["epoch"], tuple(members), facts)
-
-
-def facts_of(members: tuple[Member, ...]) -> dict[str, npt.NDArray[Any]]:
-    """Every hyperparameter that a population may vary, by name, [M] each."""
-    cards = [member.card for member in members]
-    return {
-        "lr": np.array([card.optimiser.lr for card in cards]),
-        "weight_decay": np.array([card.optimiser.weight_decay for card in cards]),
-        "dropout": np.array([card.dropout for card in cards]),
-        "fraction": np.array([card.fraction for card in cards]),
-        "batch": np.array([card.batch for card in cards]),
-        "seed": np.array([member.seed for member in members]),
-        "activation": np.array([card.architecture.activation for card in cards]),
-        "init": np.array([card.init for card in cards]),
-        "optimiser": np.array([card.optimiser.kind for card in cards]),
-    }
 
 
 def read_checkpoints(directory: Path, total: int) -> dict[str, npt.NDArray[Any]]:

@@ -10,7 +10,6 @@ from sklearn.metrics import f1_score
 from torch import nn
 
 from mvc.errors import InputError
-from mvc.zoo import nets
 from mvc.zoo.cards import Architecture, Card, Conv, Optimiser, Schedule, find_card
 from mvc.zoo.data import Dataset
 from mvc.zoo.nets import dropped_units, generator, initial_weights, views
@@ -110,15 +109,6 @@ CASES = {
         "d", "", replace(MLP, activation="tanh"), Optimiser("sgd", 0.1), 9, 3, 3, loss="ce", standardise=False
     ),
 }
-
-
-def test_large_data_is_not_unfolded_ahead(monkeypatch: pytest.MonkeyPatch, few_digits: Dataset) -> None:
-    card = CASES["cnn-adam"]
-    ahead = train_population(Trainer(card, few_digits, range(2)))
-    monkeypatch.setattr(nets, "_UNFOLDED", 0)
-    during = train_population(Trainer(card, few_digits, range(2)))
-    assert torch.allclose(ahead.weights, during.weights, atol=1e-6)
-    assert torch.equal(ahead.test_accuracy, during.test_accuracy)
 
 
 @pytest.mark.parametrize("card", CASES.values(), ids=CASES.keys())

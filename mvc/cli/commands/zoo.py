@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 
 from mvc.cli import output
 from mvc.cli.listing import Entry, add_list
 from mvc.cli.messages import hint
+from mvc.cli.opening import open_at
 from mvc.cli.options import Session, data_option, json_option, pass_session
 from mvc.cli.progress import progress
 from mvc.cli.text import count, escape
@@ -24,7 +26,7 @@ def command() -> None:
 
 def entries(result: ZooListResult) -> Iterator[Entry]:
     for card in result.cards:
-        size = f"{count(card.seeds or 0, 'run')} × {count(card.epochs or 0, 'epoch')}" if card.seeds else ""
+        size = f"{count(card.models or 0, 'run')} × {count(card.epochs or 0, 'epoch')}" if card.models else ""
         yield card.name, size, card.about
 
 
@@ -33,46 +35,61 @@ add_list(command, list_cards, entries, about="List the populations that can be t
 
 @command.command()
 @click.argument("card")
-@click.option("-o", "--output", "out", required=True, metavar="DIR", help="Where the checkpoints go; a new directory.")
-@click.option("--seeds", type=int, metavar="N", help="How many runs.")
+@click.option("-o", "--output", "out", metavar="DIR", help="Write checkpoint files to DIR, a new directory.")
+@click.option("--population", metavar="DIR", help="Keep arrays of weights and facts in DIR.")
+@click.option("--into", metavar="REPO", help="Commit every checkpoint to a repository, with what is known of it.")
+@click.option("--seeds", type=int, metavar="N", help="How many runs, of each combination of hyperparameters.")
 @click.option("--epochs", type=int, metavar="N", help="How many epochs each.")
+@click.option("--models", type=int, metavar="N", help="Take a random sample of N runs, always the same ones.")
 @data_option
-@click.option("--truth", metavar="FILE", help="Where the truth goes [default: DIR-truth.json].")
+@click.option("--truth", metavar="FILE", help="Where the truth about the files goes [default: DIR-truth.json].")
 @click.option("--anonymous", is_flag=True, help="Give the files names that tell nothing.")
 @json_option
 @pass_session
 def train(
     session: Session,
     card: str,
-    out: str,
+    out: str | None,
+    population: str | None,
+    into: str | None,
     seeds: int | None,
     epochs: int | None,
+    models: int | None,
     data: str | None,
     truth: str | None,
     anonymous: bool,
     as_json: bool,
 ) -> None:
-    """Train CARD and write its checkpoints to DIR. An interrupted training goes on where it stopped."""
+    """Train CARD into one or more of -o, --population and --into. An interrupted training goes on where it stopped."""
+
+    def path(given: str | None) -> Path | None:
+        return None if given is None else session.path(given)
+
     with progress("training") as report:
         # torch takes a second or two to import: after the bar is there
-        population = importlib.import_module("mvc.porcelain.population")
-        result: ZooTrainResult = population.train_card(
+        porcelain = importlib.import_module("mvc.porcelain.population")
+        result: ZooTrainResult = porcelain.train_card(
             card,
-            session.path(out),
+            path(out),
+            population=path(population),
+            into=None if into is None else open_at(session.path(into), session.directory),
             seeds=seeds,
             epochs=epochs,
-            data=None if data is None else session.path(data),
-            truth=None if truth is None else session.path(truth),
+            models=models,
+            data=path(data),
+            truth=path(truth),
             anonymous=anonymous,
             progress=report,
         )
     if as_json:
         output.emit_json(result, "zoo-train")
         return
-    output.emit_lines(
-        [
-            f"{count(result.checkpoints, 'checkpoint')} of {count(result.runs, 'run')} in {escape(result.out)}",
-            f"the truth is in {escape(result.truth)}",
-        ]
-    )
-    hint(f"commit them with: mvc commit {escape(result.out)}")
+    made = f"{count(result.checkpoints, 'checkpoint')} of {count(result.runs, 'run')}"
+    if result.out is not None:
+        output.emit_lines([f"{made} in {escape(result.out)}", f"the truth is in {escape(result.truth or '')}"])
+        hint(f"commit them with: mvc commit {escape(result.out)}")
+    if result.population is not None:
+        output.emit_lines([f"arrays of {made} in {escape(result.population)}"])
+    if result.repository is not None:
+        output.emit_lines([f"{count(result.committed, 'new commit')} in {escape(result.repository)}, from {made}"])
+        hint(f"see them with: mvc -C {escape(result.repository)} log")

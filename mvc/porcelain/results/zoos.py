@@ -11,6 +11,7 @@ class ZooCard:
 
     name: str
     about: str
+    models: int | None
     seeds: int | None
     epochs: int | None
     weights: int | None
@@ -23,8 +24,16 @@ class ZooListResult:
 
 @dataclass(frozen=True)
 class ZooTrainResult:
+    """``out`` and ``truth`` (checkpoint files), ``population`` (arrays), ``repository``: None where not asked for.
+
+    ``committed``: commits that are new in the repository; runs that share their first weights share that commit.
+    """
+
     card: str
-    out: str
-    truth: str
+    out: str | None
+    truth: str | None
+    population: str | None
+    repository: str | None
     runs: int
     checkpoints: int
+    committed: int
