@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from mvc.papers.catalogue import find_paper
@@ -64,6 +65,10 @@ class FastTrainer(Trainer):
             sum=card.loss == "mse-sum", lr=made.lr, momentum=made.momentum, decay=made.weight_decay,
             beta1=made.betas[0], beta2=made.betas[1], eps=made.eps,
         )  # fmt: skip
+        self._seen = self._x  # by the first layer: pixels, or patches (N, L, k·k)
+        if card.architecture.convs:
+            first = card.architecture.convs[0]
+            self._seen = F.unfold(self._x, first.kernel, stride=first.stride).transpose(1, 2).contiguous()
         self._places = torch.arange(card.architecture.size)
         if card.architecture.convs:  # as the kernel has them: [tap][channel], [unit][cell][channel]
             first, second, rest = self._places.split([144, 1152, 80])
@@ -81,7 +86,7 @@ class FastTrainer(Trainer):
             w, first, second = (whole[row, self._places].contiguous() for whole in (self._weights, *slots))
             steps = ctypes.c_double(self._slots["steps"][row].item() if self._recipe.adamw else 0)
             _kernels().train(
-                ctypes.byref(self._recipe), *self._given(self._x), _pointer(self._y), _pointer(order),
+                ctypes.byref(self._recipe), *self._given(), _pointer(self._y), _pointer(order),
                 ctypes.c_int64(len(order)), _pointer(w), _pointer(first), _pointer(second), ctypes.byref(steps),
             )  # fmt: skip
             for whole, part in zip((self._weights, *slots), (w, first, second), strict=True):
@@ -91,18 +96,19 @@ class FastTrainer(Trainer):
                 self._slots["steps"][row] = steps.value
         self.part += 1
 
-    def _accuracy(self, x: Tensor, y: Tensor, order: Tensor) -> Tensor:
+    def _accuracy(self, _x: Tensor, y: Tensor, order: Tensor) -> Tensor:
+        """On the first training images."""
         n = order.shape[1]
         right = [
             _kernels().right(
-                ctypes.byref(self._recipe), *self._given(x), _pointer(y), ctypes.c_int64(n), _pointer(w.contiguous())
+                ctypes.byref(self._recipe), *self._given(), _pointer(y), ctypes.c_int64(n), _pointer(w.contiguous())
             )
             for w in self._weights[:, self._places]
         ]
         return torch.tensor(right) / n
 
-    def _given(self, x: Tensor) -> tuple[ctypes.c_void_p, ctypes.c_int64]:
-        return _pointer(x), ctypes.c_int64(x[0].numel())
+    def _given(self) -> tuple[ctypes.c_void_p, ctypes.c_int64]:
+        return _pointer(self._seen), ctypes.c_int64(self._seen[0].numel())
 
 
 def _pointer(tensor: Tensor) -> ctypes.c_void_p:

@@ -144,9 +144,9 @@ def _convolve(x: Tensor, weights: Mapping[str, Tensor], number: int, conv: Conv,
 
 
 class _Patches(torch.autograd.Function):
-    """What a convolution sees, (S, C, H, W, B) → (S, C·k·k, h·w·B): row by row of an image, for the whole batch at once.
+    """What a convolution sees, (S, C, H, W, B) → (S, C·k·k, h·w·B): rows of images, a whole batch at once.
 
-    PyTorch's own unfold copies pixel by pixel where images are this small, and takes ten times as long.
+    PyTorch's own unfold copies image by image, in runs as short as these images' rows.
     """
 
     @staticmethod

@@ -7,92 +7,18 @@ from dataclasses import replace
 import pytest
 import torch
 from sklearn.metrics import f1_score
-from torch import nn
 
 from mvc.errors import InputError
+from mvc.testing.plain_training import module_of, train_alone
 from mvc.zoo.cards import Architecture, Card, Conv, Optimiser, Schedule, find_card
 from mvc.zoo.data import Dataset
-from mvc.zoo.nets import dropped_units, generator, initial_weights, views
 from mvc.zoo.shifts import inverted, subset
 from mvc.zoo.train import Trainer, train_population
 
-ACTIVATIONS = {
-    "sigmoid": nn.Sigmoid,
-    "tanh": nn.Tanh,
-    "relu": nn.ReLU,
-    "leaky_relu": nn.LeakyReLU,
-    "gelu": nn.GELU,
-}
 CNN = Architecture(hidden=(5,), activation="gelu", convs=(Conv(4, 3, 2, 2), Conv(3, 2)))
 MLP = Architecture(hidden=(6, 5), activation="relu")
 SGD = Optimiser("sgd", lr=0.05, momentum=0.9, weight_decay=0.01)
 COSINE = Schedule("cosine")
-
-
-class Dropped(nn.Module):
-    """Dropout of one place; what it lets pass is set from outside, from the batched trainer's stream."""
-
-    mask = torch.ones(())
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x * self.mask
-
-
-def module_of(architecture: Architecture) -> nn.Sequential:
-    """The same network, written with PyTorch's layers."""
-    layers: list[nn.Module] = []
-    act = ACTIVATIONS[architecture.activation]
-    channels = architecture.image[0]
-    for conv in architecture.convs:
-        layers += [nn.Conv2d(channels, conv.channels, conv.kernel, conv.stride, bias=architecture.bias)]
-        layers += [nn.MaxPool2d(conv.pool), act(), *([Dropped()] if conv.pool > 1 else [])]
-        channels = conv.channels
-    layers.append(nn.Flatten())
-    shapes = [shape for name, shape in architecture.shapes().items() if name.startswith("fc") and len(shape) == 2]
-    for number, (out, inner) in enumerate(shapes):
-        layers += [act(), Dropped()] if number else []
-        layers.append(nn.Linear(inner, out, bias=architecture.bias))
-    return nn.Sequential(*layers)
-
-
-def looped(card: Card, data: Dataset, seed: int) -> torch.Tensor:
-    """One model trained the plain way; its weights, flattened."""
-    module = module_of(card.architecture)
-    first = views(initial_weights(card, [seed]), card.architecture)
-    with torch.no_grad():
-        for parameter, view in zip(module.parameters(), first.values(), strict=True):
-            parameter.copy_(view[0])
-    given, kind = card.optimiser, card.optimiser.kind
-    optimiser: torch.optim.Optimizer
-    if kind == "sgd":
-        optimiser = torch.optim.SGD(
-            module.parameters(), lr=given.lr, momentum=given.momentum, weight_decay=given.weight_decay
-        )
-    else:
-        make = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "rmsprop": torch.optim.RMSprop}[kind]
-        optimiser = make(module.parameters(), lr=given.lr, weight_decay=given.weight_decay)
-    places = [layer for layer in module if isinstance(layer, Dropped)]
-    x, y = torch.tensor(data.x_train).unsqueeze(1), torch.tensor(data.y_train)
-    if card.standardise:
-        x = (x - data.moments[0]) / data.moments[1]
-    for epoch in range(card.epochs):
-        optimiser.param_groups[0]["lr"] = given.lr * card.schedule.multiple(epoch, card.epochs)
-        stream = generator(seed, "dropout", epoch)
-        for rows in torch.randperm(len(x), generator=generator(seed, "order", epoch)).split(card.batch):
-            if card.dropout:
-                for place, shape in zip(places, dropped_units(card.architecture), strict=True):
-                    kept = torch.rand(len(rows), *shape, generator=stream) >= card.dropout
-                    place.mask = kept / (1 - card.dropout)
-            outputs = module(x[rows])
-            if card.loss == "ce":
-                loss = nn.functional.cross_entropy(outputs, y[rows])
-            else:
-                reduction = "mean" if card.loss == "mse" else "sum"
-                loss = nn.functional.mse_loss(outputs, torch.eye(10)[y[rows]], reduction=reduction)
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-    return torch.cat([parameter.detach().flatten() for parameter in module.parameters()])
 
 
 CASES = {
@@ -116,7 +42,7 @@ def test_batched_training_is_looped_training(card: Card, few_digits: Dataset) ->
     card = replace(card, epochs=3)
     batched = train_population(Trainer(card, few_digits, range(3))).weights[:, -1]
     for seed in range(3):
-        alone = looped(card, few_digits, seed)
+        alone = train_alone(card, few_digits, seed)
         assert torch.allclose(batched[seed], alone, rtol=1e-3, atol=2e-5), (batched[seed] - alone).abs().max()
 
 
@@ -126,7 +52,7 @@ def test_models_of_different_cards_are_trained_side_by_side(few_digits: Dataset)
     cards = [base, fast, replace(base, dropout=0.3), replace(fast, dropout=0.1, initial_bias=0.0)]
     together = train_population(Trainer(cards, few_digits, range(4))).weights[:, -1]
     for card, weights, seed in zip(cards, together, range(4), strict=True):
-        alone = looped(card, few_digits, seed)
+        alone = train_alone(card, few_digits, seed)
         assert torch.allclose(weights, alone, rtol=1e-3, atol=2e-5), (weights - alone).abs().max()
     with pytest.raises(InputError, match="side by side"):
         Trainer([base, replace(base, batch=8)], few_digits, [0, 1])
@@ -145,13 +71,9 @@ def test_evaluation_against_a_plain_count(small_card: Card, few_digits: Dataset)
     for _ in range(3):
         trainer.advance()
     found = trainer.evaluate()
-    module = module_of(small_card.architecture)
     mean, deviation = few_digits.moments
     for row in range(2):
-        flat = views(trainer.weights[[row]], small_card.architecture)
-        with torch.no_grad():
-            for parameter, view in zip(module.parameters(), flat.values(), strict=True):
-                parameter.copy_(view[0])
+        module = module_of(small_card, trainer.weights[row])
         told = [
             module((torch.tensor(x).unsqueeze(1) - mean) / deviation).argmax(1).numpy()
             for x in (few_digits.x_train, few_digits.x_test)
