@@ -55,7 +55,7 @@ def _zoo(zoo: ZooOutcome) -> tuple[str, ...]:
 def _section(one: TableOutcome) -> Iterator[str]:
     digits, factor = (1, 100.0) if one.measure == "score" else (3, 1.0)
     several = len({(row.zoo, row.beyond) for row in one.rows}) > 1
-    heading = one.table.capitalize() if not one.table.isdigit() else f"Table {one.table}"
+    heading = f"Table {one.table}" if one.table.isdigit() else one.table.upper()
     yield f"## {heading}: {one.title}"
     yield ""
     where = ("zoo",) if several else ()
