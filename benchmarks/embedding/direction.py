@@ -14,12 +14,23 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
 
-from benchmarks.embedding.families import GROUPS, Family, embedded, families, learnt, parser, population, statistics
+from benchmarks.embedding.families import (
+    GROUPS,
+    Family,
+    embedded,
+    families,
+    learnt,
+    parser,
+    population,
+    statistics,
+    zoo,
+)
 from mvc.embedding.probes import Split, fit_ridge
 from mvc.papers.lineages.engine import signatures
 from mvc.trajectory import lay_out
@@ -134,18 +145,22 @@ def show(name: str, odds: Mapping[str, Mapping[str, Floats]]) -> None:
 
 def unseen(asked: argparse.Namespace) -> None:
     """Runs of a population of which others, ``--learn`` of them, are known."""
-    family = population(asked.population, asked.data, asked.cache, seeds=asked.seeds)
+    family = (
+        zoo(Path(asked.population))
+        if Path(asked.population).is_dir()
+        else population(asked.population, asked.data, asked.cache, seeds=asked.seeds)
+    )
     known = family.runs[asked.first : asked.first + asked.learn]
     embedder = learnt([known], family.shapes, asked.recipe, asked.minutes, asked.cache)
     parts = {f"{i}": part for i, part in enumerate(np.array_split(known, 5))} | {"unseen": family.runs[: asked.judged]}
     groups = {name: [Runs(Family(name, family.shapes, part))] for name, part in parts.items()}
     latents = {name: embedded(embedder, part) for name, part in parts.items()}
-    show(f"{asked.population}: none", asked_of(groups, "unseen", latents))
+    show(f"{Path(asked.population).name}: none", asked_of(groups, "unseen", latents))
 
 
 def main() -> None:
     reader = parser(__doc__ or "")
-    reader.add_argument("--population", help="only this population: all of its optimiser's runs are alike")
+    reader.add_argument("--population", help="only this population, or the zoo in this directory")
     reader.add_argument("--judged", type=int, default=30, help="runs of it that are judged")
     asked = reader.parse_args()
     print("| optimiser left out | windows | " + " | ".join(WAYS) + " |\n|---|---|" + "---|" * len(WAYS), flush=True)

@@ -22,6 +22,7 @@ from mvc.embedding.embedder import Embedder, from_bytes
 from mvc.embedding.recipes import find_recipe
 from mvc.embedding.train import train
 from mvc.geometry.statistics import TRIMMED, layer_statistics
+from mvc.zoo.populations import read
 
 Floats = npt.NDArray[np.float32]
 Shapes = Mapping[str, tuple[int, ...]]
@@ -80,6 +81,13 @@ def population(name: str, data: Path, cache: Path, seeds: int | None = None) -> 
     found = trained(name, data, cache, seeds=seeds)
     runs, shapes = by_name(found.weights, found.card.architecture.shapes())
     return Family(name, shapes, runs)
+
+
+def zoo(directory: Path) -> Family:
+    """A population that `mvc zoo` trained, as it lies on disk."""
+    found = read(directory)
+    runs, shapes = by_name(np.asarray(found.weights), found.shapes)
+    return Family(directory.name, shapes, runs)
 
 
 def families(group: str, data: Path, cache: Path, drift: Path) -> list[Family]:

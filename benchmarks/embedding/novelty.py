@@ -8,6 +8,9 @@ its latent space: the step's length against the five before it, its turn, and ho
 point lies from all healthy points of sibling runs. They are weighed, without and with the drift score of a run on its
 own, by a logistic regression on the cells of the other optimisers. Prints Markdown: AUROC by condition.
 
+A second table asks of a point alone, whose own past is not known, where the drift score has nothing to say: its
+distance from all points of sibling runs, by latents and by s(W).
+
 The drift score's own numbers are those that ship, which were fitted to these cells among others: it has the advantage.
 """
 
@@ -23,7 +26,7 @@ from sklearn.linear_model import LogisticRegression
 from benchmarks.drift.measure import Fitted, auroc
 from benchmarks.drift.populations import AGES, CELLS, CONDITIONS, drifted
 from benchmarks.drift.walks import signs_of, walks
-from benchmarks.embedding.families import GROUPS, by_name, embedded, families, learnt, parser
+from benchmarks.embedding.families import GROUPS, by_name, embedded, families, learnt, parser, statistics
 
 Floats = npt.NDArray[np.float64]
 #: points before the first that is judged
@@ -84,19 +87,44 @@ def fitted(cells: Sequence[Cell], uses: Sequence[int]) -> LogisticRegression:
     return LogisticRegression(class_weight="balanced").fit(np.clip(np.concatenate([healthy, shifted]), -10, 10), labels)
 
 
+def alone(healthy: Floats, shifted: Floats) -> list[float]:
+    """AUROC by condition of how far a point lies from all points of sibling runs: nothing of its own past is known.
+
+    In units of each coordinate's deviation over all healthy points. ``healthy`` [runs, points, l], ``shifted`` [ages,
+    conditions, runs, l]; healthy points are those that stand where the shifted ones do.
+    """
+    runs, _, size = healthy.shape
+    scale = healthy.reshape(-1, size).std(0) + 1e-9
+    beside = [np.delete(healthy, run, axis=0).reshape(-1, size) / scale for run in range(runs)]
+
+    def away(points: Floats, run: int) -> Floats:
+        found: Floats = np.linalg.norm(points[:, None] / scale - beside[run][None], axis=2).min(1)
+        return found
+
+    places = [age + 1 for age in AGES]
+    well = np.concatenate([away(healthy[run, places], run) for run in range(runs)])
+    badly = [np.concatenate([away(shifted[:, i, run], run) for run in range(runs)]) for i in range(len(CONDITIONS))]
+    return [auroc(part, well) for part in badly]
+
+
 def main() -> None:
     reader = parser(__doc__ or "")
     asked = reader.parse_args()
     judge = Fitted.shipped()
     known = {group: families(group, asked.data, asked.cache, asked.drift) for group in GROUPS}
     groups: dict[str, list[Cell]] = {}
+    lone: dict[str, list[list[float]]] = {"s(W)": [], "latents": []}
     for group, (names, _) in GROUPS.items():
         others = [family for name, rows in known.items() if name != group for family in rows]
         embedder = learnt([one.runs for one in others], others[0].shapes, asked.recipe, asked.minutes, asked.cache)
         for name in names:
             found = drifted(CELLS[name], asked.data, asked.drift)
             shapes = found.card.architecture.shapes()
-            latents = [embedded(embedder, by_name(part, shapes)[0]) for part in (found.healthy, found.shifted)]
+            ordered = [by_name(part, shapes)[0] for part in (found.healthy, found.shifted)]
+            latents = [embedded(embedder, part) for part in ordered]
+            described = [statistics(others[0].shapes, part) for part in ordered]
+            lone["s(W)"].append(alone(*described))
+            lone["latents"].append(alone(*latents))
             signs = signs_of(walks(name, asked.data, asked.drift, asked.cache), siblings=False)
             scores = judge.scores(signs.healthy, "alone"), judge.scores(signs.shifted, "alone")
             groups.setdefault(group, []).append(cell(name, latents[0], latents[1], scores))
@@ -109,11 +137,18 @@ def main() -> None:
                 healthy = model.decision_function(np.clip(one.healthy[:, list(uses)], -10, 10))
                 shifted = [model.decision_function(np.clip(part[:, list(uses)], -10, 10)) for part in one.shifted]
                 table[way].append([auroc(part, healthy) for part in shifted])
-    print("| condition | " + " | ".join(f"{way}: mean, worst" for way in WAYS) + " |\n|---|" + "---|" * len(WAYS))
+    show(table)
+    print("\nA point alone, by its distance from all points of sibling runs\n")
+    show(lone)
+
+
+def show(table: Mapping[str, Sequence[Sequence[float]]]) -> None:
+    """AUROC [cells][conditions] of each way."""
+    print("| condition | " + " | ".join(f"{way}: mean, worst" for way in table) + " |\n|---|" + "---|" * len(table))
     for number, condition in enumerate(CONDITIONS):
-        cells_of = [np.array(table[way])[:, number] for way in WAYS]
-        print(f"| {condition} | " + " | ".join(f"{one.mean():.3f}, {one.min():.3f}" for one in cells_of) + " |")
-    means = [np.array(table[way]) for way in WAYS]
+        cells = [np.array(values)[:, number] for values in table.values()]
+        print(f"| {condition} | " + " | ".join(f"{one.mean():.3f}, {one.min():.3f}" for one in cells) + " |")
+    means = [np.array(values) for values in table.values()]
     print("| **all** | " + " | ".join(f"**{one.mean():.4f}**, {one.min():.3f}" for one in means) + " |")
 
 

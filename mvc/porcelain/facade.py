@@ -12,9 +12,11 @@ from mvc.porcelain.checkout import checkout
 from mvc.porcelain.commits import commit
 from mvc.porcelain.diff import diff
 from mvc.porcelain.du import du
+from mvc.porcelain.embed import apply, list_embedders
 from mvc.porcelain.fsck import fsck
 from mvc.porcelain.identify import identify
 from mvc.porcelain.init import init
+from mvc.porcelain.learning import train_embedder
 from mvc.porcelain.lineages import list_lineages, pin, rename, unpin
 from mvc.porcelain.loading import Weights, load
 from mvc.porcelain.log import log
@@ -24,6 +26,7 @@ from mvc.porcelain.results.blames import BlameResult
 from mvc.porcelain.results.checks import CheckResult
 from mvc.porcelain.results.commits import CheckoutResult, CommitResult
 from mvc.porcelain.results.diffs import DiffResult
+from mvc.porcelain.results.embedders import EmbedderRow, EmbedTrainResult, LatentRow
 from mvc.porcelain.results.logs import LogLineage
 from mvc.porcelain.results.matches import IdentifyResult
 from mvc.porcelain.results.shows import ShowResult
@@ -154,6 +157,17 @@ class Repository:
 
     def unpin(self, revision: str) -> LineageResult:
         return unpin(self._workspace, revision)
+
+    def embedders(self) -> Sequence[EmbedderRow]:
+        return list_embedders(self._workspace).embedders
+
+    def train_embedder(
+        self, *lineages: str, recipe: str | None = None, minutes: float | None = None, progress: Report | None = None
+    ) -> EmbedTrainResult:
+        return train_embedder(self._workspace, lineages, recipe=recipe, minutes=minutes, progress=progress)
+
+    def embed(self, *revisions: str, embedder: str | None = None) -> Sequence[LatentRow]:
+        return apply(self._workspace, revisions, directory=Path(), embedder=embedder).latents
 
     def du(self, *revisions: str) -> DuResult:
         return du(self._workspace, revisions)

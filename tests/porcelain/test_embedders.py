@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import mvc
 import mvc.testing.embedder as standin
 from mvc.errors import ExistsError, InputError, NotFoundError
 from mvc.geometry import derive, permute
@@ -190,6 +191,13 @@ def test_latents_of_commits_and_files(
     broken = write("c.safetensors", {**model, "fc1.bias": np.full(12, np.nan, np.float32)})
     with pytest.raises(InputError, match="not finite"):
         apply(filled, [str(broken)], directory=Path())
+
+
+def test_a_script_can_do_the_same(filled: Workspace) -> None:
+    repository = mvc.Repository.open(filled.repository.root)
+    row = repository.train_embedder(minutes=1).embedder
+    assert repository.embedders() == (row,)
+    assert repository.embed("HEAD")[0].embedder == row.id
 
 
 def test_what_was_embedded_is_not_embedded_again(filled: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
