@@ -155,8 +155,11 @@ _UNITS = Recipe(
     statistics=True,
     pooling="moments",
     latent=256,
-    erase=0.5,
-    erase_share=(0.03, 0.1),
+    erase=1.0,
+    erase_share=(0.05, 0.2),
+    erase_mode="scatter",
+    per_model=25,
+    epochs=20,
 )
 _RECIPES = (
     _PAPER,
@@ -173,11 +176,16 @@ _RECIPES = (
         about="exactly the same vector however a model's hidden units are ordered; contrast only",
         encoder="invariant",
         latent=64,
+        erase=0.5,
+        erase_share=(0.03, 0.1),
+        erase_mode="block",
+        per_model=10,
+        epochs=50,
     ),
     replace(
         _UNITS,
         name="invariant-wide",
-        about="the same in four times as many values, for probes to read from",
+        about="exactly invariant in four times as many values, for probes to read from; contrast only",
         encoder="invariant",
     ),
 )
