@@ -85,6 +85,13 @@ class Architecture:
         return MappingProxyType(shapes)
 
     @property
+    def widest(self) -> int:
+        """The most numbers that a layer is fed for one image; a convolution is fed patches."""
+        fed = {name: math.prod(shape[1:]) for name, shape in self.shapes().items() if name.endswith(".weight")}
+        places = {f"conv{number}.weight": math.prod(sides) for number, (_, sides, _) in enumerate(self.planes(), 1)}
+        return max(count * places.get(name, 1) for name, count in fed.items())
+
+    @property
     def size(self) -> int:
         """Number of weights, d."""
         return sum(math.prod(shape) for shape in self.shapes().values())

@@ -6,7 +6,6 @@ distributed, gzipped or not). Refuses to fetch anything.
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import math
 import zipfile
@@ -20,6 +19,7 @@ import numpy.typing as npt
 from sklearn.datasets import load_digits
 
 from mvc.errors import FormatError, InputError, NotFoundError
+from mvc.zoo.files import read_limited
 
 Images = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
@@ -117,11 +117,7 @@ def _read_idx(directory: Path, stem: str) -> npt.NDArray[Any]:
 
 
 def _parse_idx(path: Path) -> npt.NDArray[Any]:
-    try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            raw = file.read(_IDX_LIMIT + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        raise FormatError(f"{path}: cannot be read: {error}") from error
+    raw = read_limited(path, _IDX_LIMIT)
     if len(raw) < 4 or raw[:2] != b"\0\0" or raw[2] not in _IDX_DTYPES or len(raw) < 4 + 4 * raw[3]:
         raise FormatError(f"{path}: no IDX header")
     dtype = np.dtype(_IDX_DTYPES[raw[2]])

@@ -1,11 +1,13 @@
-"""Writing a zoo's files: whole or not at all. Owns nothing else."""
+"""A zoo's files: written whole or not at all, read unpacked up to a limit. Owns nothing else."""
 
 from __future__ import annotations
 
+import gzip
 import os
+import zlib
 from pathlib import Path
 
-from mvc.errors import StorageError
+from mvc.errors import FormatError, StorageError
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -21,3 +23,15 @@ def write_whole(path: Path, content: bytes) -> None:
     except OSError as error:
         beside.unlink(missing_ok=True)
         raise StorageError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def read_limited(path: Path, limit: int) -> bytes:
+    """A file's content, unpacked if its name ends in .gz. Raises FormatError for damage and for more than ``limit``."""
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            raw: bytes = file.read(limit + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise FormatError(f"{path}: cannot be read: {error}") from error
+    if len(raw) > limit:
+        raise FormatError(f"{path}: more than {limit:,} bytes")
+    return raw

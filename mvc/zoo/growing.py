@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Mapping
-from math import prod
 from pathlib import Path
 
 import torch
@@ -23,7 +22,7 @@ from mvc.zoo.populations import FILE, POPULATION_VERSION, Zoo, read
 from mvc.zoo.runs import train
 from mvc.zoo.train import Progress
 
-_AT_ONCE = 1 << 24  # numbers that all of a group's models feed to one layer in one step
+_AT_ONCE = 1 << 22  # numbers that all models of a group feed to one layer in one step: more is not faster
 
 
 def train_grid(grid: Grid, data: Dataset, out: Path, *, progress: Progress | None = None) -> Zoo:
@@ -58,18 +57,10 @@ def plan(members: tuple[Member, ...]) -> list[list[int]]:
         alike[member.card.shared()].append(number)
     groups = []
     for card, numbers in alike.items():
-        size = max(1, _AT_ONCE // (card.batch * _widest(card)))
+        size = max(1, _AT_ONCE // (card.batch * card.architecture.widest))
         count = -(-len(numbers) // size)  # of even size
         groups += [numbers[len(numbers) * n // count : len(numbers) * (n + 1) // count] for n in range(count)]
     return groups
-
-
-def _widest(card: Card) -> int:
-    """Most numbers that a layer is fed for one image: a convolution is fed patches."""
-    shapes = card.architecture.shapes()
-    planes = card.architecture.planes()
-    patches = [prod(shapes[f"conv{number}.weight"][1:]) * prod(sides) for number, (_, sides, _) in enumerate(planes, 1)]
-    return max(patches + [shape[1] for name, shape in shapes.items() if name.startswith("fc") and len(shape) == 2])
 
 
 def _claim(name: str, groups: Mapping[str, list[int]], out: Path) -> None:

@@ -35,7 +35,8 @@ class Zoo:
     ``weights`` [M, K, d] float32, a model's tensors (``shapes``, in that order) flattened one after another; ``epochs``
     [K]. ``facts`` has, by name, arrays whose first axis is the model: train_accuracy, test_accuracy and gap (their
     difference) [M, K], f1 of every class on the test images [M, K, classes], and the hyperparameters [M]: lr,
-    weight_decay, dropout, fraction, batch, seed as numbers, activation, init, optimiser as text.
+    weight_decay, dropout, fraction, batch, seed as numbers, activation, init, optimiser as text. Zoos that others have
+    trained lack what is not known of them, and their ``members``.
     """
 
     name: str

@@ -13,7 +13,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from mvc.errors import InputError, NotFoundError
-from mvc.zoo.cards import CARDS, Architecture, Card, Conv, Init, Optimiser
+from mvc.zoo.cards import CARDS, Architecture, Card, Conv, Optimiser
 from mvc.zoo.grids import Grid
 
 _TETRIS = Card(
@@ -34,7 +34,7 @@ _MNIST = Card(
         hidden=(20,), activation="tanh", convs=(Conv(8, 5, pool=2), Conv(6, 5, pool=2), Conv(4, 2)), image=(1, 28, 28)
     ),
     optimiser=Optimiser("adam", lr=1e-3, momentum=0.9),
-    batch=32,
+    batch=16,
     epochs=25,
     seeds=1000,
     loss="ce",
@@ -42,17 +42,16 @@ _MNIST = Card(
 )
 _FASHION = replace(_MNIST, name="fashion-seed", about="the same CNN, made for Fashion-MNIST's IDX files")
 
-_INITS: tuple[Init, ...] = ("uniform", "normal", "kaiming_uniform", "kaiming_normal")
 _TETRIS_AXES: Mapping[str, tuple[object, ...]] = {
     "activation": ("tanh", "relu", "gelu"),
-    "init": _INITS,
+    "init": ("uniform", "normal", "kaiming_uniform", "kaiming_normal"),
     "lr": (1e-4, 3e-4, 1e-3),
 }
 _MNIST_AXES: Mapping[str, tuple[object, ...]] = {
-    "activation": ("tanh", "sigmoid", "relu", "gelu"),
-    "init": _INITS,
+    "activation": ("tanh", "relu", "gelu"),
+    "init": ("normal", "kaiming_uniform", "kaiming_normal", "xavier_uniform"),
     "optimiser": ("sgd", "adam"),
-    "lr": (3e-4, 1e-3, 3e-3),
+    "lr": (1e-3, 3e-3, 1e-2),
     "dropout": (0.0, 0.2, 0.4),
     "weight_decay": (0.0, 1e-3, 1e-2),
 }

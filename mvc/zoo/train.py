@@ -25,7 +25,7 @@ Progress = Callable[[str, int, int], None]  # what is trained, checkpoints done,
 
 _GATHERED = 1 << 20  # numbers of input fetched at once: few fetches, yet within a core's cache
 _EVALUATED = 10_000  # images; accuracy is known to ±.5 % from that many
-_EVALUATED_AT_ONCE = 250
+_EVALUATED_AT_ONCE = 1 << 22  # numbers that one layer is fed
 
 
 @dataclass(frozen=True, eq=False)
@@ -240,7 +240,8 @@ class Trainer:
         models, classes = len(order), self.card.architecture.classes
         first = torch.arange(models).unsqueeze(1) * classes**2  # (S, 1)
         seen = torch.zeros(models * classes**2, dtype=torch.int64)
-        for chunk in torch.split(order, _EVALUATED_AT_ONCE, 1):
+        at_once = max(1, _EVALUATED_AT_ONCE // (models * self.card.architecture.widest))
+        for chunk in torch.split(order, at_once, 1):
             if order.stride(0) == 0:  # the same images for all models: not copied for each
                 batch = x[chunk[0]].unsqueeze(0).expand(*chunk.shape, *x.shape[1:])
             else:
