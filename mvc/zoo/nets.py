@@ -1,8 +1,9 @@
 """Forward pass of many models of one architecture at once. Owns initial weights and the batched layers, no training.
 
 A population is one float32 tensor P (S, d): row s is model s, its weights flattened in file order. Every layer is a
-``bmm`` over models, convolutions too (their patches are unfolded first, the images of a batch side by side in memory),
-because grouped convolutions with so few channels run far slower on a CPU. No model's arithmetic reads another's row.
+``bmm`` over models, convolutions too (their patches are unfolded first), because grouped convolutions with so few
+channels run far slower on a CPU. A batch's images lie side by side in memory, features apart. No model's arithmetic
+reads another's row.
 """
 
 from __future__ import annotations
@@ -93,20 +94,20 @@ def forward(
         x = x.permute(0, 2, 3, 4, 1).contiguous()  # (S, C, H, W, B)
     for number, (conv, sides, pooled) in enumerate(planes, 1):
         models, batch = len(x), x.shape[-1]
-        x = _convolve(x, weights, number, conv, sides)  # (S, O, h·w·B)
+        x = _Patches.apply(x, conv, sides)  # type: ignore[no-untyped-call]  # (S, C·k·k, h·w·B)
+        x = _linear(x, weights, f"conv{number}")  # (S, O, h·w·B)
         if conv.pool > 1:  # images as channels: PyTorch pools (N, C, H, W) fast where C comes last in memory
             x = x.view(models * conv.channels, *sides, batch).permute(0, 3, 1, 2)  # (S·O, B, h, w)
             x = F.max_pool2d(x, conv.pool).permute(0, 2, 3, 1)
         x = activate(x.reshape(models, conv.channels, *pooled, batch), act)  # (S, O, h, w, B)
         if masks and conv.pool > 1:
             x = x * next(kept).permute(0, 2, 3, 4, 1)
-    if planes:
-        x = x.flatten(1, 3).transpose(1, 2)  # (S, B, O·h·w)
+    x = x.flatten(1, 3) if planes else x.transpose(1, 2)  # (S, d_in, B)
     for number in range(1, len(architecture.hidden) + 1):
-        x = activate(_linear(x, weights, f"fc{number}"), act)  # (S, B, H)
+        x = activate(_linear(x, weights, f"fc{number}"), act)  # (S, H, B)
         if masks:
-            x = x * next(kept)
-    return _linear(x, weights, f"fc{len(architecture.hidden) + 1}")  # (S, B, classes)
+            x = x * next(kept).transpose(1, 2)
+    return _linear(x, weights, f"fc{len(architecture.hidden) + 1}").transpose(1, 2)  # (S, B, classes)
 
 
 def activate(x: Tensor, activation: Activation) -> Tensor:
@@ -125,22 +126,12 @@ def activate(x: Tensor, activation: Activation) -> Tensor:
 
 
 def _linear(x: Tensor, weights: Mapping[str, Tensor], layer: str) -> Tensor:
-    """(S, B, in) → (S, B, out)"""
-    weight = weights[f"{layer}.weight"].flatten(2).transpose(1, 2)  # (S, in, out)
+    """(S, in, n) → (S, out, n)"""
+    weight = weights[f"{layer}.weight"].flatten(2)  # (S, out, in)
     bias = weights.get(f"{layer}.bias")
     if bias is None:
-        return torch.bmm(x, weight)
-    return torch.baddbmm(bias.unsqueeze(1), x, weight)
-
-
-def _convolve(x: Tensor, weights: Mapping[str, Tensor], number: int, conv: Conv, sides: tuple[int, int]) -> Tensor:
-    """(S, C, H, W, B) → (S, O, h·w·B)"""
-    patches: Tensor = _Patches.apply(x, conv, sides)  # type: ignore[no-untyped-call]  # (S, C·k·k, h·w·B)
-    weight = weights[f"conv{number}.weight"].flatten(2)  # (S, O, C·k·k)
-    bias = weights.get(f"conv{number}.bias")
-    if bias is None:
-        return torch.bmm(weight, patches)
-    return torch.baddbmm(bias.unsqueeze(2), weight, patches)
+        return torch.bmm(weight, x)
+    return torch.baddbmm(bias.unsqueeze(2), weight, x)
 
 
 class _Patches(torch.autograd.Function):

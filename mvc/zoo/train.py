@@ -25,7 +25,7 @@ Progress = Callable[[str, int, int], None]  # what is trained, checkpoints done,
 
 _GATHERED = 1 << 20  # numbers of input fetched at once: few fetches, yet within a core's cache
 _EVALUATED = 10_000  # images; accuracy is known to ±.5 % from that many
-_EVALUATED_AT_ONCE = 1 << 22  # numbers that one layer is fed
+_EVALUATED_AT_ONCE = 1 << 20  # numbers that one layer is fed
 
 
 @dataclass(frozen=True, eq=False)
@@ -238,16 +238,15 @@ class Trainer:
     def _confusion(self, x: Tensor, y: Tensor, order: Tensor) -> Tensor:
         """(S, classes, classes): of the images number ``order`` (S, n), how many of a class are taken for which."""
         models, classes = len(order), self.card.architecture.classes
-        first = torch.arange(models).unsqueeze(1) * classes**2  # (S, 1)
+        first = torch.arange(models, dtype=torch.int32).unsqueeze(1) * classes**2  # (S, 1)
+        y = (y * classes).int()  # (N,)
         seen = torch.zeros(models * classes**2, dtype=torch.int64)
         at_once = max(1, _EVALUATED_AT_ONCE // (models * self.card.architecture.widest))
         for chunk in torch.split(order, at_once, 1):
-            if order.stride(0) == 0:  # the same images for all models: not copied for each
-                batch = x[chunk[0]].unsqueeze(0).expand(*chunk.shape, *x.shape[1:])
-            else:
-                batch = _rows(x, chunk)
-            found = forward(batch, self._leaves, self.card.architecture).argmax(-1)  # (S, B)
-            seen += torch.bincount((first + y[chunk] * classes + found).flatten(), minlength=len(seen))
+            rows = chunk[:1] if order.stride(0) == 0 else chunk  # the same images for all: not copied for each model
+            batch = _rows(x, rows).expand(models, *chunk.shape[1:], *x.shape[1:])
+            found = _best(forward(batch, self._leaves, self.card.architecture))  # (S, B)
+            seen += torch.bincount((first + y[rows] + found).flatten(), minlength=len(seen))
         return seen.view(models, classes, classes)
 
 
@@ -255,6 +254,17 @@ def _softmax(outputs: Tensor) -> Tensor:
     """Over the last of (S, B, classes); for few classes several times as fast as PyTorch's own."""
     powers = (outputs - outputs.amax(-1, keepdim=True)).exp_()
     return powers.div_(powers.sum(-1, keepdim=True))
+
+
+def _best(outputs: Tensor) -> Tensor:
+    """Of (S, B, classes) the class of the largest output, the first of equals. PyTorch's argmax is many times slower
+    where classes are few and, as here, apart in memory."""
+    best = outputs[..., 0]
+    found = torch.zeros(best.shape, dtype=torch.int32)
+    for number in range(1, outputs.shape[-1]):
+        found.masked_fill_(outputs[..., number] > best, number)
+        best = torch.maximum(best, outputs[..., number])
+    return found
 
 
 def _column(numbers: Sequence[float]) -> Tensor:
