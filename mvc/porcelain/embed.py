@@ -9,8 +9,17 @@ from pathlib import Path
 
 import numpy as np
 
-from mvc.errors import ExistsError, InputError, NotFoundError
-from mvc.porcelain.embedders import Floats, Kept, find_embedder, kept_embedders, remove_embedder, tell
+from mvc.errors import ExistsError, InputError
+from mvc.porcelain.embedders import (
+    Floats,
+    Kept,
+    chosen_embedder,
+    find_embedder,
+    kept_embedders,
+    no_embedder,
+    remove_embedder,
+    tell,
+)
 from mvc.porcelain.latents import LatentSpace
 from mvc.porcelain.progress import Report
 from mvc.porcelain.ranges import chosen
@@ -57,7 +66,7 @@ def apply(
     if revisions:
         sides = chosen(workspace, history, revisions, directory=directory)
     else:
-        named = named or _only(workspace)
+        named = named or chosen_embedder(workspace)
         rows = (row for row in history.lineages if row.architecture == named.architecture)
         sides = [commit.id for row in rows for commit in row.commits]
     models = {side: _model(workspace, history, side) for side in sides}
@@ -95,18 +104,6 @@ def _model(workspace: Workspace, history: History, side: str | Path) -> Model:
         return read_model(opened.checkpoint)
 
 
-def _only(workspace: Workspace) -> Kept:
-    """The newest embedder of the one architecture that has any."""
-    found = {one.architecture: one for one in kept_embedders(workspace)}
-    if len(found) > 1:
-        raise InputError(
-            "embedders of several architectures are here", hint="name one with --embedder, or name commits"
-        )
-    if not found:
-        raise _none("this repository has no embedder")
-    return next(iter(found.values()))
-
-
 def _fitting(workspace: Workspace, models: dict[str | Path, Model], named: Kept | None) -> Kept:
     """The embedder ``named``, or the newest, for the one architecture that all models have."""
     architectures = {model.architecture for model in models.values()}
@@ -117,12 +114,8 @@ def _fitting(workspace: Workspace, models: dict[str | Path, Model], named: Kept 
     if named is not None and named not in fitting:
         raise InputError(f"embedder {named.name} is for another architecture", hint="list them with: mvc embed list")
     if not fitting:
-        raise _none(f"there is no embedder for architecture {architecture[:12]}")
+        raise no_embedder(f"there is no embedder for architecture {architecture[:12]}")
     return named or fitting[-1]
-
-
-def _none(message: str) -> NotFoundError:
-    return NotFoundError(message, hint="train one with: mvc embed train", code="no-such-embedder")
 
 
 def _write(workspace: Workspace, output: Path, latents: dict[str, Floats]) -> None:

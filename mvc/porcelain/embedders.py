@@ -19,7 +19,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from mvc.errors import IntegrityError, NotFoundError
+from mvc.errors import InputError, IntegrityError, NotFoundError
 from mvc.index import SettingRow
 from mvc.objects import EMBEDDER, Commit, ObjectId
 from mvc.porcelain.checkout import file_bytes
@@ -106,6 +106,24 @@ def find_embedder(workspace: Workspace, name: str) -> Kept:
         what = "names several architectures" if chosen else "names no embedder of this repository"
         raise NotFoundError(f"{name!r} {what}", hint="list them with: mvc embed list", code="no-such-embedder")
     return chosen[-1]
+
+
+def chosen_embedder(workspace: Workspace, name: str | None = None) -> Kept:
+    """The one of this name, else the newest of the only architecture that has any. Raises NotFoundError, InputError."""
+    if name is not None:
+        return find_embedder(workspace, name)
+    found = {one.architecture: one for one in kept_embedders(workspace)}
+    if len(found) > 1:
+        raise InputError(
+            "embedders of several architectures are here", hint="name one with --embedder, or name commits"
+        )
+    if not found:
+        raise no_embedder("this repository has no embedder")
+    return next(iter(found.values()))
+
+
+def no_embedder(message: str) -> NotFoundError:
+    return NotFoundError(message, hint="train one with: mvc embed train", code="no-such-embedder")
 
 
 def keep_embedder(workspace: Workspace, raw: bytes, trained: Trained) -> Kept:

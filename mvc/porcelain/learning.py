@@ -131,8 +131,15 @@ def _chosen(workspace: Workspace, history: History, names: Sequence[str]) -> lis
 
 
 def _enough(history: History, rows: Sequence[LogLineage]) -> bool:
-    paths = [path for path in _paths(history, rows) if len(path) > 1]
-    return len(paths) >= FEWEST_LINEAGES and sum(map(len, paths)) >= FEWEST_CHECKPOINTS
+    return _most(_paths(history, rows)) > 0
+
+
+def _most(paths: Sequence[Sequence[str]]) -> int:
+    """How many lineages to learn from, the longest first, so that as many points of each are most; 0: too few."""
+    lengths = sorted(map(len, paths), reverse=True)
+    sizes = [(count * length, count) for count, length in enumerate(lengths, 1) if count >= FEWEST_LINEAGES]
+    points, lineages = max(sizes, default=(0, 0))
+    return lineages if points >= FEWEST_CHECKPOINTS else 0
 
 
 def _paths(history: History, rows: Sequence[LogLineage]) -> list[list[str]]:
@@ -150,10 +157,9 @@ def _paths(history: History, rows: Sequence[LogLineage]) -> list[list[str]]:
 def lessons_of(history: History, rows: Sequence[LogLineage]) -> Lessons:
     """As many commits of each lineage, spread evenly over it. Of all counts the one that leaves out fewest commits;
     lineages with fewer are left out. Raises InputError where that is too little to learn from, or too much to hold."""
-    paths = sorted((path for path in _paths(history, rows) if len(path) > 1), key=lambda path: (-len(path), path[0]))
-    sizes = [(number * len(path), number) for number, path in enumerate(paths, 1)]
-    count, lineages = max(sizes, default=(0, 0))
-    if lineages < FEWEST_LINEAGES or count < FEWEST_CHECKPOINTS:
+    paths = sorted(filter(None, _paths(history, rows)), key=lambda path: (-len(path), path[0]))
+    lineages = _most(paths)
+    if not lineages:
         raise InputError(
             f"too little to learn from: {sum(map(len, paths))} checkpoints in {len(paths)} lineages",
             hint=f"commit at least {FEWEST_CHECKPOINTS} in {FEWEST_LINEAGES} lineages of about equal length first",
@@ -163,7 +169,7 @@ def lessons_of(history: History, rows: Sequence[LogLineage]) -> Lessons:
     shapes = {name: model.specs[name].shape for name in sorted(model.signatures)}
     values = sum(model.specs[name].numel for name in shapes)
     points = min(len(paths[lineages - 1]), LARGEST // (values * lineages))
-    if points < 2:
+    if points < 1:
         raise InputError(
             f"{lineages} lineages of models of {values:,} values are more than can be held at once",
             hint="name fewer with --from",
@@ -195,7 +201,7 @@ def _reader(weights: Floats, held: Bools, directed: Bools) -> Callable[[Embedder
     Of lineages [M, K, d] whose direction is known; None where there are too few.
     """
     learnt, test = np.flatnonzero(directed & ~held), np.flatnonzero(directed & held)
-    if len(learnt) < 2 or not len(test):
+    if len(learnt) < 2 or not len(test) or weights.shape[1] < 2:
         return None
     probes = importlib.import_module("mvc.embedding.probes")
     chosen = weights[[*learnt, *test]]

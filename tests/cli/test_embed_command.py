@@ -64,9 +64,19 @@ def test_from_training_to_a_permuted_copy(repo: Path, invoke: Invoke) -> None:
     assert match["transform"] == "permuted" and match["evidence"] == {"embedder": row["name"], "neighbour": 1}
     assert f"neighbour 1 in the latent space of embedder {row['name']}" in invoke("identify", "copy.safetensors")[1]
 
-    assert invoke("embed", "apply", "-o", "out.npz")[:2] == (0, f"{RUNS * POINTS} latents in out.npz\n")
+    assert json.loads(invoke("embed", "kin", "--json")[1])["runs"] == []
+    save_file(
+        {**moved, "fc2.weight": np.ascontiguousarray(model["fc2.weight"][:, order] * 1.01)}, repo / "on.safetensors"
+    )
+    assert invoke("commit", "on.safetensors")[0] == 0
+    code, out, _ = invoke("embed", "kin", "--json")
+    [run] = json.loads(out)["runs"]
+    assert len(run["lineages"]) == 2 and run["links"][0]["beyond"] > 0.9
+    assert all(name in invoke("embed", "kin")[1] for name in run["lineages"])
+
+    assert invoke("embed", "apply", "-o", "out.npz")[:2] == (0, f"{RUNS * POINTS + 1} latents in out.npz\n")
     with np.load(repo / "out.npz") as file:
-        assert file["latents"].shape == (RUNS * POINTS, 64) and len({*file["names"].tolist()}) == RUNS * POINTS
+        assert file["latents"].shape == (RUNS * POINTS + 1, 64) and len({*file["names"].tolist()}) == RUNS * POINTS + 1
     assert invoke("embed", "apply", "-o", "out.npz")[0] == 2
     assert invoke("embed", "remove", row["name"])[:2] == (0, f"removed {row['name']}\n")
     assert invoke("embed", "apply")[0] == 2 and invoke("fsck")[0] == 0

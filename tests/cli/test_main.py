@@ -165,6 +165,6 @@ def test_the_json_of_every_command_is_documented() -> None:
         assert f"`mvc.{name}/v1`" in text, name
     for part in ("install", "uninstall", "hook"):
         assert f"`mvc.git-{part}/v1`" in text
-    for part in ("list", "train", "apply"):
+    for part in ("list", "train", "apply", "kin"):
         assert f"`mvc.embed-{part}/v1`" in text
     assert "`mvc.zoo-list/v1`" in text and "`mvc.zoo-train/v1`" in text and "mvc.error/v1" in text

@@ -25,6 +25,7 @@ from mvc.porcelain.learning import train_embedder
 from mvc.porcelain.log import log
 from mvc.porcelain.permuted import UnitSearch
 from mvc.porcelain.reindex import reindex
+from mvc.porcelain.reunion import reunite
 from mvc.porcelain.workspace import Workspace
 from mvc.repository import Repository, check_repository
 from mvc.storage import FileSystem
@@ -271,6 +272,25 @@ def test_a_bad_embedder_takes_nothing_away(
     (many.repository.directory / "objects" / entry.object[:2] / entry.object[2:]).unlink()
     assert identify(many, [copy]) == without
     assert any("embedder could not be used" in text for text in many.warnings)
+
+
+def test_runs_whose_units_were_shuffled_come_together(
+    workspace: Workspace, write: Callable[..., Path], walk: Callable[..., list[Arrays]]
+) -> None:
+    runs = [walk(seed, 12) for seed in range(4)]
+    # the last third of the first run has its units in another order, and nothing was done to the others
+    shuffled = [_shuffled(point) for point in runs[0][8:]]
+    files = [write(f"0/{j}.safetensors", point) for j, point in enumerate([*runs[0][:8], *shuffled])]
+    files += [write(f"{i}/{j}.safetensors", point) for i in (1, 2, 3) for j, point in enumerate(runs[i])]
+    commit(workspace, files)
+    train_embedder(workspace)
+    before = log(workspace)
+    path = {row.id: Path(row.path) for line in before.lineages for row in line.commits}
+    assert len(before.lineages) == 5
+    [run] = reunite(workspace).runs
+    assert len(run.lineages) == 2 and {path[link.a].parent.name for link in run.links} == {"0"}
+    assert {path[run.links[0].a].parent, path[run.links[0].b].parent} == {path[run.links[0].a].parent}
+    assert log(workspace) == before
 
 
 def _kept_at(root: Path, fs: FileSystem) -> None:

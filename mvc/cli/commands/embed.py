@@ -13,7 +13,14 @@ from mvc.cli.opening import open_workspace
 from mvc.cli.options import Session, json_option, pass_session
 from mvc.cli.progress import progress
 from mvc.cli.text import count, escape, number, short, size
-from mvc.porcelain.results.embedders import EmbedApplyResult, EmbedderRow, EmbedListResult, EmbedTrainResult
+from mvc.porcelain.results.embedders import (
+    EmbedApplyResult,
+    EmbedderRow,
+    EmbedKinResult,
+    EmbedListResult,
+    EmbedTrainResult,
+    ShuffledRun,
+)
 
 #: coordinates of a latent that are printed before the rest is counted
 SHOWN = 6
@@ -111,6 +118,32 @@ def apply(
         output.emit_lines([f"{count(len(result.latents), 'latent')} in {escape(result.output)}"])
     else:
         output.emit_lines(_latents(result), paged=True)
+
+
+@command.command()
+@click.option("--embedder", metavar="NAME", help="Which embedder, as listed [default: the newest].")
+@json_option
+@pass_session
+def kin(session: Session, embedder: str | None, as_json: bool) -> None:
+    """Find lineages that are one run whose units were put in another order on the way: near each other in the latent
+    space, and proved by matching their units. Changes nothing."""
+    workspace = open_workspace(session)
+    with progress("looking for kin") as report:
+        reunion = importlib.import_module("mvc.porcelain.reunion")
+        result: EmbedKinResult = reunion.reunite(workspace, embedder=embedder, progress=report)
+    if as_json:
+        output.emit_json(result, "embed-kin")
+        return
+    output.emit_lines(line for run in result.runs for line in _run(run))
+    if not result.runs:
+        hint("no lineages of this architecture differ by the order of their units alone")
+
+
+def _run(run: ShuffledRun) -> Iterator[str]:
+    yield ", ".join(paint(escape(name), "name") for name in run.lineages)
+    least = min(run.links, key=lambda link: link.beyond)
+    weakest = f"{short(least.a)} and {short(least.b)}, cosine {number(least.cosine)} after matching"
+    yield paint(f"    one run but for the order of its units; weakest link: {weakest}", "dim")
 
 
 def _lines(row: EmbedderRow) -> Iterator[str]:

@@ -60,3 +60,30 @@ class EmbedApplyResult:
 
     latents: tuple[LatentRow, ...]
     output: str | None
+
+
+@dataclass(frozen=True)
+class ShuffledLink:
+    """The commit ``a``, the first of its lineage, and ``b`` of another one, after their units were matched: ``cosine``,
+    and how far that is on the way from matched strangers (0) to an equal model (1)."""
+
+    a: str
+    b: str
+    cosine: float
+    beyond: float
+
+
+@dataclass(frozen=True)
+class ShuffledRun:
+    """``lineages`` that are one run but for the order of their units, and the ``links`` that say so."""
+
+    lineages: tuple[str, ...]
+    links: tuple[ShuffledLink, ...]
+
+
+@dataclass(frozen=True)
+class EmbedKinResult:
+    """``embedder``: name of the one whose latent space said what to match."""
+
+    runs: tuple[ShuffledRun, ...]
+    embedder: str
