@@ -90,7 +90,7 @@ class Statistics(nn.Module):
         shares = torch.tensor(TRIMMED, dtype=weights.dtype) / 100
         parts = []
         for part in torch.split(weights, self.sizes, 1):  # (B, n)
-            variance, mean = torch.var_mean(part, 1, correction=0)
+            mean, variance = mean_and_variance(part)
             place = shares * (part.shape[1] - 1)  # percentiles interpolate between the two nearest of the sorted
             below = place.long()
             above = (below + 1).clamp(max=part.shape[1] - 1)
@@ -144,9 +144,15 @@ def moments(x: Tensor, counts: Sequence[int]) -> Tensor:
         if part.shape[1] == 1:
             parts.append(part[:, 0])
         else:
-            variance, mean = torch.var_mean(part, 1, correction=0)
+            mean, variance = mean_and_variance(part)
             parts += [mean, (variance + _TINY).sqrt()]
     return torch.cat(parts, 1)
+
+
+def mean_and_variance(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Over axis 1, not corrected. Torch's own var_mean takes two to four times as long along such an axis."""
+    mean = x.mean(1)
+    return mean, (x - mean.unsqueeze(1)).square().mean(1)
 
 
 def moment_count(counts: Sequence[int]) -> int:

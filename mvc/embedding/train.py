@@ -31,8 +31,8 @@ from mvc.errors import FormatError, InputError
 from mvc.geometry.permutations import Shapes
 
 _WHAT, _VERSION = "state of an embedder's training", 1
-#: reports, probes and states handed out during a training
-_REPORTS = 20
+#: reports and probes during a training; states are handed out with them, and after so many seconds without
+_REPORTS, _UNKEPT = 20, 60.0
 #: the learning rate rises for this share of the training and then falls along a cosine (Smith & Topin 2019)
 _RISING = 0.3
 
@@ -112,14 +112,15 @@ def train(
         run = _Run(recipe, of, data, minutes)
         if start is not None:
             run.resume(start)
+        kept = run.seconds
         while not run.done:
             run.step()
-            if run.due:
-                report = run.report(unseen, probe)
-                if keep is not None:
-                    keep(run.state())
-                if progress is not None:
-                    progress(report)
+            report = run.report(unseen, probe) if run.due else None
+            if keep is not None and (report is not None or run.seconds - kept > _UNKEPT):
+                keep(run.state())
+                kept = run.seconds
+            if progress is not None and report is not None:
+                progress(report)
         return run.embedder()
 
 
