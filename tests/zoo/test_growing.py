@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,18 +13,13 @@ import numpy as np
 import pytest
 
 from mvc.errors import ExistsError, InputError, IntegrityError, NotFoundError
-from mvc.zoo import growing, runs
+from mvc.testing.faults import Crash
 from mvc.zoo.cards import Card
 from mvc.zoo.data import Dataset
-from mvc.zoo.files import write_whole
 from mvc.zoo.grids import Grid
 from mvc.zoo.growing import plan, train_grid
 from mvc.zoo.populations import read
 from mvc.zoo.train import Trainer
-
-
-class Killed(BaseException):
-    pass
 
 
 @pytest.fixture
@@ -64,26 +60,15 @@ def test_facts_say_every_hyperparameter(tmp_path: Path, grid: Grid, few_digits: 
 
 
 def test_killed_at_any_write_it_goes_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, grid: Grid, few_digits: Dataset
+    tmp_path: Path, live: Callable[[int], None], grid: Grid, few_digits: Dataset
 ) -> None:
     whole = train_grid(grid, few_digits, tmp_path / "whole")
-    left = 0
-
-    def mortal(path: Path, content: bytes) -> None:
-        nonlocal left
-        if left == 0:
-            raise Killed
-        left -= 1
-        write_whole(path, content)
-
-    monkeypatch.setattr(growing, "write_whole", mortal)
-    monkeypatch.setattr(runs, "write_whole", mortal)
     for writes in range(1, 15):  # the population's file, then for each of two groups its own and two a checkpoint
         out = tmp_path / str(writes)
-        left = writes
-        with pytest.raises(Killed):
+        live(writes)
+        with pytest.raises(Crash):
             train_grid(grid, few_digits, out)
-        left = 100
+        live(100)
         assert np.array_equal(train_grid(grid, few_digits, out).weights, whole.weights)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,45 +10,30 @@ import pytest
 import torch
 
 from mvc.errors import ExistsError, InputError, IntegrityError
-from mvc.zoo import runs
+from mvc.testing.faults import Crash
 from mvc.zoo.cards import Card, Optimiser
 from mvc.zoo.data import Dataset
-from mvc.zoo.files import write_whole
 from mvc.zoo.runs import train
 from mvc.zoo.shifts import inverted
 from mvc.zoo.train import Trainer, train_population
 
 
-class Killed(BaseException):
-    pass
-
-
 @pytest.mark.parametrize("optimiser", [Optimiser("sgd", 0.03, momentum=0.9), Optimiser("adamw", 0.01)])
 def test_killed_at_every_write_and_resumed(
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    live: Callable[[int], None],
     small_card: Card,
     few_digits: Dataset,
     optimiser: Optimiser,
 ) -> None:
     card = replace(small_card, optimiser=optimiser)
     whole = train_population(Trainer(card, few_digits, range(3)))
-    left = 0
-
-    def mortal(path: Path, content: bytes) -> None:
-        nonlocal left
-        if left == 0:
-            raise Killed
-        left -= 1
-        write_whole(path, content)
-
-    monkeypatch.setattr(runs, "write_whole", mortal)
     for writes in range(1, 11):  # zoo.json, then two files a checkpoint: 11 in all
         out = tmp_path / str(writes)
-        left = writes
-        with pytest.raises(Killed):
+        live(writes)
+        with pytest.raises(Crash):
             train(card, few_digits, out)
-        left = 100
+        live(100)
         resumed = train(card, few_digits, out)
         assert torch.equal(resumed.weights, whole.weights)
         assert torch.equal(resumed.test_accuracy, whole.test_accuracy)
