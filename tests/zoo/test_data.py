@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import gzip
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.ndimage import zoom
 
 from mvc.errors import FormatError, InputError, NotFoundError
 from mvc.zoo import shifts
+from mvc.zoo.cards import Card
 from mvc.zoo.data import Dataset, digits, load
+from mvc.zoo.sources import load_for
 
 
 def write_idx(path: Path, array: np.ndarray, *, packed: bool) -> None:
@@ -56,6 +60,27 @@ def test_idx_and_npz_hold_the_same_images(tmp_path: Path, raw: dict[str, np.ndar
     assert np.array_equal(one.x_train, two.x_train) and np.array_equal(one.y_test, two.y_test)
     block = raw["x_train"][0, :2, :2].mean() / 255
     assert one.x_train[0, 0, 0] == pytest.approx(block, abs=1e-6)
+
+
+@pytest.mark.parametrize(("size", "side"), [(14, 28), (8, 14), (28, 20), (5, 3)])
+def test_other_sizes_are_stretched_as_scipy_does(tmp_path: Path, size: int, side: int) -> None:
+    images = np.random.default_rng(1).random((4, size, size))
+    labels = np.arange(4)
+    np.savez(tmp_path / "some.npz", x_train=images, y_train=labels, x_test=images, y_test=labels)
+    expected = zoom(images, (1, side / size, side / size), order=1, mode="nearest", grid_mode=True)
+    assert load(tmp_path / "some.npz", side).x_train == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_card_gets_images_of_its_size(tmp_path: Path, raw: dict[str, np.ndarray], small_card: Card) -> None:
+    np.savez(tmp_path / "mnist.npz", **raw)
+    large = replace(small_card, architecture=replace(small_card.architecture, image=(1, 28, 28)))
+    assert load_for(large, tmp_path / "mnist.npz").x_test * 255 == pytest.approx(raw["x_test"], abs=1e-4)
+    assert load_for(small_card, tmp_path / "mnist.npz").x_test.shape == (3, 14, 14)
+    assert load_for(large).x_train.shape == (1497, 28, 28)
+    with pytest.raises(InputError, match="28×14"):
+        load_for(replace(small_card, architecture=replace(small_card.architecture, image=(1, 28, 14))))
+    with pytest.raises(InputError, match="own images"):
+        load_for(replace(small_card, data="tetris"), tmp_path)
 
 
 def test_damaged_data_are_refused(tmp_path: Path, raw: dict[str, np.ndarray]) -> None:
