@@ -25,9 +25,9 @@ from torch import Tensor
 
 from mvc.papers.catalogue import find_paper
 from mvc.papers.lineages.run import train_zoo
-from mvc.zoo.cards import find_card
 from mvc.zoo.data import Dataset, load
 from mvc.zoo.nets import generator
+from mvc.zoo.published import find_card
 from mvc.zoo.train import Trainer
 
 PAPER = "schurholt-borth-2021"

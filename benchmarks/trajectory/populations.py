@@ -17,8 +17,9 @@ import torch
 
 from mvc.papers.lineages.engine import signatures
 from mvc.trajectory import Block, lay_out
-from mvc.zoo.cards import Architecture, Card, Conv, Optimiser, Schedule, find_card
+from mvc.zoo.cards import Architecture, Card, Conv, Optimiser, Schedule
 from mvc.zoo.data import load
+from mvc.zoo.published import find_card
 from mvc.zoo.train import Trainer, train_population
 
 _WIDE = Architecture(hidden=(32, 16), activation="relu")

@@ -29,8 +29,9 @@ from mvc.geometry.matching import match_scaled, match_units, matched_null
 from mvc.porcelain.copies import needed
 from mvc.porcelain.permuted import BEYOND
 from mvc.trajectory import lay_out
-from mvc.zoo.cards import Architecture, Card, Conv, Optimiser, find_card
+from mvc.zoo.cards import Architecture, Card, Conv, Optimiser
 from mvc.zoo.data import load
+from mvc.zoo.published import find_card
 from mvc.zoo.train import Trainer
 
 KNOWN, AT_ONCE, SLICE = 10, 250, 250

@@ -1,4 +1,4 @@
-"""What a population is: architecture, optimiser and schedule as frozen values, and the cards of published zoos.
+"""What a model is before it is trained: architecture, optimiser and schedule as frozen values.
 
 Owns every hyperparameter, its validation and the names of the weights. Refuses to train, to read data and to import
 torch: the command line lists cards.
@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
-from mvc.errors import InputError, NotFoundError
+from mvc.errors import InputError
 
 Activation = Literal["sigmoid", "tanh", "relu", "leaky_relu", "gelu"]
 Init = Literal["kaiming_normal", "kaiming_uniform", "xavier_normal", "xavier_uniform", "normal", "uniform"]
@@ -208,43 +208,3 @@ class Card:
             "schedule": Schedule(**plain["schedule"]),
         }
         return cls(**{**plain, **parts})
-
-
-_PAPER_CNN = Architecture(
-    hidden=(), activation="leaky_relu", convs=(Conv(16, 3, stride=2, pool=2), Conv(8, 3)), bias=False
-)
-
-_MLP = Card(
-    name="schurholt-borth-2021-mlp",
-    about="Schürholt & Borth 2021, MLP 196-10-10-10 without biases on MNIST 14×14",
-    architecture=Architecture(hidden=(10, 10), activation="sigmoid", bias=False),
-    optimiser=Optimiser("sgd", lr=0.03, momentum=0.9, weight_decay=3e-4),
-    batch=4,
-    epochs=50,
-    seeds=250,
-)
-_CNN = Card(
-    name="schurholt-borth-2021-cnn",
-    about="Schürholt & Borth 2021, CNN on MNIST 14×14; its row read as AdamW on mean squared error, which trains",
-    architecture=_PAPER_CNN,
-    optimiser=Optimiser("adamw", lr=3e-4, weight_decay=0.1),
-    batch=12,
-    epochs=50,
-    seeds=250,
-)
-_COLLAPSING = replace(
-    _CNN,
-    name="schurholt-borth-2021-cnn-collapsing",
-    about="the same CNN; its row read as SGD on summed squared error: weight decay shrinks every norm",
-    optimiser=Optimiser("sgd", lr=3e-4, momentum=0.9, weight_decay=0.1),
-    loss="mse-sum",
-)
-
-CARDS: Mapping[str, Card] = MappingProxyType({card.name: card for card in (_MLP, _CNN, _COLLAPSING)})
-
-
-def find_card(name: str) -> Card:
-    """The card of that name. Raises NotFoundError."""
-    if name not in CARDS:
-        raise NotFoundError(f"no zoo card is called {name!r}", hint=f"one of: {', '.join(CARDS)}")
-    return CARDS[name]

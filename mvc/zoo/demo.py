@@ -11,9 +11,10 @@ from typing import Any
 
 import torch
 
-from mvc.zoo.cards import Card, find_card
+from mvc.zoo.cards import Card
 from mvc.zoo.data import Dataset, digits
 from mvc.zoo.export import ForkPoint, Run, export, runs_of
+from mvc.zoo.published import find_card
 from mvc.zoo.shifts import only_classes, permuted_classes
 from mvc.zoo.train import Progress, State, Trainer, train_population
 

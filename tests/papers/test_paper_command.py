@@ -14,7 +14,7 @@ from mvc.papers.catalogue import PAPERS
 from mvc.papers.lineages.cards import LineagePaper
 from mvc.papers.lineages.tables import markdown
 from mvc.porcelain.reproduction import Asked, reproduce
-from mvc.zoo.cards import find_card
+from mvc.zoo.published import find_card
 
 PAPER = "schurholt-borth-2021"
 

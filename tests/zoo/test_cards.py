@@ -8,7 +8,8 @@ import sys
 import pytest
 
 from mvc.errors import InputError, NotFoundError
-from mvc.zoo.cards import CARDS, Architecture, Conv, Optimiser, Schedule, find_card
+from mvc.zoo.cards import Architecture, Conv, Optimiser, Schedule
+from mvc.zoo.published import POPULATIONS, find_card
 
 
 def test_the_papers_networks_have_the_papers_sizes() -> None:
@@ -22,7 +23,7 @@ def test_the_papers_networks_have_the_papers_sizes() -> None:
 
 
 def test_cards_are_found_by_their_own_names() -> None:
-    assert all(find_card(name).name == name for name in CARDS)
+    assert all(find_card(name).name == name for name in POPULATIONS)
     with pytest.raises(NotFoundError, match="no zoo card"):
         find_card("nothing")
 

@@ -10,8 +10,9 @@ from sklearn.metrics import f1_score
 
 from mvc.errors import InputError
 from mvc.testing.plain_training import module_of, train_alone
-from mvc.zoo.cards import Architecture, Card, Conv, Optimiser, Schedule, find_card
+from mvc.zoo.cards import Architecture, Card, Conv, Optimiser, Schedule
 from mvc.zoo.data import Dataset
+from mvc.zoo.published import find_card
 from mvc.zoo.shifts import inverted, subset
 from mvc.zoo.train import Trainer, train_population
 

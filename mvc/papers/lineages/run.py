@@ -17,8 +17,9 @@ from mvc.papers.lineages.cards import LineagePaper, Scores, ZooCard
 from mvc.papers.lineages.engine import SKETCH, Weights, judge_engine, judge_reduced, known_runs, sketch
 from mvc.papers.lineages.outcome import EngineScores, Measured, PaperOutcome, ZooOutcome
 from mvc.papers.lineages.protocol import Floats, Ints, measure, truncated_svd
-from mvc.zoo.cards import Card, find_card
+from mvc.zoo.cards import Card
 from mvc.zoo.data import Dataset
+from mvc.zoo.published import find_card
 from mvc.zoo.runs import train
 from mvc.zoo.train import Progress, Trainer
 
