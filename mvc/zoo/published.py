@@ -42,7 +42,7 @@ _CNN = Card(
 _COLLAPSING = replace(
     _CNN,
     name="schurholt-borth-2021-cnn-collapsing",
-    about="Schürholt & Borth 2021, the CNN; its row read as SGD on summed squared error: weight decay shrinks every norm",
+    about="Schürholt & Borth 2021, CNN; its row read as SGD on summed squared error: weight decay shrinks every norm",
     optimiser=Optimiser("sgd", lr=3e-4, momentum=0.9, weight_decay=0.1),
     loss="mse-sum",
 )
