@@ -12,20 +12,22 @@ from dataclasses import dataclass, field
 from math import prod
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from mvc.errors import InputError
 from mvc.zoo.cards import Card
 from mvc.zoo.data import Dataset, Images, Labels
-from mvc.zoo.nets import dropped_units, forward, generator, initial_weights, inputs, views
+from mvc.zoo.evaluation import Evaluation, confusion, f1_scores
+from mvc.zoo.nets import dropped_units, fetch, forward, generator, initial_weights, inputs, views
 from mvc.zoo.optim import empty_slots, update
 from mvc.zoo.shifts import subset
 
 Progress = Callable[[str, int, int], None]  # what is trained, checkpoints done, checkpoints in all
 
 _GATHERED = 1 << 20  # numbers of input fetched at once: few fetches, yet within a core's cache
+_MULTIPLICATIONS = 400  # of one matrix product among many from which on PyTorch (2.x) hands them to BLAS
 _EVALUATED = 10_000  # images; accuracy is known to ±.5 % from that many
-_EVALUATED_AT_ONCE = 1 << 20  # numbers that one layer is fed
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,18 +46,6 @@ class State:
         index = torch.tensor(list(rows))
         slots = {} if fresh else {name: slot[index].clone() for name, slot in self.slots.items()}
         return State(self.weights[index].clone(), slots, self.part)
-
-
-@dataclass(frozen=True, eq=False)
-class Evaluation:
-    """How S models do: accuracy on training and test images (S,), and on the latter the F1 of every class (S, classes).
-
-    F1 is 2·hits / (images of the class + predictions of it), 0 where there are neither.
-    """
-
-    train_accuracy: Tensor
-    test_accuracy: Tensor
-    f1: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,6 +128,9 @@ class Trainer:
         self._x = torch.cat([x for x, _ in loaded])  # (N, …) over all distinct data sets
         self._y = torch.cat([y for _, y in loaded])  # (N,)
         self._targets = torch.eye(self.card.architecture.classes)[self._y]  # (N, classes)
+        self._padding = _padding(self.card)
+        if self._padding:  # an image of zeros that no training image's number names
+            self._x, self._targets = (torch.cat([one, torch.zeros_like(one[:1])]) for one in (self._x, self._targets))
         self._offsets = torch.tensor([unique.index(one) * self._images for one in sets])  # (S,)
         self._test = self._prepare(sets[0], sets[0].x_test[:_EVALUATED], sets[0].y_test[:_EVALUATED])
 
@@ -176,11 +169,12 @@ class Trainer:
             if card.dropout
         }
         for x, targets in self._batches(order[:, first:last]):
-            self._step(x, targets, lr, self._masks(x.shape[1], streams) if streams else [])
+            self._step(x, targets, lr, self._masks(x.shape[1] - self._padding, streams) if streams else [])
         self.part += 1
 
     def _masks(self, batch: int, streams: Mapping[int, torch.Generator]) -> list[Tensor]:
-        """What dropout lets pass of a batch, scaled: (S, B, *shape) for each place; every model draws by itself."""
+        """What dropout lets pass of a batch, scaled: (S, B, *shape) for each place, nothing of the padding. Every
+        model draws by itself."""
         shapes = dropped_units(self.card.architecture)
         sizes = [batch * prod(shape) for shape in shapes]
         drawn = torch.ones(len(self.seeds), sum(sizes))  # 1: models that drop nothing draw nothing
@@ -188,29 +182,36 @@ class Trainer:
             drawn[row].uniform_(generator=stream)
         passed = (drawn >= self._dropout).float().div_(1 - self._dropout)  # (S, B·units)
         parts = zip(torch.split(passed, sizes, 1), shapes, strict=True)
-        return [part.reshape(len(self.seeds), batch, *shape) for part, shape in parts]
+        masks = [part.reshape(len(self.seeds), batch, *shape) for part, shape in parts]
+        return [F.pad(mask, (0, 0) * (mask.dim() - 2) + (0, self._padding)) for mask in masks]
 
     def _batches(self, order: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        """Batches x (S, B, …), targets (S, B, classes) of image numbers ``order`` (S, n); the last may be smaller."""
+        """Batches x (S, B, …), targets (S, B, classes) of image numbers ``order`` (S, n); the last may be smaller.
+
+        Each is followed by the padding.
+        """
         models, images = order.shape
         batch = self.card.batch
         whole = images // batch
         steps = order[:, : whole * batch].reshape(models, whole, batch).transpose(0, 1)  # (T, S, B)
+        steps = F.pad(steps, (0, self._padding), value=len(self._y))
         at_once = max(1, _GATHERED // (models * batch * self._x[0].numel()))
         for chunk in torch.split(steps, at_once):
-            yield from zip(_rows(self._x, chunk), _rows(self._targets, chunk), strict=True)
+            yield from zip(fetch(self._x, chunk), fetch(self._targets, chunk), strict=True)
         if whole * batch < images:
-            rest = order[:, whole * batch :]
-            yield _rows(self._x, rest), _rows(self._targets, rest)
+            rest = F.pad(order[:, whole * batch :], (0, self._padding), value=len(self._y))
+            yield fetch(self._x, rest), fetch(self._targets, rest)
 
     def _step(self, x: Tensor, targets: Tensor, lr: Tensor, masks: Sequence[Tensor]) -> None:
         outputs = forward(x, self._leaves, self.card.architecture, masks)  # (S, B, classes)
         with torch.no_grad():  # each loss's gradient in closed form: less work than the loss itself
+            batch = targets.shape[1] - self._padding
             if self.card.loss == "ce":
-                slope = _softmax(outputs).sub_(targets).div_(targets.shape[1])
+                slope = _softmax(outputs).sub_(targets).div_(batch)
             else:
-                entries = targets.shape[1] * targets.shape[2] if self.card.loss == "mse" else 1
+                entries = batch * targets.shape[2] if self.card.loss == "mse" else 1
                 slope = (outputs - targets).mul_(2 / entries)
+            slope[:, batch:] = 0
         parts = torch.autograd.grad(outputs, list(self._leaves.values()), slope)
         grads = torch.cat([part.flatten(1) for part in parts], 1)  # (S, d)
         update(self.card.optimiser, self._weights, grads, self._slots, lr=lr, decay=self._decay)
@@ -221,10 +222,10 @@ class Trainer:
         shared = not self._offsets.any()
         train = images.expand(len(self.seeds), -1) if shared else self._offsets.unsqueeze(1) + images  # (S, n)
         x, y = self._test
-        seen = self._confusion(x, y, torch.arange(len(x)).expand(len(self.seeds), -1))  # (S, classes, classes)
-        hits = seen.diagonal(dim1=1, dim2=2)  # (S, classes)
-        f1 = 2 * hits / (seen.sum(1) + seen.sum(2)).clamp(min=1)
-        return Evaluation(self._accuracy(self._x, self._y, train), hits.sum(1) / len(y), f1)
+        order = torch.arange(len(x)).expand(len(self.seeds), -1)  # (S, n)
+        seen = confusion(self._leaves, self.card.architecture, x, y, order)  # (S, classes, classes)
+        test_accuracy = seen.diagonal(dim1=1, dim2=2).sum(1) / len(y)
+        return Evaluation(self._accuracy(self._x, self._y, train), test_accuracy, f1_scores(seen))
 
     def accuracies(self) -> tuple[Tensor, Tensor]:
         """Accuracy on the training images and on the test images, (S,) each, as ``evaluate`` gives them."""
@@ -232,22 +233,19 @@ class Trainer:
         return found.train_accuracy, found.test_accuracy
 
     def _accuracy(self, x: Tensor, y: Tensor, order: Tensor) -> Tensor:
-        return self._confusion(x, y, order).diagonal(dim1=1, dim2=2).sum(1) / order.shape[1]
+        seen = confusion(self._leaves, self.card.architecture, x, y, order)  # (S, classes, classes)
+        return seen.diagonal(dim1=1, dim2=2).sum(1) / order.shape[1]
 
-    @torch.no_grad()
-    def _confusion(self, x: Tensor, y: Tensor, order: Tensor) -> Tensor:
-        """(S, classes, classes): of the images number ``order`` (S, n), how many of a class are taken for which."""
-        models, classes = len(order), self.card.architecture.classes
-        first = torch.arange(models, dtype=torch.int32).unsqueeze(1) * classes**2  # (S, 1)
-        y = (y * classes).int()  # (N,)
-        seen = torch.zeros(models * classes**2, dtype=torch.int64)
-        at_once = max(1, _EVALUATED_AT_ONCE // (models * self.card.architecture.widest))
-        for chunk in torch.split(order, at_once, 1):
-            rows = chunk[:1] if order.stride(0) == 0 else chunk  # the same images for all: not copied for each model
-            batch = _rows(x, rows).expand(models, *chunk.shape[1:], *x.shape[1:])
-            found = _best(forward(batch, self._leaves, self.card.architecture))  # (S, B)
-            seen += torch.bincount((first + y[rows] + found).flatten(), minlength=len(seen))
-        return seen.view(models, classes, classes)
+
+def _padding(card: Card) -> int:
+    """How many images of zeros a batch is filled up with, whose gradient is left out.
+
+    PyTorch multiplies batches of matrices many times as fast where a product takes 400 multiplications or more: to take
+    some in vain is worth it, as long as they are fewer than those that count.
+    """
+    weights = prod(card.architecture.image) * [*card.architecture.hidden, card.architecture.classes][0]
+    missing = -(-_MULTIPLICATIONS // weights) - card.batch
+    return missing if not card.architecture.convs and 0 < missing < card.batch else 0
 
 
 def _softmax(outputs: Tensor) -> Tensor:
@@ -256,24 +254,8 @@ def _softmax(outputs: Tensor) -> Tensor:
     return powers.div_(powers.sum(-1, keepdim=True))
 
 
-def _best(outputs: Tensor) -> Tensor:
-    """Of (S, B, classes) the class of the largest output, the first of equals. PyTorch's argmax is many times slower
-    where classes are few and, as here, apart in memory."""
-    best = outputs[..., 0]
-    found = torch.zeros(best.shape, dtype=torch.int32)
-    for number in range(1, outputs.shape[-1]):
-        found.masked_fill_(outputs[..., number] > best, number)
-        best = torch.maximum(best, outputs[..., number])
-    return found
-
-
 def _column(numbers: Sequence[float]) -> Tensor:
     return torch.tensor(numbers, dtype=torch.float64).unsqueeze(1)  # (S, 1)
-
-
-def _rows(table: Tensor, numbers: Tensor) -> Tensor:
-    """(N, …) by numbers (…) → (…, …); index_select copies whole rows, several times faster than indexing does."""
-    return table.index_select(0, numbers.flatten()).view(*numbers.shape, *table.shape[1:])
 
 
 def train_population(

@@ -10,10 +10,11 @@ from sklearn.metrics import f1_score
 
 from mvc.errors import InputError
 from mvc.testing.plain_training import module_of, train_alone
-from mvc.zoo.cards import Architecture, Card, Conv, Optimiser, Schedule
+from mvc.zoo.cards import Architecture, Card, Conv, Loss, Optimiser, Schedule
 from mvc.zoo.data import Dataset
 from mvc.zoo.published import find_card
 from mvc.zoo.shifts import inverted, subset
+from mvc.zoo.tetris import tetris
 from mvc.zoo.train import Trainer, train_population
 
 CNN = Architecture(hidden=(5,), activation="gelu", convs=(Conv(4, 3, 2, 2), Conv(3, 2)))
@@ -45,6 +46,16 @@ def test_batched_training_is_looped_training(card: Card, few_digits: Dataset) ->
     for seed in range(3):
         alone = train_alone(card, few_digits, seed)
         assert torch.allclose(batched[seed], alone, rtol=1e-3, atol=2e-5), (batched[seed] - alone).abs().max()
+
+
+@pytest.mark.parametrize(("loss", "dropout"), [("ce", 0.0), ("ce", 0.3), ("mse", 0.0), ("mse-sum", 0.0)])
+def test_small_networks_are_padded_for_speed_alone(loss: Loss, dropout: float) -> None:
+    data = tetris()
+    data = replace(data, x_train=data.x_train[:34], y_train=data.y_train[:34])  # the last batch has 2 images
+    card = replace(find_card("tetris-seed"), epochs=3, loss=loss, dropout=dropout)
+    batched = train_population(Trainer(card, data, range(3))).weights[:, -1]
+    for seed in range(3):
+        assert torch.allclose(batched[seed], train_alone(card, data, seed), rtol=1e-3, atol=2e-5)
 
 
 def test_models_of_different_cards_are_trained_side_by_side(few_digits: Dataset) -> None:
