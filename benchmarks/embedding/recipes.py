@@ -4,8 +4,9 @@
         [--splits 0 1 2] [--epochs 6] [--test]
 
 ZOO is a trained population (``mvc zoo train CARD --population ZOO``). Of every split by model, an embedder is trained
-on 70 % and ridge regressions with it; 15 % choose their penalty and are what is printed, R² in percent, mean (and half
-the range) over splits. The last 15 % are read with ``--test`` alone, which is for recipes that have been chosen. CPU
+on 70 % and ridge regressions with it, or linear classifiers (on every fifth checkpoint) where a hyperparameter is a
+name; 15 % choose their penalty and are what is printed, R² or accuracy in percent, mean (and half the range) over
+splits. The last 15 % are read with ``--test`` alone, which is for recipes that have been chosen. CPU
 minutes are those of the training. Prints Markdown.
 """
 
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ import numpy.typing as npt
 import torch
 
 from mvc.embedding.embedder import Embedder
-from mvc.embedding.probes import Split, fit_ridge, r2, split
+from mvc.embedding.probes import Split, classify, fit_ridge, r2, split
 from mvc.embedding.recipes import Recipe, find_recipe
 from mvc.embedding.train import train
 from mvc.geometry import TRIMMED, population_statistics
@@ -44,9 +45,9 @@ def main() -> None:
     zoo = read(asked.zoo)
     models, checkpoints, size = zoo.weights.shape
     flat = zoo.weights.reshape(-1, size)  # (M · K, d)
-    names, targets = _targets(zoo)
+    targets = _targets(zoo)
     splits = [split(np.repeat(np.arange(models), checkpoints), seed) for seed in asked.splits]
-    print("\n".join(table_head(("representation", *names, "CPU minutes"))), flush=True)
+    print("\n".join(table_head(("representation", *targets.names, "CPU minutes"))), flush=True)
     statistics = _statistics(zoo, flat)
     baseline = [_scores(statistics, targets, parts, test=asked.test) for parts in splits]
     print(table_row(("s(W)", *_cells(baseline), "–")), flush=True)
@@ -63,8 +64,16 @@ def main() -> None:
         print(table_row((f"{wanted} + s(W)", *_cells(joined), "")), flush=True)
 
 
-def _targets(zoo: Zoo) -> tuple[tuple[str, ...], Floats]:
-    """Names and values [M · K, T] of what differs between the checkpoints and can be regressed."""
+@dataclass(frozen=True, eq=False)
+class Targets:
+    """What differs between the checkpoints: ``values`` [M · K, T], and labels [M · K] by name."""
+
+    names: tuple[str, ...]
+    values: Floats
+    labels: dict[str, Any]
+
+
+def _targets(zoo: Zoo) -> Targets:
     models, checkpoints, _ = zoo.weights.shape
     facts = {
         "epoch": np.broadcast_to(zoo.epochs, (models, checkpoints)),
@@ -76,7 +85,10 @@ def _targets(zoo: Zoo) -> tuple[tuple[str, ...], Floats]:
         values = scale(zoo.facts[name].astype(np.float64))
         if np.ptp(values):
             facts[name] = np.broadcast_to(values[:, None], (models, checkpoints))
-    return tuple(facts), np.stack([np.asarray(one, np.float64).ravel() for one in facts.values()], 1)
+    labels = {name: np.repeat(zoo.facts[name], checkpoints) for name in ("activation", "init", "optimiser")}
+    labels = {name: given for name, given in labels.items() if len(np.unique(given)) > 1}
+    values = np.stack([np.asarray(one, np.float64).ravel() for one in facts.values()], 1)
+    return Targets((*facts, *labels), values, labels)
 
 
 def _statistics(zoo: Zoo, flat: Floats) -> Floats:
@@ -105,10 +117,13 @@ def _trained(zoo: Zoo, recipe: Recipe, parts: Split) -> tuple[Embedder, float]:
     return embedder, (time.process_time() - began) / 60
 
 
-def _scores(rows: Floats, targets: Floats, parts: Split, *, test: bool) -> Floats:
-    """R² [T] on the validation rows, or on the test rows."""
-    fitted = fit_ridge(rows, targets, parts)
-    return r2(targets[parts.test], fitted.predict(rows[parts.test])) if test else fitted.validation
+def _scores(rows: Floats, targets: Targets, parts: Split, *, test: bool) -> Floats:
+    """R² or accuracy of every target on the validation rows, or on the test rows."""
+    fitted = fit_ridge(rows, targets.values, parts)
+    known = r2(targets.values[parts.test], fitted.predict(rows[parts.test])) if test else fitted.validation
+    thin = Split(parts.train[::5], parts.validation[::5], parts.test[::5])
+    named = [classify(rows, given, thin) for given in targets.labels.values()]
+    return np.concatenate([known, [one.test if test else one.validation for one in named]])
 
 
 def _cells(scores: list[Floats]) -> list[str]:
