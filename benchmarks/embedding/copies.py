@@ -28,7 +28,7 @@ from benchmarks.trajectory.copies import STEPS, Arrays, homogeneous, permuted, s
 from mvc.geometry.matching import match_units
 from mvc.objects import ObjectId, TensorSpec, tensor_id
 from mvc.porcelain.embedders import Embedder
-from mvc.porcelain.permuted import NEIGHBOURS, UnitSearch
+from mvc.porcelain.permuted import MATCHED, NEIGHBOURS, UnitSearch
 from mvc.porcelain.reading import Model, read_model
 
 #: ways to change a copy, done after its units were permuted
@@ -79,6 +79,11 @@ class Query:
     change: str
     file: Held
     sources: frozenset[str]
+
+    def right(self, found: Sequence[str]) -> tuple[bool, bool]:
+        """Whether the commit is, and its run."""
+        runs = {source.partition("-")[0] for source in self.sources}
+        return bool(self.sources & {*found}), bool(runs & {commit.partition("-")[0] for commit in found})
 
 
 def queries(runs: Floats, shapes: Shapes, every: int, count: int, change: str) -> list[Query]:
@@ -175,14 +180,14 @@ def main() -> None:
     print(f"{asked.population}: {len(commits):,} commits of {asked.runs} runs; {asked.recipe} trained for")
     print(f"{asked.minutes:g} minutes on {asked.learn} other runs; embedding all commits {embedding:.1f} s\n")
     heads = (
-        "search",
+        "search: commit, run",
         "s",
-        "with neighbours",
+        "with neighbours: commit, run",
         "s",
         "nearest is right",
         f"in {NEIGHBOURS}",
-        "in 64",
-        "matching all",
+        f"in {MATCHED}",
+        "matching all: commit, run",
         "s",
     )
     print(f"| copy | {' | '.join(heads)} |\n|{'---|' * (len(heads) + 1)}", flush=True)
@@ -206,23 +211,25 @@ def row(
     now, both, every, ranks = [], [], [], []
     for i, query in enumerate(queries(runs[: asked.runs], embedder.shapes, asked.every, asked.count, change)):
         found, seconds = timed(lambda query=query: searched(query, memory, commits))
-        now.append((bool(query.sources & {*found}), seconds))
+        now.append((*query.right(found), seconds))
         order, first = timed(lambda query=query: near(query, embedder, places))
         ranks.append(min(order.index(commits.index(source)) for source in query.sources))
-        nearest = [commits[one] for one in order[:NEIGHBOURS]]
+        nearest = [commits[one] for one in order[:MATCHED]]
         found, seconds = timed(lambda query=query, near=nearest: searched(query, memory, commits, near))
-        both.append((bool(query.sources & {*found}), seconds + first))
+        both.append((*query.right(found), seconds + first))
         if i < asked.exhaustive:
             best, seconds = timed(lambda query=query: matched(query, memory, commits))
-            every.append((best[0] in query.sources, seconds))
-    shares = [f"{np.mean(np.array(ranks) < k):.2f}" for k in (1, NEIGHBOURS, 64)]
+            every.append((*query.right(best[:1]), seconds))
+    shares = [f"{np.mean(np.array(ranks) < k):.2f}" for k in (1, NEIGHBOURS, MATCHED)]
     return [*told(now), *told(both), *shares, *told(every)]
 
 
-def told(answers: Sequence[tuple[bool, float]]) -> list[str]:
+def told(answers: Sequence[tuple[bool, bool, float]]) -> list[str]:
+    """Shares of right commits and of right runs, and mean time."""
     if not answers:
         return ["–", "–"]
-    return [f"{np.mean([right for right, _ in answers]):.2f}", f"{np.mean([s for _, s in answers]):.2f}"]
+    commits, runs, seconds = np.mean(answers, axis=0)
+    return [f"{commits:.2f}, {runs:.2f}", f"{seconds:.2f}"]
 
 
 if __name__ == "__main__":

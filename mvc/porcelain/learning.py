@@ -38,6 +38,8 @@ RECIPE = "invariant"
 FEWEST_LINEAGES, FEWEST_CHECKPOINTS = 4, 32
 #: one lineage in so many is held out, where there are as many
 HELD_OUT = 7
+#: lineages that the probe is fitted on, half as many that judge it, and checkpoints of each: it is asked twenty times
+PROBED = 16
 #: values that are held in memory at most
 LARGEST = 1 << 28
 
@@ -204,12 +206,13 @@ def _reader(weights: Floats, held: Bools, directed: Bools) -> Callable[[Embedder
     if len(learnt) < 2 or not len(test) or weights.shape[1] < 2:
         return None
     probes = importlib.import_module("mvc.embedding.probes")
-    chosen = weights[[*learnt, *test]]
-    points = chosen.shape[1]
-    rows = np.arange(len(chosen) * points)
-    border = len(learnt) * points
+    learnt, test = learnt[:PROBED], test[: PROBED // 2]
+    spread = np.unique(np.linspace(0, weights.shape[1] - 1, PROBED).round().astype(int))
+    chosen = weights[np.ix_([*learnt, *test], spread)]
+    rows = np.arange(len(chosen) * len(spread))
+    border = len(learnt) * len(spread)
     parts = probes.Split(rows[:border], rows[border:], rows[border:])
-    places = np.tile(np.arange(points), len(chosen))
+    places = np.tile(spread, len(chosen))
 
     def score(embedder: Embedder) -> Mapping[str, float]:
         latents = embedder.embed(chosen.reshape(len(rows), -1))

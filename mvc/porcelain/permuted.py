@@ -12,6 +12,7 @@ spec, and those too large to match at once.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -39,7 +40,7 @@ from mvc.porcelain.results.matches import Match
 
 #: commits whose units are matched; lineages gone on with; commits of each whose values are compared
 MATCHED, LINEAGES, COMMITS = 64, 3, 6
-#: neighbours in a latent space that are looked at first
+#: neighbours in a latent space whose values are looked at first
 NEIGHBOURS = 8
 #: values of a model and units of a layer above which the search is not begun
 LARGEST, WIDEST = 1 << 25, 4096
@@ -81,11 +82,11 @@ class UnitSearch:
 
     def copy(self) -> Match | None:
         """The commit that the file is a permuted or rescaled copy of, with the transforms."""
+        # values decide, so a neighbour that explains them needs no further search: it is far the longest part
+        for commit in self.neighbours[:NEIGHBOURS]:
+            if (match := self._copied(commit, scaled=False)) is not None:
+                return replace(match, evidence=self._evidence(commit))
         for scaled in (False, True):
-            # values decide, so a neighbour that explains them needs no further search: it is far the longest part
-            for commit in () if scaled else self.neighbours:
-                if (match := self._copied(commit, scaled)) is not None:
-                    return match
             for commit in self.nearest(scaled):
                 if (match := self._copied(commit, scaled)) is not None:
                     return match
@@ -95,8 +96,7 @@ class UnitSearch:
         made = self.explained(commit, scaled)
         if made is None or made.evidence <= needed(len(self.commits)):
             return None
-        lineage = lineage_of(self.history, commit)
-        return Match(commit, lineage, "copy", joined(made.names), 1.0, self._evidence(commit))
+        return Match(commit, lineage_of(self.history, commit), "copy", joined(made.names), 1.0)
 
     @cached_property
     def neighbours(self) -> list[str]:
@@ -114,16 +114,16 @@ class UnitSearch:
             self.history.workspace.warn(f"an embedder could not be used: {error.message}")
             return []
         away = np.linalg.norm(places - own, axis=1)
-        return [self.commits[i] for i in np.argsort(away, kind="stable")[:NEIGHBOURS]]
+        return [self.commits[i] for i in np.argsort(away, kind="stable")[:MATCHED]]
 
     @cached_property
     def _space(self) -> LatentSpace | None:
         return LatentSpace.of(self.history.workspace, self.model.architecture)
 
     def _evidence(self, commit: str) -> Mapping[str, Any]:
-        if commit not in self.neighbours or self._space is None:
-            return {}
-        return {"embedder": self._space.kept.name, "neighbour": self.neighbours.index(commit) + 1}
+        """Of a commit that was looked at as it is a neighbour."""
+        name = "" if self._space is None else self._space.kept.name
+        return {"embedder": name, "neighbour": self.neighbours.index(commit) + 1}
 
     @cached_property
     def stored(self) -> Arrays:
@@ -201,15 +201,15 @@ class UnitSearch:
 
     def descendant(self) -> Match | None:
         """The commit that the file, permuted, was trained on from."""
-        near = dict.fromkeys([*self._representatives(self._pool or self.commits), *self.neighbours])
-        cosine, commit = max((self.matching(one, False).cosine, one) for one in near)
+        few = self._representatives(self._pool or self.commits)
+        cosine, commit = max((self.matching(one, False).cosine, one) for one in {*few, *self.neighbours})
         if cosine < BEYOND:  # nothing can be beyond then
             return None
         beyond = beyond_strangers(self.doubles(commit), self.file, self.spec(commit), cosine)
         if beyond < BEYOND:
             return None
-        lineage = lineage_of(self.history, commit)
-        return Match(commit, lineage, "descends", "permuted", min(beyond, 0.99), self._evidence(commit))
+        evidence = {} if commit in few else self._evidence(commit)
+        return Match(commit, lineage_of(self.history, commit), "descends", "permuted", min(beyond, 0.99), evidence)
 
     def _representatives(self, commits: Sequence[str]) -> list[str]:
         """Few commits a lineage: its first, middle and last, and the one whose largest values are most like the file's.
