@@ -72,10 +72,15 @@ def test_a_population_is_rows_and_what_varies_among_them() -> None:
     assert lay_out(walks, initial=True).rows.shape == (44, 6)
 
 
-def test_a_population_of_overflown_models_is_refused() -> None:
-    walks = zoo(4)
-    walks.weights[:2, -1] = np.inf
-    with pytest.raises(InputError, match="2 of 4 models"):
+def test_models_that_diverged_are_left_out() -> None:
+    walks = zoo(10)
+    walks.weights[4, 1] *= 1e4
+    walks.weights[6, -1, 0] = np.inf
+    points = lay_out(walks, initial=False)
+    assert points.left_out == 2 and len(points.accuracy) == 8
+    assert np.array_equal(points.of([4])[0], walks.weights[5, 1:])
+    walks.weights[:8, -1] = np.inf
+    with pytest.raises(InputError, match="2 of 10 models"):
         lay_out(walks, initial=False)
 
 

@@ -66,7 +66,7 @@ class TableOutcome:
 
 @dataclass(frozen=True)
 class ZooOutcome:
-    """``left_out`` models had weights that are not finite. ``accuracy``: on test images at the last checkpoint."""
+    """``left_out`` models had diverged. ``accuracy``: on test images at the last checkpoint."""
 
     zoo: str
     card: str

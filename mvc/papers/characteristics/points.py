@@ -30,6 +30,8 @@ NUMBERS = (
     ("dropout", "dropout"),
     ("fraction", "fraction"),
 )
+#: a model this many times as large as the median one, at any checkpoint, has diverged
+DIVERGED = 10
 CATEGORIES = (("activation", "activation"), ("initialisation", "init"), ("optimiser", "optimiser"))
 
 
@@ -37,7 +39,7 @@ CATEGORIES = (("activation", "activation"), ("initialisation", "init"), ("optimi
 class Points:
     """M models of K checkpoints each, n = M · K rows, model by model in order.
 
-    ``left_out`` models had weights or facts that are not finite. ``accuracy`` [M] is that of the last checkpoint.
+    ``left_out`` models had diverged, or facts that are not finite. ``accuracy`` [M] is that of the last checkpoint.
     """
 
     rows: Weights  # (n, d)
@@ -59,18 +61,22 @@ class Points:
 def lay_out(zoo: Zoo, *, initial: bool) -> Points:
     """Rows and targets of a population, the checkpoints before training left out unless ``initial``.
 
-    Raises InputError where fewer than three models have finite weights.
+    Models that diverged are left out by their weights' norm alone: a linear probe is at the mercy of rows a thousand
+    times as large as all others. Raises InputError where fewer than three models are left.
     """
     first = 0 if initial else 1
     weights = zoo.weights[:, first:]  # (M, K, d)
     facts = {name: _by_checkpoint(values, zoo, first) for name, values in zoo.facts.items()}  # each (M, K, …)
     facts["epoch"] = np.broadcast_to(np.asarray(zoo.epochs)[first:], weights.shape[:2])
     numbers = {target: column for target, fact in NUMBERS for target, column in _columns(target, facts.get(fact))}
-    sound = np.isfinite(weights).all((1, 2))
+    norms = np.linalg.norm(weights.astype(np.float64), axis=2).max(1)  # (M,)
+    sound = np.isfinite(norms)
+    if sound.any():
+        sound &= norms <= DIVERGED * np.median(norms[sound])
     for column in numbers.values():
         sound &= np.isfinite(column).all(1)
     if sound.sum() < 3:
-        raise InputError(f"{int(sound.sum())} of {len(weights)} models have finite weights: too few to be probed")
+        raise InputError(f"{int(sound.sum())} of {len(weights)} models did not diverge: too few to be probed")
     models, checkpoints = int(sound.sum()), weights.shape[1]
     flat = {target: column[sound].reshape(-1).astype(np.float64) for target, column in numbers.items()}
     texts = {target: facts[fact][sound].reshape(-1).astype(np.str_) for target, fact in CATEGORIES if fact in facts}
