@@ -44,7 +44,7 @@ def _embedding(recipe: str = _PAPER, *, statistics: bool = False, **changes: Any
 
 
 #: the paper's tokens, loss, augmentations and latent space in a quarter of the width, trained as ours is
-_FAST = {
+_FAST: dict[str, Any] = {
     "width": 64,
     "feedforward": 128,
     "dropout": 0.0,
