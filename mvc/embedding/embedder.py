@@ -22,6 +22,8 @@ from mvc.geometry.permutations import Shapes
 Floats = npt.NDArray[np.float32]
 
 _WHAT, _VERSION = "embedder", 1
+#: models that the moments of statistics are fitted to, at most
+_SAMPLE = 1 << 12
 #: values that one forward pass may hold at once
 _AT_ONCE = 1 << 23
 
@@ -43,7 +45,8 @@ class LayerScaling(nn.Module):
     def fit(self, weights: Tensor) -> None:
         """By the tensors of all these models, (N, d)."""
         for number, part in enumerate(torch.split(weights, self.sizes.tolist(), 1)):
-            deviation, mean = torch.std_mean(part.double(), correction=0)
+            mean = part.mean(dtype=torch.float64)
+            deviation = (part - mean).square().mean(dtype=torch.float64).sqrt()
             self.mean[number] = mean
             self.deviation[number] = deviation if deviation > 0 else 1.0
 
@@ -69,9 +72,10 @@ class Network(nn.Module):
     def fit(self, weights: Tensor) -> None:
         """The moments that weights and their statistics are standardised by, of training models (N, d)."""
         self.scaling.fit(weights)
+        some = weights[:: -(-len(weights) // _SAMPLE)]
         for part in self.encoder.modules():
             if isinstance(part, Statistics):
-                part.fit(self.scaling(weights))
+                part.fit(self.scaling(some))
 
 
 def empty_network(recipe: Recipe, of: Layout) -> Network:

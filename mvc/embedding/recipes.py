@@ -68,8 +68,8 @@ class Recipe:
     lr: float = 2e-3
     weight_decay: float = 0.0
     schedule: Schedule = "one-cycle"
-    batch: int = 500
-    per_model: int = 10  # checkpoints of one model in a batch
+    batch: int = 500  # less of models so large that it would not fit in memory
+    per_model: int = 10  # checkpoints of one model in a batch; more where there are too few models to fill it
     epochs: int = 50  # times as many samples as there are checkpoints
     precision: Precision = "float32"  # of products in training; weights and embeddings stay float32
     seed: int = 0

@@ -33,6 +33,8 @@ from mvc.geometry.permutations import Shapes
 _WHAT, _VERSION = "state of an embedder's training", 1
 #: reports and probes during a training; states are handed out with them, and after so many seconds without
 _REPORTS, _UNKEPT = 20, 60.0
+#: weights that a batch holds at most, unless these would be too few models
+_LARGEST, _FEWEST = 1 << 26, 8
 #: the learning rate rises for this share of the training and then falls along a cosine (Smith & Topin 2019)
 _RISING = 0.3
 
@@ -131,17 +133,16 @@ class _Run:
         self.recipe, self.layout, self.data = recipe, of, data
         self.limit = math.inf if minutes is None else 60 * minutes
         models, checkpoints, _ = data.shape
-        self.checkpoints = min(recipe.per_model, checkpoints)
-        self.models = max(1, min(recipe.batch // self.checkpoints, models))
+        samples = min(recipe.batch, max(_FEWEST, _LARGEST // of.size))
+        self.models = min(models, max(2, samples // recipe.per_model))  # in a batch
+        self.checkpoints = min(checkpoints, max(1, samples // self.models))  # of each of them
         self.steps = math.ceil(recipe.epochs * models * checkpoints / (self.models * self.checkpoints))
         self.taken, self.seconds, self.reported = 0, 0.0, 0
         self.sums: dict[str, float] = {}
         self.since = 0
         torch.manual_seed(_seed(recipe.seed, "init"))
         self.learner = Learner(recipe, of)
-        flat = data.flatten(0, 1)  # (M · K, d)
-        self.learner.network.fit(flat)
-        self.scaled = self.learner.network.scaling(flat).view(data.shape)  # (M, K, d)
+        self.learner.network.fit(data.flatten(0, 1))
         self.optimiser = torch.optim.Adam(self.learner.parameters(), recipe.lr, weight_decay=recipe.weight_decay)
 
     @property
@@ -160,7 +161,7 @@ class _Run:
     def step(self) -> None:
         began = time.monotonic()
         torch.manual_seed(_seed(self.recipe.seed, self.taken))
-        batch = self._draw(self.scaled)
+        batch = self._draw(self.data)
         self.learner.train()
         losses = self.learner(batch)
         self.optimiser.zero_grad()
@@ -174,15 +175,13 @@ class _Run:
             self.sums[name] = self.sums.get(name, 0.0) + float(loss.detach())
         self.seconds += time.monotonic() - began
 
-    def _draw(self, scaled: Tensor) -> Tensor:
-        """Random checkpoints of random models, (B, d)."""
-        models, checkpoints, _ = scaled.shape
-        if self.checkpoints == 1:
-            chosen = torch.randperm(models * checkpoints)[: self.models]
-            return scaled.flatten(0, 1)[chosen]
+    def _draw(self, data: Tensor) -> Tensor:
+        """Random checkpoints of random models (M, K, d), standardised: (B, d)."""
+        models, checkpoints, _ = data.shape
         rows = torch.randperm(models)[: self.models]
         columns = torch.rand(len(rows), checkpoints).argsort(1)[:, : self.checkpoints]  # (models, checkpoints)
-        return scaled[rows.unsqueeze(1), columns].flatten(0, 1)
+        drawn: Tensor = self.learner.network.scaling(data[rows.unsqueeze(1), columns].flatten(0, 1))
+        return drawn
 
     def report(self, unseen: Tensor | None, probe: Callable[[Embedder], Mapping[str, float]] | None) -> Progress:
         losses = {name: total / self.since for name, total in self.sums.items()}
@@ -192,7 +191,7 @@ class _Run:
         if unseen is not None:
             torch.manual_seed(_seed(self.recipe.seed, "validation"))
             with torch.no_grad():
-                measured = self.learner(self._draw(self.learner.network.scaling(unseen)))
+                measured = self.learner(self._draw(unseen))
             validation = {name: float(loss) for name, loss in measured.items()}
         scores = {} if probe is None else dict(probe(self.embedder()))
         return Progress(self.taken, self.steps, self.share, self.seconds, losses, validation, scores)

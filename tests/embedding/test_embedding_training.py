@@ -123,3 +123,19 @@ def test_what_was_rebuilt_is_in_the_models_own_scale() -> None:
     embedder = from_bytes(train(data, SHAPES, recipe).to_bytes())
     flat = data.reshape(-1, SIZE)
     assert np.square(embedder.reconstruct(flat) - flat).mean() < 0.8 * flat.var()
+
+
+def test_few_models_fill_a_batch_with_more_checkpoints_and_large_ones_with_fewer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    steps: list[int] = []
+
+    def trained(models: int, per_model: int) -> int:
+        recipe = replace(QUICK, per_model=per_model, epochs=2)
+        train(_walks(models, 0), SHAPES, recipe, progress=lambda one: steps.append(one.steps))
+        return steps[-1]
+
+    assert trained(6, 1) == 2  # 60 checkpoints are one batch of 60
+    assert trained(60, 1) == trained(60, 5) == 20
+    monkeypatch.setattr("mvc.embedding.train._LARGEST", 8 * SIZE)
+    assert trained(6, 5) == 15  # batches of eight
