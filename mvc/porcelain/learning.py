@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mvc.errors import InputError
+from mvc.errors import FormatError, InputError
 from mvc.porcelain.embedders import Embedder, Floats, Trained, keep_embedder, tell
 from mvc.porcelain.latents import LatentSpace, weights_of
 from mvc.porcelain.progress import Report, silent
@@ -86,18 +86,23 @@ def train_embedder(
         figures.update(_figures(at))
         report(round(100 * at.share), 100, ", ".join(f"{name} {value:.3g}" for name, value in figures.items()))
 
-    # torch takes a second or two to import: only once there is something to learn from
-    embedder = importlib.import_module("mvc.embedding.train").train(
-        weights[~held],
-        lessons.shapes,
-        chosen,
-        validation=weights[held] if held.any() else None,
-        minutes=minutes,
-        start=start,
-        keep=lambda state: _keep(workspace, path, state),
-        progress=told,
-        probe=_reader(weights, held, np.array([_directed(history, lineage) for lineage in lessons.lineages])),
-    )
+    try:
+        # torch takes a second or two to import: only once there is something to learn from
+        embedder = importlib.import_module("mvc.embedding.train").train(
+            weights[~held],
+            lessons.shapes,
+            chosen,
+            validation=weights[held] if held.any() else None,
+            minutes=minutes,
+            start=start,
+            keep=lambda state: _keep(workspace, path, state),
+            progress=told,
+            probe=_reader(weights, held, np.array([_directed(history, lineage) for lineage in lessons.lineages])),
+        )
+    except FormatError as error:
+        discard(workspace.repository.fs, path)
+        message = f"an interrupted training cannot go on: {error.message}; its state was removed"
+        raise InputError(message, hint="run the command again: it starts anew") from None
     trained = Trained(
         lessons.architecture, chosen.name, chosen.seed, minutes or 0.0, len(lessons.lineages), lessons.commits, figures
     )

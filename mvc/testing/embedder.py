@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from safetensors.numpy import load, save
 
-from mvc.errors import NotFoundError
+from mvc.errors import FormatError, NotFoundError
 
 Floats = npt.NDArray[np.float32]
 
@@ -80,6 +80,8 @@ def train(
     assert validation is None or validation.shape[1:] == weights.shape[1:]
     embedder = StandIn(dict(shapes), recipe.seed)
     progress(SimpleNamespace(share=1.0, losses={"loss": 1.0}, validation={}, scores=probe(embedder) if probe else {}))
+    if start not in (None, b"state"):
+        raise FormatError("this state is damaged")
     if start is None and keep is not None:
         keep(b"state")
         if recipe.name == "stop":

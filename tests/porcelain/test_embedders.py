@@ -136,6 +136,17 @@ def test_a_stopped_training_goes_on(filled: Workspace) -> None:
     assert not list(filled.repository.layout.training.glob("*"))
 
 
+def test_a_damaged_state_is_removed(filled: Workspace) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        train_embedder(filled, recipe="stop")
+    [state] = filled.repository.layout.training.glob("*.state")
+    state.write_bytes(b"cut")
+    with pytest.raises(InputError, match="cannot go on") as caught:
+        train_embedder(filled, recipe="stop")
+    assert "run the command again" in caught.value.hint
+    assert not state.exists() and kept_embedders(filled) == ()
+
+
 def test_too_little_is_refused(workspace: Workspace, write: Callable[..., Path], walk: Callable[..., Any]) -> None:
     with pytest.raises(InputError, match="too little to learn from: 0 checkpoints in 0 lineages"):
         train_embedder(workspace)
