@@ -86,7 +86,10 @@ def measure(grid: Grid, data: Dataset, count: int) -> bool:
     def loop(first: int, last: int) -> list[Tensor]:
         return [train_alone(one.card, data, one.seed, judge) for one in members[first:last]]
 
-    train_alone(replace(grid.base, epochs=1), data, 0, judge)  # what PyTorch does only once is no model's
+    once = replace(grid.base, epochs=1)  # what PyTorch does only once, such as importing more of itself, is no model's
+    train_alone(once, data, 0, judge)
+    with tempfile.TemporaryDirectory() as directory:
+        train_grid(Grid(once), data, Path(directory, "zoo"))
     ends = alone.on(lambda: loop(0, count // 2))
     with tempfile.TemporaryDirectory() as directory:
         zoo = together.on(lambda: train_grid(grid, data, Path(directory, "zoo")))

@@ -54,8 +54,10 @@ def _best(outputs: Tensor) -> Tensor:
     """Of (S, B, classes) the class of the largest output, the first of equals. PyTorch's argmax is many times slower
     where classes are few and, as here, apart in memory."""
     best = outputs[..., 0]
-    found = torch.zeros(best.shape, dtype=torch.int32)
+    small = torch.uint8 if outputs.shape[-1] <= 256 else torch.int32
+    found = torch.zeros(best.shape, dtype=small)
     for number in range(1, outputs.shape[-1]):
-        found.masked_fill_(outputs[..., number] > best, number)
+        better = (outputs[..., number] > best).to(small).mul_(number)
+        found = torch.maximum(found, better)  # numbers grow: the last one that was better is the largest
         best = torch.maximum(best, outputs[..., number])
-    return found
+    return found.int()
