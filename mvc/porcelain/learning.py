@@ -11,8 +11,9 @@ import contextlib
 import hashlib
 import importlib
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,8 @@ FEWEST_LINEAGES, FEWEST_CHECKPOINTS = 4, 32
 HELD_OUT = 7
 #: lineages that the probe is fitted on, half as many that judge it, and checkpoints of each: it is asked twenty times
 PROBED = 16
+#: steps that a training takes at least, where no time bounds it
+STEPS = 1000
 #: values that are held in memory at most
 LARGEST = 1 << 28
 
@@ -67,8 +70,9 @@ def train_embedder(
 ) -> EmbedTrainResult:
     """Trains an embedder on ``lineages`` (all of one architecture unless given) and keeps it as the next version.
 
-    ``minutes`` bounds the training (the recipe's epochs unless given). Raises InputError where there is too little to
-    learn from, or what to learn from is not one architecture; NotFoundError for a lineage or recipe that is not there.
+    ``minutes`` bounds the training; without them it is the recipe's epochs, or more where these are few steps. Raises
+    InputError where there is too little to learn from, or what to learn from is not one architecture, NotFoundError for
+    a lineage or recipe that is not there.
     """
     if minutes is not None and not 0 < minutes < float("inf"):
         raise InputError("minutes are a positive number", hint="as in: mvc embed train --minutes 5")
@@ -78,6 +82,10 @@ def train_embedder(
     chosen = importlib.import_module("mvc.embedding.recipes").find_recipe(recipe or RECIPE)
     weights = _read(history, lessons, report)  # [M, K, d]
     held = np.arange(len(weights)) % HELD_OUT == HELD_OUT - 1
+    # recipes count epochs of zoos; a small repository's would be over after a few steps
+    samples = int((~held).sum()) * weights.shape[1]
+    epochs = math.ceil(STEPS * min(chosen.batch, samples) / samples)
+    chosen = replace(chosen, epochs=max(chosen.epochs, epochs))
     path = workspace.repository.layout.training / f"{_key(lessons, repr(chosen), minutes)}.state"
     start = _state(workspace, path)
     figures: dict[str, float] = {}

@@ -54,6 +54,8 @@ def from_bytes(raw: bytes) -> StandIn:
 class StandInRecipe:
     name: str
     seed: int
+    batch: int = 500
+    epochs: int = 50
 
 
 def find_recipe(name: str) -> StandInRecipe:
