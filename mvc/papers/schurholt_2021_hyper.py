@@ -60,15 +60,13 @@ def _ablation(label: str, **changes: Any) -> Row:
     return Row(label, "tetris-seed", _embedding(**{**_FAST, **changes}), _UNKNOWN)
 
 
-def _comparison(
-    zoo: str, ecd: dict[str, float], statistics: dict[str, float], *, epochs: int = 20, **paper: Any
-) -> tuple[Row, ...]:
-    """Every representation of one population; ``epochs`` of our recipe, and how the paper's is changed for it."""
+def _comparison(zoo: str, ecd: dict[str, float], statistics: dict[str, float], **paper: Any) -> tuple[Row, ...]:
+    """Every representation of one population; ``paper``: how the paper's recipe is changed for it."""
     return (
         Row("W", zoo, _W, _UNKNOWN),
         Row("s(W)", zoo, _STATISTICS, statistics),
-        Row("ours", zoo, _embedding(_OURS, epochs=epochs)),
-        Row("ours + s(W)", zoo, _embedding(_OURS, epochs=epochs, statistics=True)),
+        Row("ours", zoo, _embedding(_OURS)),
+        Row("ours + s(W)", zoo, _embedding(_OURS, statistics=True)),
         *(Row(label, zoo, representation, _UNKNOWN) for label, representation in _REDUCTIONS),
         Row("E_cD", zoo, _embedding(**paper), ecd, longer=4),
         Row("E_cD + s(W)", zoo, _embedding(**paper, statistics=True), longer=4),
@@ -119,8 +117,7 @@ CARD = CharacteristicsPaper(
         Table(
             "mnist-hyp",
             "all representations where hyperparameters of a convolutional network vary",
-            # few models of few checkpoints are seen more often
-            _comparison(_MNIST_HYP[0], _UNKNOWN, _UNKNOWN, epochs=400, **_MNIST),
+            _comparison(_MNIST_HYP[0], _UNKNOWN, _UNKNOWN, **_MNIST),
         ),
         Table(
             "1",
