@@ -105,7 +105,8 @@ class InvariantEncoder(nn.Module):
         self.messages = nn.ModuleList(
             nn.ModuleList(Messages(width, edges.slots.shape[2]) for edges in found.edges) for _ in range(recipe.blocks)
         )
-        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(recipe.blocks))
+        # one hidden layer joins no two hidden units: nothing is heard, and what nobody reads would never be trained
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(recipe.blocks if found.edges else 0))
         self.blocks = nn.ModuleList(Block(recipe) for _ in range(recipe.blocks))
         self.counts = [*self.groups, *(1 for _ in range(sum(self.rest.counts)))]
         self.compress = nn.Linear(moment_count(self.counts) * width, recipe.latent)
@@ -116,8 +117,10 @@ class InvariantEncoder(nn.Module):
         ]  # (B, n, D) of each group
         x = torch.cat([*units, self.rest(weights)], 1) if self.rest.counts else torch.cat(units, 1)  # (B, T, D)
         edges = [cut(weights) for cut in self.edges]  # (B, m, n, width) each
-        for norm, messages, block in zip(self.norms, self.messages, self.blocks, strict=True):
-            x = block(x + self._heard(norm(x), edges, messages))
+        for depth, block in enumerate(self.blocks):
+            if edges:
+                x = x + self._heard(self.norms[depth](x), edges, self.messages[depth])
+            x = block(x)
         return torch.tanh(self.compress(moments(x, self.counts)))  # (B, L)
 
     def _heard(self, x: Tensor, edges: Sequence[Tensor], messages: nn.Module) -> Tensor:

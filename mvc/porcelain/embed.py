@@ -69,6 +69,8 @@ def apply(
         named = named or chosen_embedder(workspace)
         rows = (row for row in history.lineages if row.architecture == named.architecture)
         sides = [commit.id for row in rows for commit in row.commits]
+    if not sides:
+        raise InputError("no checkpoint is meant by that", hint="name commits or files, as in: mvc embed apply HEAD")
     models = {side: _model(workspace, history, side) for side in sides}
     space = LatentSpace(workspace, _fitting(workspace, models, named))
     commits = [side for side in sides if isinstance(side, str)]
@@ -81,7 +83,7 @@ def apply(
                 latents[side] = space.place(opened.checkpoint)
     broken = next((side for side in sides if not np.isfinite(latents[side]).all()), None)
     if broken is not None:
-        message = f"{str(broken)!r} has values that are not finite, and no place in a latent space"
+        message = f"{str(broken)!r} has values that are not finite in single precision, and no place in a latent space"
         raise InputError(message, hint="look at it with: mvc check")
     if output is not None:
         _write(workspace, output, {str(side): latents[side] for side in sides})

@@ -27,6 +27,10 @@ from mvc.porcelain.intake import Intake
 from mvc.porcelain.results.embedders import EmbedderRow
 from mvc.porcelain.workspace import Workspace
 
+#: fewest digits that name an architecture
+SHORTEST = 4
+#: a version has fewer; settings may come from elsewhere
+_DIGITS = 10
 #: name of an embedder's file, should anybody want to look into it
 FILE = "embedder.safetensors"
 
@@ -84,7 +88,7 @@ def _kept(settings: Mapping[str, str]) -> tuple[Kept, ...]:
     found = []
     for key, value in settings.items():
         architecture, _, version = key.removeprefix(EMBEDDER).rpartition(":")
-        if key.startswith(EMBEDDER) and version.isascii() and version.isdigit():
+        if key.startswith(EMBEDDER) and version.isascii() and version.isdigit() and len(version) < _DIGITS:
             found.append(Kept(architecture, int(version), ObjectId(value)))
     return tuple(sorted(found))
 
@@ -100,7 +104,8 @@ def find_embedder(workspace: Workspace, name: str) -> Kept:
     Raises NotFoundError, also where the name fits several architectures.
     """
     prefix, at, version = name.partition("@")
-    found = [one for one in kept_embedders(workspace) if prefix and one.architecture.startswith(prefix)]
+    known = kept_embedders(workspace) if len(prefix) >= SHORTEST else ()
+    found = [one for one in known if one.architecture.startswith(prefix)]
     chosen = [one for one in found if not at or version == str(one.version)]
     if not chosen or len({one.architecture for one in found}) > 1:
         what = "names several architectures" if chosen else "names no embedder of this repository"
@@ -133,6 +138,9 @@ def keep_embedder(workspace: Workspace, raw: bytes, trained: Trained) -> Kept:
         file = Path(directory) / FILE
         file.write_bytes(raw)
         mine = [one for one in _kept(repository.state().settings) if one.architecture == trained.architecture]
+        # removed ones count too: a name means one embedder forever
+        ever = {key: value for one in repository.operations() for key, value in one.settings.items() if value}
+        last = max((one.version for one in _kept(ever) if one.architecture == trained.architecture), default=0)
         with repository.odb.batch():
             manifest = Intake(repository).take(file, {}).manifest
             if manifest is None:
@@ -148,7 +156,7 @@ def keep_embedder(workspace: Workspace, raw: bytes, trained: Trained) -> Kept:
                     extra=_extra(trained),
                 )
             )
-        version = mine[-1].version + 1 if mine else 1
+        version = last + 1
         key = f"{EMBEDDER}{trained.architecture}:{version}"
         workspace.declare("embed train", settings={key: commit})
         return Kept(trained.architecture, version, commit)
@@ -157,6 +165,8 @@ def keep_embedder(workspace: Workspace, raw: bytes, trained: Trained) -> Kept:
 def remove_embedder(workspace: Workspace, name: str) -> Kept:
     """Takes a version out of use; it stays where operations of the past name it. Raises NotFoundError."""
     with workspace.repository.lock():
+        if "@" not in name:
+            raise NotFoundError(f"{name!r} does not say which version", hint="as in: mvc embed remove 8b48d11696f9@1")
         found = find_embedder(workspace, name)
         workspace.declare("embed remove", settings={f"{EMBEDDER}{found.architecture}:{found.version}": None})
     return found
@@ -189,7 +199,8 @@ def tell(workspace: Workspace, kept: Kept, *, in_use: bool) -> EmbedderRow:
     objects = {kept.commit, commit.manifest, *manifest.objects()}
     facts = commit.extra
     try:
-        numbers = {key: float(facts.get(key, 0)) for key in ("seed", "minutes", "lineages")}
+        seed, lineages = int(facts.get("seed", 0)), int(facts.get("lineages", 0))
+        minutes = float(facts.get("minutes", 0))
     except ValueError:
         raise IntegrityError(f"what is recorded of embedder {kept.name} is malformed", hint="run: mvc fsck") from None
     return EmbedderRow(
@@ -199,9 +210,9 @@ def tell(workspace: Workspace, kept: Kept, *, in_use: bool) -> EmbedderRow:
         version=kept.version,
         in_use=in_use,
         recipe=facts.get("recipe", ""),
-        seed=int(numbers["seed"]),
-        minutes=numbers["minutes"],
-        lineages=int(numbers["lineages"]),
+        seed=seed,
+        minutes=minutes,
+        lineages=lineages,
         commits=tuple(facts.get("commits", "").split()),
         figures=dict(commit.metrics),
         time=commit.time,

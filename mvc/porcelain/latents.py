@@ -23,8 +23,9 @@ _BATCH = 256
 
 
 def weights_of(checkpoint: Checkpoint, names: Sequence[str]) -> Floats:
-    """The named tensors' values, joined [d]. Raises IntegrityError."""
-    return np.concatenate([read_array(checkpoint, name).astype(np.float32).reshape(-1) for name in names])
+    """The named tensors' values in single precision, joined [d]; too large ones are infinite. Raises IntegrityError."""
+    with np.errstate(over="ignore"):
+        return np.concatenate([read_array(checkpoint, name).astype(np.float32).reshape(-1) for name in names])
 
 
 class LatentSpace:

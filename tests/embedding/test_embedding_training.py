@@ -15,6 +15,7 @@ from mvc.errors import FormatError, InputError
 
 SHAPES = {"fc1.weight": (5, 8), "fc1.bias": (5,), "fc2.weight": (3, 5), "fc2.bias": (3,)}
 SIZE = 40 + 5 + 15 + 3
+DEEPER = {"fc1.weight": (5, 4), "fc2.weight": (5, 5), "fc3.weight": (3, 5), "fc3.bias": (3,)}  # as many weights
 QUICK = Recipe(
     "quick", statistics=True, width=16, heads=2, feedforward=24, latent=8, projection=(8, 4), erase=0.5, dropout=0.1,
     batch=60, per_model=5, epochs=12,
@@ -59,6 +60,16 @@ def test_interrupted_is_uninterrupted(loss: str) -> None:
     assert len(states) > 5
     for state in (states[0], states[3], states[-1]):
         assert train(data, SHAPES, recipe, start=state).to_bytes() == whole
+
+
+@pytest.mark.parametrize("shapes", [SHAPES, DEEPER], ids=["one-layer", "two-layers"])
+@pytest.mark.parametrize("encoder", ["invariant", "feedforward", "neuron", "weight"])
+def test_every_encoder_goes_on(encoder: str, shapes: dict[str, tuple[int, ...]]) -> None:
+    changes = {"tokens": encoder} if encoder in ("neuron", "weight") else {"encoder": encoder}
+    data, recipe = _walks(12, 0), replace(QUICK, epochs=4, **changes)
+    states: list[bytes] = []
+    whole = train(data, shapes, recipe, keep=states.append).to_bytes()
+    assert train(data, shapes, recipe, start=states[1]).to_bytes() == whole
 
 
 def test_a_state_belongs_to_its_training() -> None:

@@ -90,6 +90,13 @@ def test_every_training_is_a_version_and_the_newest_is_used(filled: Workspace) -
     assert check_repository(filled.repository).findings == ()
     with pytest.raises(NotFoundError, match="names no embedder"):
         remove(filled, "ffff@9")
+    with pytest.raises(NotFoundError, match="names no embedder"):
+        remove(filled, f"{second.architecture[:3]}@1")
+    with pytest.raises(NotFoundError, match="does not say which version"):
+        remove(filled, second.architecture)
+    assert train_embedder(filled).embedder.version == 3  # a name means one embedder forever
+    with pytest.raises(InputError, match="no checkpoint is meant"):
+        apply(filled, ["HEAD..HEAD"], directory=Path())
 
 
 def test_fsck_follows_embedders(filled: Workspace) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import click
 
 from mvc.cli import output
-from mvc.cli.messages import paint
+from mvc.cli.messages import paint, warn
 from mvc.cli.opening import open_workspace
 from mvc.cli.options import Session, json_option, pass_session
 from mvc.cli.text import count, escape, number, percent, short
@@ -79,7 +79,9 @@ def _match(match: Match) -> str:
 @pass_session
 def command(session: Session, paths: tuple[str, ...], as_json: bool) -> None:
     """Find which committed model each file is or descends from, without committing it. "none" is an answer."""
-    result = identify(open_workspace(session), [session.path(path) for path in paths])
+    workspace = open_workspace(session)
+    result = identify(workspace, [session.path(path) for path in paths])
+    warn(workspace.warnings)
     if as_json:
         output.emit_json(result, "identify")
     else:
