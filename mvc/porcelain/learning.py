@@ -223,13 +223,14 @@ def _reader(weights: Floats, held: Bools, directed: Bools) -> Callable[[Embedder
     spread = np.unique(np.linspace(0, weights.shape[1] - 1, PROBED).round().astype(int))
     chosen = weights[np.ix_([*learnt, *test], spread)]
     rows = np.arange(len(chosen) * len(spread))
-    border = len(learnt) * len(spread)
-    parts = probes.Split(rows[:border], rows[border:], rows[border:])
+    # the penalty is chosen by some of the lineages that are learnt from: those held out judge, and nothing else
+    fitted, border = (len(learnt) - max(1, len(learnt) // 4)) * len(spread), len(learnt) * len(spread)
+    parts = probes.Split(rows[:fitted], rows[fitted:border], rows[border:])
     places = np.tile(spread, len(chosen))
 
     def score(embedder: Embedder) -> Mapping[str, float]:
         latents = embedder.embed(chosen.reshape(len(rows), -1))
-        return {"place": float(probes.fit_ridge(latents, places, parts).validation[0])}
+        return {"place": float(probes.ridge(latents, places, parts).test)}
 
     return score
 

@@ -78,6 +78,7 @@ def test_flipped_bits_end_in_an_embedder_or_an_error(raw: bytes) -> None:
         broken = bytearray(raw)
         broken[place] ^= 1 << int(rng.integers(8))
         try:
-            from_bytes(bytes(broken))
+            found = from_bytes(bytes(broken))
         except FormatError:
             continue
+        assert found.to_bytes() == bytes(broken)  # what is taken is an embedder of its own
