@@ -31,6 +31,7 @@ def main() -> int:
     home.mkdir(parents=True)
     marker.touch()
     truth = home.parent / f"{home.name}-truth.json"
+    truth.unlink(missing_ok=True)  # of the demo before
 
     say("Training 12 MLPs and 6 CNNs on real handwritten digits, one fork and one run with a corrupted last step.")
     run(home, "zoo", "train", "demo", "-o", "checkpoints", "--truth", str(truth), show=False)

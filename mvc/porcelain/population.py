@@ -10,16 +10,17 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
-from mvc.errors import ExistsError, InputError
+from mvc.errors import InputError
 from mvc.porcelain.commits import Declared, commit
 from mvc.porcelain.progress import Report, silent
 from mvc.porcelain.results.zoos import ZooTrainResult
 from mvc.porcelain.workspace import Workspace
 from mvc.porcelain.zoo import DEMO
 from mvc.zoo.demo import demo_population
-from mvc.zoo.export import Run, export, runs_of_zoo
+from mvc.zoo.export import Run, check_places, export, runs_of_zoo
 from mvc.zoo.files import write_whole
 from mvc.zoo.grids import Grid
 from mvc.zoo.growing import train_grid
@@ -55,12 +56,12 @@ def train_card(
     report = progress or silent
     if out is None and population is None and into is None:
         raise InputError("nothing would be kept of the training", hint="give -o DIR, --population DIR or --into REPO")
-    if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ExistsError(f"{str(out)!r} is not empty", hint="give another directory with -o")
     if out is None and (truth is not None or anonymous):
         raise InputError("the truth and anonymous names are for checkpoint files", hint="give -o DIR as well")
     if out is not None and truth is None:
         truth = out.parent / f"{out.name}-truth.json"
+    if out is not None and truth is not None:
+        check_places(out, truth)
     committed = 0
     if card == DEMO:
         runs, checkpoints = _demo(out, truth, (population, into, seeds, epochs, models, data), report)
@@ -69,12 +70,13 @@ def train_card(
         state = population or _beside(card, out, into)
         found = runs_of_zoo(_trained(grid, data, state, report))
         runs, checkpoints = len(found), sum(len(run.weights) for run in found)
-        if out is not None and truth is not None:
-            export(found, out, truth, anonymous=anonymous)
         if into is not None:
             committed = commit_runs(into, card, found, progress=report)
-        if population is None:
-            shutil.rmtree(state)
+        finish = partial(_discard, state if population is None else None)
+        if out is not None and truth is not None:
+            export(found, out, truth, anonymous=anonymous, last=finish)
+        else:
+            finish()
     return ZooTrainResult(
         card=card,
         out=None if out is None else str(out),
@@ -130,6 +132,15 @@ def _trained(grid: Grid, data: Path | None, state: Path, report: Report) -> Zoo:
     return train_grid(
         grid, load_for(grid.base, data), state, progress=lambda what, done, total: report(done, total, what)
     )
+
+
+def _discard(state: Path | None) -> None:
+    """Takes the training's state away. Moved aside first: half of one could be neither gone on with nor begun anew."""
+    if state is not None:
+        aside = state.with_name(f"{state.name}-done")
+        shutil.rmtree(aside, ignore_errors=True)
+        state.rename(aside)
+        shutil.rmtree(aside)
 
 
 def _beside(card: str, out: Path | None, into: Workspace | None) -> Path:

@@ -3,13 +3,17 @@
 Anonymous files bear random names, lie in one directory, and are written in random order, so that neither names nor
 times tell where they came from. The truth file (JSON) says of each file its run, checkpoint, epoch and metrics, and of
 each run its card, seed, hyperparameters, parent and what was done to it.
+
+While files are being written, their directory holds a mark with a digest of the truth: by it an interrupted export is
+known and gone on with. Nothing else that lies where files or the truth should go is ever overwritten.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +32,7 @@ from mvc.zoo.populations import Zoo
 from mvc.zoo.train import Population
 
 TRUTH_VERSION = 1
+_MARK = ".mvc-export"
 
 
 @dataclass(frozen=True)
@@ -102,18 +107,37 @@ def _metrics(train: npt.NDArray[Any], test: npt.NDArray[Any], f1: npt.NDArray[An
     )
 
 
-def export(runs: Sequence[Run], out: Path, truth: Path, *, anonymous: bool = False, seed: int = 0) -> dict[str, Any]:
+def check_places(out: Path, truth: Path) -> None:
+    """Raises ExistsError where ``out`` or ``truth`` holds something that is no interrupted export's, InputError where
+    the truth would lie among the files."""
+    if truth.resolve().is_relative_to(out.resolve()):
+        raise InputError(f"the truth {truth} would lie among the checkpoints", hint="give a path outside the directory")
+    if (out / _MARK).is_file():
+        return
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ExistsError(f"{str(out)!r} is not empty", hint="give a new directory")
+    if truth.exists():
+        raise ExistsError(f"{str(truth)!r} is there already", hint="give the truth another place, or delete that file")
+
+
+def export(
+    runs: Sequence[Run],
+    out: Path,
+    truth: Path,
+    *,
+    anonymous: bool = False,
+    seed: int = 0,
+    last: Callable[[], None] = lambda: None,
+) -> dict[str, Any]:
     """Writes every checkpoint as safetensors (float32) into ``out`` and returns the truth that it wrote to ``truth``.
 
     Named files are ``RUN/checkpoint-NNN.safetensors``. Anonymous names and their order of writing are drawn from
-    ``seed``. Raises ExistsError where ``out`` is not empty and InputError where the truth would lie among the files.
+    ``seed``. Whoever is interrupted, before or while ``last`` is called at the end, may export the same again. Raises
+    what ``check_places`` raises, and ExistsError where ``out`` holds another interrupted export.
     """
+    check_places(out, truth)
     if len({run.name for run in runs}) != len(runs):
         raise InputError("two runs bear one name")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ExistsError(f"{out} is not empty", hint="give a new directory")
-    if truth.resolve().is_relative_to(out.resolve()):
-        raise InputError(f"the truth {truth} would lie among the checkpoints", hint="give a path outside the directory")
     places = [(run, number) for run in runs for number in range(len(run.weights))]
     stream = random.Random(seed)
     if anonymous:
@@ -121,16 +145,34 @@ def export(runs: Sequence[Run], out: Path, truth: Path, *, anonymous: bool = Fal
         names = [f"{name:08x}.safetensors" for name in stream.sample(range(1 << 32), len(places))]
     else:
         names = [run.place(number) for run, number in places]
-    files = {}
+    known = _known(runs, dict(zip(names, places, strict=True)))
+    content = json.dumps(known, indent=1).encode()
+    _claim(out, truth, content)
     for (run, number), name in zip(places, names, strict=True):
         write_whole(out / name, run.file(number))
-        files[name] = {
-            "run": run.name,
-            "checkpoint": number,
-            "epoch": run.epochs[number],
-            **{key: round(value, 4) for key, value in run.metrics[number].items()},
-        }
-    known = {
+    write_whole(truth, content)
+    last()
+    (out / _MARK).unlink()
+    return known
+
+
+def _claim(out: Path, truth: Path, content: bytes) -> None:
+    """Marks ``out`` as being written, or finds that it is, and by this very export."""
+    mark, digest = out / _MARK, hashlib.blake2b(content).hexdigest().encode()
+    if not mark.is_file():
+        write_whole(mark, digest)
+    elif mark.read_bytes() != digest:
+        raise ExistsError(
+            f"{str(out)!r} holds an interrupted export of other checkpoints or names",
+            hint=f"give the same settings to go on with it, or start anew after: rm -r {out}",
+        )
+    if truth.exists() and truth.read_bytes() != content:
+        raise ExistsError(f"{str(truth)!r} is there already", hint="give the truth another place, or delete that file")
+
+
+def _known(runs: Sequence[Run], files: Mapping[str, tuple[Run, int]]) -> dict[str, Any]:
+    """The truth about ``runs`` and their ``files`` (name → run and checkpoint)."""
+    return {
         "version": TRUTH_VERSION,
         "runs": {
             run.name: {
@@ -144,7 +186,13 @@ def export(runs: Sequence[Run], out: Path, truth: Path, *, anonymous: bool = Fal
             }
             for run in runs
         },
-        "files": files,
+        "files": {
+            name: {
+                "run": run.name,
+                "checkpoint": number,
+                "epoch": run.epochs[number],
+                **{key: round(value, 4) for key, value in run.metrics[number].items()},
+            }
+            for name, (run, number) in files.items()
+        },
     }
-    write_whole(truth, json.dumps(known, indent=1).encode())
-    return known

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import os
 import zlib
@@ -21,8 +22,11 @@ def write_whole(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         beside.replace(path)
     except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise StorageError(f"cannot write {path}: {error.strerror or error}") from error
+        hint = "free space, or give a place that you may write to"
+        raise StorageError(f"cannot write {path}: {error.strerror or error}", hint=hint) from error
+    finally:  # there is nothing to take away but after an error or an interruption
+        with contextlib.suppress(OSError):
+            beside.unlink()
 
 
 def read_limited(path: Path, limit: int) -> bytes:

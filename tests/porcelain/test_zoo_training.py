@@ -16,6 +16,7 @@ from mvc.porcelain.facade import Repository
 from mvc.porcelain.init import init
 from mvc.porcelain.population import train_card
 from mvc.porcelain.workspace import Workspace
+from mvc.zoo import export
 from mvc.zoo.populations import Zoo, read
 
 SIZE = {"seeds": 1, "models": 3, "epochs": 2}  # of tetris-hyp: 9 checkpoints, some of the same first weights
@@ -85,6 +86,32 @@ def test_a_training_gone_on_with_commits_what_is_missing(workspace: Workspace, m
     assert train_card("tetris-seed", into=workspace, seeds=3, epochs=2).committed == 0
 
 
+@pytest.mark.parametrize(("where", "left"), [("write_whole", 5), ("rmtree", 1), ("rmtree", 2)])
+def test_an_export_is_gone_on_with(
+    tmp_path: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch, where: str, left: int
+) -> None:
+    module = {"write_whole": export, "rmtree": porcelain.shutil}[where]
+    function = getattr(module, where)
+
+    def interrupted(*given: object, **named: object) -> None:
+        nonlocal left
+        if left == 0:
+            raise KeyboardInterrupt
+        left -= 1
+        function(*given, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, where, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            train_card("tetris-hyp", tmp_path / "out", into=workspace, **SIZE)
+    result = train_card("tetris-hyp", tmp_path / "out", into=workspace, **SIZE)
+    assert (result.checkpoints, result.committed) == (9, 0)
+    assert len(list((tmp_path / "out").rglob("*.safetensors"))) == 9
+    assert not [*tmp_path.glob(".*"), *(tmp_path / "out").glob(".*")]
+    with pytest.raises(ExistsError, match="not empty"):
+        train_card("tetris-hyp", tmp_path / "out", into=workspace, **SIZE)
+
+
 def test_what_cannot_be_is_refused_before_training(tmp_path: Path, workspace: Workspace) -> None:
     with pytest.raises(InputError, match="nothing would be kept"):
         train_card("tetris-seed")
@@ -94,6 +121,8 @@ def test_what_cannot_be_is_refused_before_training(tmp_path: Path, workspace: Wo
         train_card("demo", into=workspace)
     with pytest.raises(InputError, match="mvc's own images"):
         train_card("tetris-seed", tmp_path / "out", data=tmp_path)
+    with pytest.raises(InputError, match="among the checkpoints"):
+        train_card("tetris-seed", tmp_path / "out", truth=tmp_path / "out" / "truth.json")
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.tex").write_text("precious")
     with pytest.raises(ExistsError, match="not empty"):

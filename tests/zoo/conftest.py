@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mvc.testing.faults import Crash
-from mvc.zoo import growing, runs
+from mvc.zoo import export, growing, runs
 from mvc.zoo.cards import Architecture, Card, Optimiser
 from mvc.zoo.data import Dataset, digits
 from mvc.zoo.files import write_whole
@@ -51,5 +51,6 @@ def live(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 
     monkeypatch.setattr(runs, "write_whole", mortal)
     monkeypatch.setattr(growing, "write_whole", mortal)
+    monkeypatch.setattr(export, "write_whole", mortal)
     live(1000)
     return live

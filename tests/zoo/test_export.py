@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from mvc.errors import ExistsError, InputError
+from mvc.testing.faults import Crash
 from mvc.zoo.cards import Card
 from mvc.zoo.data import Dataset
 from mvc.zoo.demo import CHECKPOINTS, CNN, MLP, demo_population
@@ -62,6 +64,43 @@ def test_export_spoils_nothing(tmp_path: Path, two_runs: list[Run]) -> None:
     export(two_runs, tmp_path / "zoo", tmp_path / "truth.json")
     with pytest.raises(ExistsError):
         export(two_runs, tmp_path / "zoo", tmp_path / "truth.json")
+
+
+def contents(directory: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(directory)): file.read_bytes() for file in directory.rglob("*") if file.is_file()}
+
+
+def test_an_export_killed_at_every_write_is_gone_on_with(
+    tmp_path: Path, live: Callable[[int], None], two_runs: list[Run]
+) -> None:
+    export(two_runs, tmp_path / "whole", tmp_path / "whole.json", anonymous=True)
+    for writes in range(8):  # the mark, six checkpoints, the truth
+        out, truth = tmp_path / str(writes), tmp_path / f"{writes}.json"
+        live(writes)
+        with pytest.raises(Crash):
+            export(two_runs, out, truth, anonymous=True)
+        live(100)
+        if writes:
+            with pytest.raises(ExistsError, match="other checkpoints or names"):
+                export(two_runs, out, truth)
+        export(two_runs, out, truth, anonymous=True)
+        assert contents(out) == contents(tmp_path / "whole")
+        assert truth.read_bytes() == (tmp_path / "whole.json").read_bytes()
+
+
+def test_nothing_of_another_is_overwritten(tmp_path: Path, live: Callable[[int], None], two_runs: list[Run]) -> None:
+    out, truth = tmp_path / "zoo", tmp_path / "truth.json"
+    truth.write_text("precious")
+    with pytest.raises(ExistsError, match=r"truth\.json"):
+        export(two_runs, out, truth)
+    assert not out.exists()
+    live(1)
+    with pytest.raises(Crash):
+        export(two_runs, out, tmp_path / "other.json")
+    live(100)
+    with pytest.raises(ExistsError, match=r"truth\.json"):
+        export(two_runs, out, truth)
+    assert truth.read_text() == "precious"
 
 
 def check_demo(truth: dict, checkpoints: int) -> None:
