@@ -56,11 +56,11 @@ class Dataset:
             object.__setattr__(self, "moments", moments)
 
     def fingerprint(self) -> str:
-        """Hash of the training data: a run that resumes must see what it saw."""
+        """Hash of all images and labels: a run that resumes must see what it saw, and be tested on the same."""
         digest = hashlib.blake2b(digest_size=16)
-        digest.update(np.ascontiguousarray(self.x_train).tobytes())
-        digest.update(np.ascontiguousarray(self.y_train).tobytes())
-        digest.update(np.array(self.moments).tobytes())
+        for array in (self.x_train, self.y_train, self.x_test, self.y_test, np.array(self.moments)):
+            digest.update(repr(array.shape).encode())
+            digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
 
 

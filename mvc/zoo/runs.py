@@ -1,6 +1,6 @@
 """A population trained on disk: interrupted at any moment, it goes on to bit-identical results. Owns the layout.
 
-    zoo.json              cards, which of them and which seed each model has, epochs, the training data's hash; first
+    zoo.json              cards, which of them and which seed each model has, epochs, hash of all images; first
     checkpoints/0000.npz  weights (S, d), epoch, accuracies (S,), F1 (S, classes) of one checkpoint
     state.safetensors     weights and optimiser state after the last whole checkpoint
 
@@ -27,7 +27,7 @@ from mvc.zoo.files import write_whole
 from mvc.zoo.populations import read_checkpoints
 from mvc.zoo.train import Population, Progress, State, Trainer
 
-LAYOUT_VERSION = 2  # 1: one card for all, no F1
+LAYOUT_VERSION = 3  # 1: one card for all, no F1; 2: test images were not hashed
 
 
 def train(

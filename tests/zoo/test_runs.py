@@ -57,6 +57,13 @@ def test_another_training_or_a_full_directory_is_refused(tmp_path: Path, small_c
         train(small_card, few_digits, out, epochs=2)
     with pytest.raises(InputError, match="another training"):
         train(small_card, inverted(few_digits), out, epochs=1)
+    for other in (
+        replace(few_digits, x_test=1 - few_digits.x_test),
+        replace(few_digits, y_test=few_digits.y_test[::-1]),
+        replace(few_digits, x_test=few_digits.x_test[1:], y_test=few_digits.y_test[1:]),
+    ):
+        with pytest.raises(InputError, match="another training"):
+            train(small_card, other, out, epochs=1)
     with pytest.raises(ExistsError, match="already"):
         train(small_card, few_digits, out, epochs=1, resume=False)
     (tmp_path / "full").mkdir()
