@@ -42,7 +42,7 @@ class Asked:
 
     ``seeds`` of every zoo (of every combination of hyperparameters, where these vary), ``models`` of it in all,
     ``epochs`` of its training. ``repeats`` of every measurement, ``minutes`` of every training of a representation.
-    ``kept``: nothing is done but to tell what earlier runs have measured.
+    ``kept``: nothing is done but to tell what earlier runs have measured, in whatever size.
     """
 
     seeds: int | None = None
@@ -59,7 +59,7 @@ class Asked:
 
 
 def reproduce(paper: str, out: Path, asked: Asked, *, progress: Report | None = None) -> Outcome:
-    """Trains and measures ``paper`` in ``out``.
+    """Trains and measures ``paper`` in ``out``; where only what is kept is asked for, nothing is written there.
 
     Raises NotFoundError, InputError (also where ``out`` holds the paper's zoos trained otherwise, for what this paper
     does not have, and for figures without the extra that draws them), ExistsError.
@@ -107,12 +107,14 @@ def reproduce(paper: str, out: Path, asked: Asked, *, progress: Report | None = 
                 repeats=asked.repeats,
                 minutes=asked.minutes,
                 kept=asked.kept,
+                before=_tables(out),
                 progress=report,
                 written=lambda so_far: _write(out, so_far),
             )
         case _:
             raise InputError(f"{card.name} has no protocol that can be run")
-    _write(out, outcome)
+    if not asked.kept:
+        _write(out, outcome)
     return outcome
 
 
@@ -126,6 +128,14 @@ def page(outcome: Outcome) -> str:
 def _write(out: Path, outcome: Outcome) -> None:
     write_whole(out / "results.json", json.dumps(to_json(outcome, "paper"), indent=1).encode())
     write_whole(out / "results.md", page(outcome).encode())
+
+
+def _tables(out: Path) -> tuple[str, ...]:
+    """Tables in the results of earlier runs; none where these cannot be read."""
+    try:
+        return tuple(str(table["table"]) for table in json.loads((out / RESULTS[0]).read_text())["tables"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ()
 
 
 def _refuse(card: Paper, **asked: object) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -18,6 +19,7 @@ from mvc.errors import ExistsError, InputError
 from mvc.geometry import TRIMMED, layer_statistics
 from mvc.papers import schurholt_2021_hyper
 from mvc.papers.characteristics.cards import CharacteristicsPaper, Representation, Row, Table
+from mvc.papers.characteristics.keeping import PROTOCOL
 from mvc.papers.characteristics.measuring import rank, score
 from mvc.papers.characteristics.outcome import CharacteristicsOutcome, spread
 from mvc.papers.characteristics.points import lay_out
@@ -274,6 +276,68 @@ def test_cells_belong_to_their_population_and_recipe(tmp_path: Path) -> None:
         run_paper(card, other, tmp_path)
 
 
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def untrained(out: Path) -> Populations:
+    """The same card in another size."""
+    return Populations(tiny_card().zoos[:1], out / "zoos", scale=Scale(), where=out / "none.npz", initial=False)
+
+
+def test_what_is_kept_is_told_whatever_it_was_measured_with(tmp_path: Path) -> None:
+    first = tiny_run(tmp_path, tables=["1"], repeats=1, minutes=2.0)
+    before = contents(tmp_path)
+    kept = run_paper(tiny_card(), untrained(tmp_path), tmp_path, kept=True)
+    assert kept.tables == first.tables and kept.zoos == first.zoos and (kept.done, kept.planned) == (0, 0)
+    assert [row.limit for row in kept.tables[0].rows] == [None, 2.0, 2.0]
+    shutil.rmtree(tmp_path / "zoos")
+    assert run_paper(tiny_card(), untrained(tmp_path), tmp_path, kept=True).zoos == ()  # none is trained for it
+    assert contents(tmp_path) == {file: raw for file, raw in before.items() if "zoos" not in file.parts}
+    with pytest.raises(InputError, match="keeps none"):
+        run_paper(tiny_card(), untrained(tmp_path), tmp_path, tables=["7"], kept=True)
+    with pytest.raises(InputError, match="keeps none"):
+        run_paper(tiny_card(), untrained(tmp_path), tmp_path / "new", kept=True)
+    assert not (tmp_path / "new").exists()
+
+
+def test_tables_measured_before_stay(tmp_path: Path) -> None:
+    first = tiny_run(tmp_path, tables=["1"], repeats=1)
+    both = tiny_run(tmp_path, tables=["7"], before=["1"])
+    assert [table.table for table in both.tables] == ["1", "7"] and both.tables[0] == first.tables[0]
+    assert (both.done, both.planned) == (2, 2)
+    one = tiny_run(tmp_path, tables=["1"], labels=["W"])  # of its other rows, what is kept
+    assert [len(row.cells[0].measured.values) for row in one.tables[0].rows] == [2, 1, 1]
+
+
+def test_cells_that_are_damaged_or_meant_something_else_are_measured_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = tiny_run(tmp_path, tables=["7"])
+    assert tiny_run(tmp_path, tables=["7"], kept=True).tables == whole.tables
+    files = sorted((tmp_path / "cells").iterdir())
+    files[0].write_text("{")
+    assert tiny_run(tmp_path, tables=["7"]).tables == whole.tables and json.loads(files[0].read_text())
+    monkeypatch.setattr("mvc.papers.characteristics.keeping.PROTOCOL", PROTOCOL + 1)
+    monkeypatch.setattr("mvc.papers.characteristics.run.PROTOCOL", PROTOCOL + 1)
+    with pytest.raises(InputError, match="keeps none"):
+        tiny_run(tmp_path, tables=["7"], kept=True)
+    tiny_run(tmp_path, tables=["7"])
+    assert len(list((tmp_path / "cells").iterdir())) == 4
+
+
+def test_a_damaged_unfinished_training_is_removed_and_said(tmp_path: Path) -> None:
+    tiny_run(tmp_path, tables=["1"], labels=["small"], repeats=1)
+    (record,) = (tmp_path / "embedders").glob("*.json")
+    for file in (*(tmp_path / "cells").iterdir(), record.with_suffix(".safetensors")):
+        file.unlink()
+    record.with_suffix(".state").write_bytes(b"half of it")
+    with pytest.raises(InputError, match="its state was removed") as refused:
+        tiny_run(tmp_path, tables=["1"], labels=["small"], repeats=1)
+    assert "anew" in refused.value.hint and not record.with_suffix(".state").exists()
+    assert tiny_run(tmp_path, tables=["1"], labels=["small"], repeats=1).done == 1
+
+
 def test_a_row_that_needs_what_is_not_installed_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mvc.papers.characteristics.representations.importlib.util.find_spec", lambda _name: None)
     rows = (
@@ -285,7 +349,7 @@ def test_a_row_that_needs_what_is_not_installed_says_so(tmp_path: Path, monkeypa
     outcome = run_paper(card, zoos, tmp_path)
     assert outcome.tables[0].rows[0].missing == "UMAP is not installed" and (outcome.done, outcome.planned) == (1, 2)
     page = markdown(outcome)
-    assert "| UMAP | – | – | – / – |" in page and "UMAP: UMAP is not installed." in page
+    assert "| UMAP | – | – | – | – / – |" in page and "UMAP: UMAP is not installed." in page
 
 
 def test_the_page_shows_printed_numbers_where_the_paper_has_the_row(tmp_path: Path) -> None:
@@ -314,6 +378,11 @@ def test_what_is_refused(tmp_path: Path) -> None:
         reproduce(paper, tmp_path / "out", Asked(figures=True))
     with pytest.raises(InputError, match="none of these tables"):
         reproduce(paper, tmp_path / "out", Asked(tables=["1"], only=["tetris-hyp"]))
+    with pytest.raises(InputError, match="no row 'nope'") as refused:
+        reproduce(paper, tmp_path / "out", Asked(rows=["nope"]))
+    assert "'PCA, linear', 'PCA, cosine'" in refused.value.hint
+    with pytest.raises(InputError, match="keeps none"):
+        reproduce(paper, tmp_path / "out", Asked(kept=True))
     assert not (tmp_path / "out").exists()
     (tmp_path / "thesis.tex").write_text("precious")
     with pytest.raises(ExistsError):
@@ -343,3 +412,9 @@ def test_the_command_keeps_its_results(tmp_path: Path) -> None:
     assert [zoo["zoo"] for zoo in kept["zoos"]] == ["tetris-seed", "tetris-hyp"]
     assert {row["beyond"] for row in kept["tables"][0]["rows"]} == {"tetris-hyp"}
     assert (tmp_path / "out" / "results.md").read_text() == markdown(outcome)
+    before = contents(tmp_path)
+    told = reproduce("schurholt-2021-hyper", tmp_path / "out", Asked(kept=True))
+    assert isinstance(told, CharacteristicsOutcome) and told.tables == outcome.tables and contents(tmp_path) == before
+    more = reproduce("schurholt-2021-hyper", tmp_path / "out", replace(asked, tables=["tetris-seed"], rows=["W"]))
+    assert isinstance(more, CharacteristicsOutcome)
+    assert [table.table for table in more.tables] == ["tetris-seed", "7"] and more.tables[1] == outcome.tables[0]

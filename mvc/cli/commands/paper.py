@@ -40,15 +40,25 @@ add_list(command, list_papers, entries, about="List the papers that can be run."
 @click.option("--table", "tables", multiple=True, metavar="N", help="Only this table of the paper; may be given again.")
 @click.option("--row", "rows", multiple=True, metavar="LABEL", help="Only this row of tables; may be given again.")
 @click.option("--repeats", type=click.IntRange(min=1), metavar="N", help="Splits and trainings of each cell.")
-@click.option("--minutes", type=click.FloatRange(min=0, min_open=True), metavar="M", help="Most that a training takes.")
-@click.option("--kept", is_flag=True, help="Measure nothing: tell what earlier runs have measured.")
+@click.option(
+    "--minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="M",
+    help="Most that a training takes, by the clock (E_cD in the paper's size: four times as many).",
+)
+@click.option(
+    "--kept",
+    is_flag=True,
+    help="Train, measure and write nothing: print the rows that earlier runs kept in DIR, whatever --seeds, --models, "
+    "--epochs, --repeats and --minutes they had.",
+)
 @click.option("--figures", is_flag=True, help="Draw the weight space as well (needs the extra: modelvc[papers]).")
 @json_option
 @pass_session
 def run(session: Session, /, paper: str, out: str | None, data: str | None, as_json: bool, **asked: Any) -> None:
     """Train PAPER's zoos and measure them, as the paper did and as mvc does.
 
-    An interrupted run goes on where it stopped.
+    An interrupted run goes on where it stopped. Tables that were measured in DIR before stay in its results.
     """
     where = paper if out is None else out
     with progress("paper") as report:
@@ -60,4 +70,6 @@ def run(session: Session, /, paper: str, out: str | None, data: str | None, as_j
         output.emit_json(outcome, "paper")
         return
     output.emit_lines(escape(line) for line in reproduction.page(outcome).splitlines())
+    if wanted.kept:
+        return
     hint(f"results are in {escape(where)}: results.json, results.md{', figures' if wanted.figures else ''}")

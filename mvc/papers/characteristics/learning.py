@@ -19,6 +19,7 @@ from mvc.embedding.embedder import Embedder, from_bytes
 from mvc.embedding.probes import Split, fit_ridge
 from mvc.embedding.recipes import Recipe
 from mvc.embedding.train import Progress, train
+from mvc.errors import FormatError, InputError
 from mvc.papers.characteristics.points import Points
 from mvc.zoo.files import write_whole
 
@@ -48,7 +49,8 @@ def learn(
 ) -> Learned:
     """The embedder kept at ``place`` (a path without suffix), else trained on the training models of ``parts``.
 
-    ``progress`` is told the share that is done.
+    ``progress`` is told the share that is done. Raises InputError, and removes it, where what there is of an
+    unfinished training is damaged.
     """
     kept, record, state = (place.with_suffix(suffix) for suffix in (".safetensors", ".json", ".state"))
     curve: list[dict[str, float]] = json.loads(record.read_text()) if record.is_file() else []
@@ -69,17 +71,22 @@ def learn(
         if progress is not None:
             progress(report.share)
 
-    embedder = train(
-        points.of(np.unique(points.owners[parts.train])),
-        points.shapes,
-        recipe,
-        validation=points.of(np.unique(points.owners[parts.validation])),
-        minutes=minutes,
-        start=start,
-        keep=lambda raw: write_whole(state, raw),
-        progress=told,
-        probe=_probe(points, parts),
-    )
+    try:
+        embedder = train(
+            points.of(np.unique(points.owners[parts.train])),
+            points.shapes,
+            recipe,
+            validation=points.of(np.unique(points.owners[parts.validation])),
+            minutes=minutes,
+            start=start,
+            keep=lambda raw: write_whole(state, raw),
+            progress=told,
+            probe=_probe(points, parts),
+        )
+    except FormatError as error:
+        state.unlink(missing_ok=True)
+        message = f"an interrupted training cannot go on: {error.message}; its state was removed"
+        raise InputError(message, hint="run the command again: it starts anew") from None
     write_whole(kept, embedder.to_bytes())
     state.unlink(missing_ok=True)
     return Learned(embedder, curve[-1]["minutes"], tuple(curve))

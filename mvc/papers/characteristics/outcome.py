@@ -40,7 +40,8 @@ class Cell:
 class RowOutcome:
     """``width``: numbers a model is represented by. ``recipe``: every hyperparameter of an embedding, else None.
 
-    ``minutes``: processor time of one training, the mean over repeats. ``missing``: why nothing was measured.
+    ``minutes``: processor time of one training, the mean over repeats; ``limit``: the most that it was given, by the
+    clock. ``missing``: why nothing was measured.
     ``in_paper``: whether the paper has this row.
     """
 
@@ -50,6 +51,7 @@ class RowOutcome:
     width: int | None
     recipe: Mapping[str, Any] | None
     minutes: float | None
+    limit: float | None
     missing: str | None
     in_paper: bool
     cells: tuple[Cell, ...]
@@ -81,7 +83,8 @@ class ZooOutcome:
 class CharacteristicsOutcome:
     """``done`` of ``planned`` measurements are in it: it is written after each, so that none is lost.
 
-    ``minutes``: the most that a training was given, by the clock.
+    ``minutes``: the most that a training was given, by the clock, unless its row says otherwise. Rows of earlier runs
+    stand beside them, and none of these numbers tells of those.
     """
 
     paper: str

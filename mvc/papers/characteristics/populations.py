@@ -6,12 +6,14 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from mvc.errors import MvcError
 from mvc.papers.cards import Population
 from mvc.papers.characteristics.outcome import ZooOutcome
 from mvc.papers.characteristics.points import Points, lay_out
 from mvc.zoo.data import Dataset
 from mvc.zoo.grids import Grid
 from mvc.zoo.growing import train_grid
+from mvc.zoo.populations import read
 from mvc.zoo.published import find_population
 from mvc.zoo.sources import load_for
 from mvc.zoo.train import Progress
@@ -41,6 +43,7 @@ class Populations:
         self._out, self._where, self._initial = out, where, initial
         self._data: dict[str, Dataset] = {}
         self._points: dict[str, Points] = {}
+        self._outcomes: dict[str, ZooOutcome] = {}
 
     @property
     def data(self) -> str:
@@ -60,15 +63,29 @@ class Populations:
             self._points[name] = lay_out(zoo, initial=self._initial)
         return self._points[name]
 
+    def card(self, name: str) -> str:
+        """The name that its weights go by, at every scale."""
+        return self._grids[name].base.name
+
     def outcome(self, name: str) -> ZooOutcome | None:
-        """None of one that was not needed so far."""
-        if name not in self._points:
+        """Of a population as it lies there; None where it is not trained to its end. Nothing is trained."""
+        if name not in self._outcomes and (points := self._there(name)) is not None:
+            self._outcomes[name] = self._outcome(name, points)
+        return self._outcomes.get(name)
+
+    def _there(self, name: str) -> Points | None:
+        if name in self._points:
+            return self._points[name]
+        try:
+            return lay_out(read(self._out / name), initial=self._initial)
+        except MvcError:
             return None
-        points = self._points[name]
+
+    def _outcome(self, name: str, points: Points) -> ZooOutcome:
         accuracy = float(points.accuracy.min()), float(points.accuracy.mean()), float(points.accuracy.max())
         return ZooOutcome(
             zoo=name,
-            card=self._grids[name].base.name,
+            card=self.card(name),
             models=len(points.accuracy),
             left_out=points.left_out,
             checkpoints=points.checkpoints,

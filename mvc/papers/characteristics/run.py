@@ -1,7 +1,7 @@
 """Runs a card of this protocol: populations trained, representations learned, probes fitted, all of it kept.
 
     embedders/     trained embedders (``learning``)
-    cells/         what probes said of one representation of one population in one repeat
+    cells/         what probes said of one representation of one population in one repeat (``keeping``)
 
 Owns the sequence. What is kept is not done again: a run goes on where another one stopped, and tables share their
 cells. A repeat has its own split of the models and its own training. Every choice is made on validation models; test
@@ -10,10 +10,8 @@ models are judged once, by probes that are fixed by then.
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +22,7 @@ from mvc.embedding.probes import Rows, Split, split
 from mvc.embedding.recipes import Recipe, find_recipe
 from mvc.errors import InputError
 from mvc.papers.characteristics.cards import CharacteristicsPaper, Representation, Row, Table
+from mvc.papers.characteristics.keeping import PROTOCOL, Cells, Found, Measured, digest
 from mvc.papers.characteristics.learning import learn
 from mvc.papers.characteristics.measuring import rank, score
 from mvc.papers.characteristics.outcome import (
@@ -36,28 +35,12 @@ from mvc.papers.characteristics.outcome import (
 from mvc.papers.characteristics.points import Points
 from mvc.papers.characteristics.populations import Populations
 from mvc.papers.characteristics.representations import Encode, fit, statistics
-from mvc.zoo.files import write_whole
 from mvc.zoo.train import Progress
 
 #: what a run leaves in the output directory, beside the results
 KEPT = ("embedders", "cells")
-#: raised when what a cell's numbers mean changes: older ones are then measured again
-_PROTOCOL = 1
 
 Written = Callable[[CharacteristicsOutcome], None]
-
-
-@dataclass(frozen=True)
-class Measured:
-    """One repeat of one row, as its file has it: by target, the score on test rows and, but for τ, on validation rows.
-
-    ``minutes`` of training, if there was any.
-    """
-
-    test: Mapping[str, float]
-    validation: Mapping[str, float]
-    width: int
-    minutes: float | None
 
 
 def run_paper(
@@ -71,13 +54,15 @@ def run_paper(
     repeats: int | None = None,
     minutes: float | None = None,
     kept: bool = False,
+    before: Sequence[str] = (),
     progress: Progress | None = None,
     written: Written | None = None,
 ) -> CharacteristicsOutcome:
     """Measures the ``tables`` of ``card`` (all unless given), of them the rows on zoos ``only`` and of ``labels``.
 
-    With ``kept`` nothing is measured: the outcome is that of earlier runs in ``out``.
-    ``written`` is given the outcome so far after every measurement. Raises InputError.
+    Rows that earlier runs kept of these tables and of those measured ``before`` are in the outcome as well, in whatever
+    size they were measured. With ``kept`` there are no others: nothing is trained, measured or written.
+    ``written`` is given the outcome so far after every measurement. Raises InputError, also where nothing is kept.
     """
     _known("table", tables, card.numbers, card.name)
     _known("zoo", only, [zoo.name for zoo in card.zoos], card.name)
@@ -86,10 +71,9 @@ def run_paper(
     def wanted(row: Row) -> bool:
         return (not only or row.zoo in only) and (not labels or row.label in labels)
 
+    numbers = tables or (kept and before) or card.numbers
     chosen = [
-        replace(table, rows=tuple(filter(wanted, table.rows)))
-        for table in card.tables
-        if not tables or table.number in tables
+        replace(table, rows=tuple(filter(wanted, table.rows))) for table in card.tables if table.number in numbers
     ]
     chosen = [table for table in chosen if table.rows]
     if not chosen:
@@ -97,20 +81,24 @@ def run_paper(
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # a run takes one core, whatever else the machine is doing
     try:
-        run = _Run(card, populations, out, chosen, repeats or card.repeats, minutes or card.minutes, progress)
-        run.collect()
-        for _ in run.measure() if not kept else ():
+        named = {table.number for table in chosen}.union(before)
+        shown = chosen if kept else [table for table in card.tables if table.number in named]
+        run = _Run(card, populations, out, () if kept else chosen, shown, repeats, minutes, progress)
+        for _ in run.measure():
             if written is not None:
                 written(run.outcome())
     finally:
         torch.set_num_threads(threads)
-    return run.outcome()
+    outcome = run.outcome()
+    if not outcome.tables:
+        raise InputError(f"{str(out)!r} keeps none of these tables' rows", hint="measure them first, without --kept")
+    return outcome
 
 
 def _known(what: str, asked: Sequence[str], known: Sequence[str], paper: str) -> None:
     unknown = sorted(set(asked) - set(known))
     if unknown:
-        raise InputError(f"{paper} has no {what} {unknown[0]!r}", hint=f"one of: {', '.join(known)}")
+        raise InputError(f"{paper} has no {what} {unknown[0]!r}", hint=f"one of: {', '.join(map(repr, known))}")
 
 
 class _Run:
@@ -119,53 +107,40 @@ class _Run:
         card: CharacteristicsPaper,
         populations: Populations,
         out: Path,
-        tables: Sequence[Table],
-        repeats: int,
-        minutes: float,
+        asked: Sequence[Table],
+        shown: Sequence[Table],
+        repeats: int | None,
+        minutes: float | None,
         progress: Progress | None,
     ) -> None:
-        self.card, self.populations, self.out, self.tables = card, populations, out, tables
-        self.repeats, self.minutes, self.progress = repeats, minutes, progress
+        self.card, self.populations, self.out, self.shown = card, populations, out, shown
+        self.repeats, self.minutes, self.progress = repeats or card.repeats, minutes or card.minutes, progress
         # every row once before any of them again: a run that is stopped has whole tables first
-        self.plan = [(repeat, row) for repeat in range(repeats) for table in tables for row in table.rows]
-        self.found: dict[str, Measured] = {}  # by digest
+        self.plan = [(repeat, row) for repeat in range(self.repeats) for table in asked for row in table.rows]
+        self.asked = {(table.number, row.label, row.zoo, row.beyond) for table in asked for row in table.rows}
+        self.cells = Cells(out / "cells")
         self.missing: dict[str, str] = {}  # by label
         self._last: tuple[str, Encode, Rows, float | None] | None = None  # what was encoded last, and is likely again
 
     @property
     def done(self) -> int:
-        return sum(_digest(self._identity(row, repeat)) in self.found for repeat, row in self.plan)
-
-    def collect(self) -> None:
-        """Reads what earlier runs kept."""
-        for repeat, row in self.plan:
-            digest = _digest(self._identity(row, repeat))
-            file = self._file(digest)
-            if file.is_file():
-                self.found[digest] = Measured(**json.loads(file.read_text())["measured"])
-                self.populations.points(row.zoo, self.progress)  # the page says what it is
+        return sum(self.cells.get(self._identity(row, repeat)) is not None for repeat, row in self.plan)
 
     def measure(self) -> Iterator[None]:
         """Does what is missing; yields after each measurement."""
         for repeat, row in self.plan:
             identity = self._identity(row, repeat)
-            digest = _digest(identity)
-            if digest in self.found:
+            if self.cells.get(identity) is not None:
                 continue
             self._tell(row, 0.0)
             try:
-                self.found[digest] = self._cell(row, repeat)
+                self.cells.put(identity, self._cell(row, repeat))
             except InputError as error:
                 if error.code != "missing-extra":
                     raise
                 self.missing[row.label] = str(error)
                 continue
-            kept = {"what": identity, "measured": asdict(self.found[digest])}
-            write_whole(self._file(digest), json.dumps(kept, indent=1).encode())
             yield
-
-    def _file(self, digest: str) -> Path:
-        return self.out / "cells" / f"{digest}.json"
 
     def _cell(self, row: Row, repeat: int) -> Measured:
         points = self.populations.points(row.zoo, self.progress)
@@ -186,7 +161,7 @@ class _Run:
         """How rows are encoded; all of ``points`` represented, [n, k]; minutes of training."""
         encode: Encode
         alone = replace(row.representation, statistics=False)  # s(W) is joined afterwards: one training serves both
-        key = _digest(self._identity(replace(row, representation=alone, beyond=None), repeat))
+        key = digest(self._identity(replace(row, representation=alone, beyond=None), repeat))
         if self._last is None or self._last[0] != key:
             minutes = None
             if alone.kind == "embedding":
@@ -206,21 +181,29 @@ class _Run:
         _, encode, encoded, minutes = self._last
         return encode, _joined(encoded, points.rows, points, row.representation), minutes
 
-    def _identity(self, row: Row, repeat: int) -> dict[str, Any]:
-        """All that a cell's numbers depend on."""
+    def _described(self, row: Row) -> dict[str, Any]:
+        """What a row is, whatever its populations, its repeat and the minutes of its training are."""
         learned: dict[str, Any] = {"components": self.card.components}
         if row.representation.kind == "embedding":
-            recipe = recipe_of(row.representation, repeat).to_json()
-            settings = {name: value for name, value in recipe.items() if name not in ("name", "about")}
-            learned = {"recipe": settings, "minutes": self.minutes * row.longer}
+            recipe = recipe_of(row.representation, 0).to_json()
+            learned = {"recipe": {key: value for key, value in recipe.items() if key not in ("name", "about", "seed")}}
         return {
-            "protocol": _PROTOCOL,
-            "zoo": self.populations.description(row.zoo),
-            "beyond": None if row.beyond is None else self.populations.description(row.beyond),
+            "protocol": PROTOCOL,
             "representation": row.representation.kind,
             "statistics": row.representation.statistics,
-            "repeat": repeat,
             **learned,
+        }
+
+    def _identity(self, row: Row, repeat: int) -> dict[str, Any]:
+        """All that a cell's numbers depend on."""
+        described = self._described(row)
+        if "recipe" in described:
+            described["recipe"]["seed"] = recipe_of(row.representation, repeat).seed
+            described["minutes"] = self.minutes * row.longer
+        return described | {
+            "zoo": self.populations.description(row.zoo),
+            "beyond": None if row.beyond is None else self.populations.description(row.beyond),
+            "repeat": repeat,
         }
 
     def _tell(self, row: Row, share: float) -> None:
@@ -228,8 +211,8 @@ class _Run:
             self.progress(f"{row.zoo}: {row.label}", int(100 * (self.done + share)), 100 * len(self.plan))
 
     def outcome(self) -> CharacteristicsOutcome:
-        rows = [row for table in self.tables for row in table.rows]
-        names = dict.fromkeys(name for row in rows for name in (row.zoo, row.beyond) if name is not None)
+        tables = tuple(one for one in map(self._table, self.shown) if one.rows)
+        names = dict.fromkeys(name for one in tables for row in one.rows for name in (row.zoo, row.beyond) if name)
         return CharacteristicsOutcome(
             paper=self.card.name,
             title=self.card.title,
@@ -239,21 +222,31 @@ class _Run:
             done=self.done,
             planned=len(self.plan),
             zoos=tuple(known for name in names if (known := self.populations.outcome(name)) is not None),
-            tables=tuple(self._table(table) for table in self.tables),
+            tables=tables,
             notes=self.card.notes,
         )
 
     def _table(self, table: Table) -> TableOutcome:
-        rows = [(row, [one for one in map(self._found(row), range(self.repeats)) if one]) for row in table.rows]
-        targets = table.targets or tuple(dict.fromkeys(name for _, found in rows for one in found for name in one.test))
+        each = [(row, self._found(table, row)) for row in table.rows]
+        rows = [(row, found) for row, found in each if found is not None]
+        targets = table.targets or tuple(
+            dict.fromkeys(name for _, found in rows for one in found.repeats for name in one.test)
+        )
         return TableOutcome(
-            table.number, table.title, table.measure, targets, tuple(self._row(*each, targets) for each in rows)
+            table.number, table.title, table.measure, targets, tuple(self._row(*one, targets) for one in rows)
         )
 
-    def _found(self, row: Row) -> Callable[[int], Measured | None]:
-        return lambda repeat: self.found.get(_digest(self._identity(row, repeat)))
+    def _found(self, table: Table, row: Row) -> Found | None:
+        """A row that was asked for as it was asked for, found or not; of any other what is kept."""
+        if (table.number, row.label, row.zoo, row.beyond) in self.asked:
+            repeats = (self.cells.get(self._identity(row, repeat)) for repeat in range(self.repeats))
+            limit = self.minutes * row.longer if row.representation.kind == "embedding" else None
+            return Found(tuple(one for one in repeats if one is not None), limit)
+        beyond = None if row.beyond is None else self.populations.card(row.beyond)
+        return self.cells.whatever(self._described(row), self.populations.card(row.zoo), beyond)
 
-    def _row(self, row: Row, found: Sequence[Measured], targets: Sequence[str]) -> RowOutcome:
+    def _row(self, row: Row, kept: Found, targets: Sequence[str]) -> RowOutcome:
+        found = kept.repeats
         printed = row.printed or {}
         trained = [one.minutes for one in found if one.minutes is not None]
         embedding = row.representation.kind == "embedding"
@@ -264,6 +257,7 @@ class _Run:
             width=found[0].width if found else None,
             recipe=recipe_of(row.representation, 0).to_json() if embedding else None,
             minutes=float(np.mean(trained)) if trained else None,
+            limit=kept.limit,
             missing=self.missing.get(row.label),
             in_paper=row.printed is not None,
             cells=tuple(
@@ -287,7 +281,3 @@ def _joined(encoded: Rows, weights: Rows, points: Points, representation: Repres
     if not representation.statistics:
         return encoded
     return np.concatenate([encoded, statistics(weights, points.shapes.values())], axis=1)
-
-
-def _digest(identity: Mapping[str, Any]) -> str:
-    return hashlib.blake2b(json.dumps(identity, sort_keys=True).encode(), digest_size=12).hexdigest()

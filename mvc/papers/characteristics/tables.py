@@ -10,7 +10,9 @@ from mvc.papers.tables import number, table
 _LEGEND = (
     "R² of numbers and accuracy of categories on test models, in percent; τ as it is. Mean ± sample deviation over "
     "repeats, each with its own split by model and its own training. After the slash: as printed, – where that is "
-    "not known here; rows without a slash are not in the paper."
+    "not known here; rows without a slash are not in the paper. CPU minutes are of one training on one core; its limit "
+    "is by the clock: E_cD in the paper's size is given four times as many as the others. Rows that an earlier run "
+    "measured stand as that run's options had them."
 )
 
 
@@ -23,10 +25,8 @@ def _page(outcome: CharacteristicsOutcome) -> Iterator[str]:
     yield f"# {outcome.paper}"
     yield ""
     done = "" if outcome.done == outcome.planned else f" {outcome.done} of {outcome.planned} measurements so far."
-    yield (
-        f"{outcome.title}. Here: {outcome.repeats} repeats, trainings of at most {outcome.minutes:g} minutes on one "
-        f"core, images: {outcome.data}.{done}"
-    )
+    size = f"{outcome.repeats} repeats, images: {outcome.data}.{done}" if outcome.planned else "what is kept."
+    yield f"{outcome.title}. Here: {size}"
     yield ""
     yield _LEGEND
     yield ""
@@ -60,13 +60,14 @@ def _section(one: TableOutcome) -> Iterator[str]:
     yield ""
     where = ("zoo",) if several else ()
     yield from table(
-        (*where, "representation", "size", "CPU minutes", *one.targets),
+        (*where, "representation", "size", "CPU minutes", "limit", *one.targets),
         [
             (
                 *((_place(row),) if several else ()),
                 row.label,
                 "–" if row.width is None else f"{row.width:,}",
                 number(row.minutes, 1),
+                "–" if row.limit is None else f"{row.limit:g}",
                 *(_cell(cell, row, factor, digits) for cell in row.cells),
             )
             for row in one.rows
