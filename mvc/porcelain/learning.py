@@ -175,8 +175,9 @@ def lessons_of(history: History, rows: Sequence[LogLineage]) -> Lessons:
     paths = sorted(filter(None, _paths(history, rows)), key=lambda path: (-len(path), path[0]))
     lineages = _most(paths)
     if not lineages:
+        points, several = sum(map(len, paths)), len(paths) != 1
         raise InputError(
-            f"too little to learn from: {sum(map(len, paths))} checkpoints in {len(paths)} lineages",
+            f"too little to learn from: {points} checkpoint{'s'[: points != 1]} in {len(paths)} lineage{'s'[:several]}",
             hint=f"commit at least {FEWEST_CHECKPOINTS} in {FEWEST_LINEAGES} lineages of about equal length first",
             code="too-little",
         )

@@ -1,24 +1,28 @@
 """Trains one of the zoo's populations: into a directory of checkpoints, of arrays, or into a repository.
 
 Owns where training keeps its state meanwhile: in the directory of arrays, where that is asked for, else in
-``.NAME.training`` beside what is made, which goes away at the end. The truth is written outside of the checkpoints'
-directory: nothing that commits that directory may see it.
+``.NAME.training`` beside the directory of checkpoints, else in the repository's ``.mvc/training``, under a name that
+digests all that the result depends on. The latter two go away at the end. The truth is written outside of the
+checkpoints' directory: nothing that commits that directory may see it.
 """
 
 from __future__ import annotations
 
+import hashlib
+import shlex
 import shutil
 import tempfile
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from mvc.errors import InputError
+from mvc.errors import InputError, NotFoundError
 from mvc.porcelain.commits import Declared, commit
 from mvc.porcelain.progress import Report, silent
 from mvc.porcelain.results.zoos import ZooTrainResult
 from mvc.porcelain.workspace import Workspace
-from mvc.porcelain.zoo import DEMO
+from mvc.porcelain.zoo import DEMO, list_cards
+from mvc.zoo.data import Dataset
 from mvc.zoo.demo import demo_population
 from mvc.zoo.export import Run, check_places, export, runs_of_zoo
 from mvc.zoo.files import write_whole
@@ -66,9 +70,10 @@ def train_card(
     if card == DEMO:
         runs, checkpoints = _demo(out, truth, (population, into, seeds, epochs, models, data), report)
     else:
-        grid = find_population(card, seeds=seeds, epochs=epochs, models=models)
-        state = population or _beside(card, out, into)
-        found = runs_of_zoo(_trained(grid, data, state, report))
+        grid = _population(card, seeds, epochs, models)
+        images = load_for(grid.base, data)
+        state = population or _state(grid, images, out, into)
+        found = runs_of_zoo(_trained(grid, images, state, report, kept=population is not None))
         runs, checkpoints = len(found), sum(len(run.weights) for run in found)
         if into is not None:
             committed = commit_runs(into, card, found, progress=report)
@@ -128,10 +133,26 @@ def _batches(runs: list[Run]) -> Iterator[list[Run]]:
         yield some
 
 
-def _trained(grid: Grid, data: Path | None, state: Path, report: Report) -> Zoo:
-    return train_grid(
-        grid, load_for(grid.base, data), state, progress=lambda what, done, total: report(done, total, what)
-    )
+def _population(card: str, seeds: int | None, epochs: int | None, models: int | None) -> Grid:
+    try:
+        return find_population(card, seeds=seeds, epochs=epochs, models=models)
+    except NotFoundError as error:  # the demo is no single population, and yet a card here
+        names = ", ".join(row.name for row in list_cards().cards)
+        raise NotFoundError(error.message, hint=f"one of: {names}") from None
+
+
+def _trained(grid: Grid, data: Dataset, state: Path, report: Report, *, kept: bool) -> Zoo:
+    """Trains in ``state``, a directory that the caller asked for (``kept``) or one that is only there meanwhile."""
+    try:
+        return train_grid(grid, data, state, progress=lambda what, done, total: report(done, total, what))
+    except InputError as error:
+        if kept or error.code != "other-training":
+            raise
+        raise InputError(
+            f"an interrupted training of other models, epochs or images is kept in {str(state)!r}",
+            hint=f"give the same ones to go on with it, or start anew after: rm -r {shlex.quote(str(state))}",
+            code=error.code,
+        ) from None
 
 
 def _discard(state: Path | None) -> None:
@@ -143,11 +164,12 @@ def _discard(state: Path | None) -> None:
         shutil.rmtree(aside)
 
 
-def _beside(card: str, out: Path | None, into: Workspace | None) -> Path:
+def _state(grid: Grid, data: Dataset, out: Path | None, into: Workspace | None) -> Path:
     if out is not None:
         return out.parent / f".{out.name}.training"
     assert into is not None
-    return into.repository.root / f".{card}.training"
+    key = hashlib.blake2b(repr((grid, data.fingerprint())).encode(), digest_size=16).hexdigest()
+    return into.repository.layout.training / f"{key}.zoo"
 
 
 def _demo(out: Path | None, truth: Path | None, others: tuple[object, ...], report: Report) -> tuple[int, int]:

@@ -27,6 +27,7 @@ Labels = npt.NDArray[np.int64]
 SIDE = 14  # of the first paper's images, and unless told otherwise
 _ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 _IDX_DTYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
+_WHERE = "give an .npz, or a directory with the four IDX files of MNIST or a kin of it"
 _IDX_LIMIT = 1 << 30  # bytes; MNIST's largest file is 47 MB, more is no such data set
 
 
@@ -72,7 +73,7 @@ def load(where: Path | None = None, side: int = SIDE) -> Dataset:
         return from_idx(where, side)
     if where.is_file():
         return from_npz(where, side)
-    raise NotFoundError(f"no data at {where}", hint="give an .npz or a directory with MNIST's IDX files")
+    raise NotFoundError(f"no data at {where}", hint=_WHERE)
 
 
 def digits(side: int = SIDE) -> Dataset:
@@ -113,7 +114,7 @@ def _read_idx(directory: Path, stem: str) -> npt.NDArray[Any]:
     for path in (directory / f"{name}{suffix}" for name in names for suffix in ("", ".gz")):
         if path.is_file():
             return _parse_idx(path)
-    raise NotFoundError(f"{directory} has no {stem} (nor {stem}.gz)")
+    raise NotFoundError(f"{directory} has no {stem} (nor {stem}.gz)", hint=_WHERE)
 
 
 def _parse_idx(path: Path) -> npt.NDArray[Any]:

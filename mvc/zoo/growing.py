@@ -77,6 +77,7 @@ def _claim(name: str, groups: Mapping[str, list[int]], out: Path) -> None:
             raise InputError(
                 f"{out} holds another population: its card or its models differ from those asked for",
                 hint="give the same ones to go on with it, or a new directory",
+                code="other-training",
             )
         return
     if out.exists() and (not out.is_dir() or any(out.iterdir())):

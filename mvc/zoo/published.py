@@ -133,7 +133,10 @@ def find_population(
         raise NotFoundError(f"no zoo card is called {name!r}", hint=f"one of: {', '.join(sorted(POPULATIONS))}")
     grid = POPULATIONS[name]
     if (seeds is not None and seeds < 1) or (epochs is not None and epochs < 0):
-        raise InputError("a population needs at least one seed, and epochs that are not negative")
+        raise InputError(
+            "a population needs at least one seed, and epochs that are not negative",
+            hint=f"as in: mvc zoo train {name} --seeds 10 --epochs 5",
+        )
     base = grid.base if epochs is None else replace(grid.base, epochs=epochs)
     return replace(grid, base=base, seeds=grid.seeds if seeds is None else seeds, models=models)
 

@@ -95,6 +95,7 @@ def _open(out: Path, description: str, *, resume: bool) -> State | None:
         raise InputError(
             f"{out} holds another training: its card, seeds, epochs or data differ from those asked for",
             hint="give the same ones to go on with it, or a new directory",
+            code="other-training",
         )
     file = out / "state.safetensors"
     if not file.is_file():

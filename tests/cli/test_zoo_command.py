@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
+from mvc.cli.opening import open_at
+from mvc.errors import NotFoundError
 from tests.cli.conftest import Invoke
 
 
@@ -31,6 +35,13 @@ def test_a_training_goes_where_it_is_asked_to(tmp_path: Path, invoke: Invoke) ->
     lineages = json.loads(out)["lineages"]
     assert sorted(lineage["name"] for lineage in lineages) == ["tetris-seed-000", "tetris-seed-001"]
     assert [[commit["step"] for commit in lineage["commits"]] for lineage in lineages] == [[0, 1]] * 2
+
+
+def test_a_repository_that_is_missing_is_made_where_it_was_named(tmp_path: Path) -> None:
+    for named, hint in ((tmp_path / "no where", f"run: mvc init '{tmp_path}/no where'"), (tmp_path, "run: mvc init")):
+        with pytest.raises(NotFoundError) as caught:
+            open_at(named, tmp_path)
+        assert caught.value.hint == hint
 
 
 def test_mistakes_are_one_error(tmp_path: Path, invoke: Invoke) -> None:

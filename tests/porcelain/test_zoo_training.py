@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from mvc.errors import ExistsError, InputError
+from mvc.errors import ExistsError, InputError, NotFoundError
 from mvc.index import CommitRow
 from mvc.porcelain import population as porcelain
 from mvc.porcelain.facade import Repository
 from mvc.porcelain.init import init
 from mvc.porcelain.population import train_card
 from mvc.porcelain.workspace import Workspace
+from mvc.porcelain.zoo import list_cards
 from mvc.zoo import export
 from mvc.zoo.populations import Zoo, read
 
@@ -61,7 +63,7 @@ def test_one_training_goes_to_three_places(tmp_path: Path, workspace: Workspace)
             assert row.extra == {
                 "card": "tetris-hyp", **{key: str(value) for key, value in member.hyperparameters().items()}
             }  # fmt: skip
-    assert not list(tmp_path.glob(".*")) and not list((tmp_path / "repository").glob(".*training"))
+    assert not list(tmp_path.glob(".*")) and not list(workspace.repository.layout.training.glob("*"))
 
 
 def test_a_training_gone_on_with_commits_what_is_missing(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,6 +112,35 @@ def test_an_export_is_gone_on_with(
     assert not [*tmp_path.glob(".*"), *(tmp_path / "out").glob(".*")]
     with pytest.raises(ExistsError, match="not empty"):
         train_card("tetris-hyp", tmp_path / "out", into=workspace, **SIZE)
+
+
+def test_another_training_says_what_to_do_about_the_one_interrupted(
+    tmp_path: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_given: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(porcelain, "runs_of_zoo", interrupted)
+        for places in ({"out": tmp_path / "out"}, {"into": workspace}):
+            with pytest.raises(KeyboardInterrupt):
+                train_card("tetris-seed", **places, seeds=2, epochs=1)
+    state = tmp_path / ".out.training"
+    for epochs, seeds in ((1, 3), (2, 2)):
+        with pytest.raises(InputError, match=r"kept in .*\.out\.training") as found:
+            train_card("tetris-seed", tmp_path / "out", seeds=seeds, epochs=epochs)
+        assert found.value.hint.endswith(f"rm -r {state}")
+    shutil.rmtree(state)
+    assert train_card("tetris-seed", tmp_path / "out", seeds=3, epochs=1).checkpoints == 6
+    assert train_card("tetris-seed", into=workspace, seeds=3, epochs=1).committed == 6
+    assert len([*workspace.repository.layout.training.iterdir()]) == 1  # the interrupted one's
+    assert {path.name for path in workspace.repository.root.iterdir()} == {".mvc"}
+
+
+def test_an_unknown_card_is_told_all_names() -> None:
+    with pytest.raises(NotFoundError) as found:
+        train_card("nope", Path("nowhere"))
+    assert found.value.hint == "one of: " + ", ".join(row.name for row in list_cards().cards)
 
 
 def test_what_cannot_be_is_refused_before_training(tmp_path: Path, workspace: Workspace) -> None:

@@ -86,8 +86,9 @@ def test_a_card_gets_images_of_its_size(tmp_path: Path, raw: dict[str, np.ndarra
 def test_damaged_data_are_refused(tmp_path: Path, raw: dict[str, np.ndarray]) -> None:
     with pytest.raises(NotFoundError):
         load(tmp_path / "nowhere")
-    with pytest.raises(NotFoundError, match="train-images"):
+    with pytest.raises(NotFoundError, match="train-images") as caught:
         load(tmp_path)
+    assert "IDX" in caught.value.hint
     write_idx_directory(tmp_path, raw, packed=False)
     file = tmp_path / "t10k-images-idx3-ubyte"
     file.write_bytes(file.read_bytes()[:-1])
