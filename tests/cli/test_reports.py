@@ -16,7 +16,7 @@ from xml.etree import ElementTree
 
 import jsonschema
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mvc.cli.reports import github, junit, sarif, text
@@ -231,6 +231,7 @@ def test_annotations_have_the_weight_that_the_policy_gives() -> None:
 
 @settings(deadline=None, max_examples=40)
 @given(name=st.text(st.characters(), max_size=30), reason=st.text(st.characters(), max_size=30))
+@example(name="\ud800", reason="\udc80")
 def test_no_name_breaks_any_report(name: str, reason: str) -> None:
     value = result(
         checked("fail", None, path=name, lineage=name, reason=reason),

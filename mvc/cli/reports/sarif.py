@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -116,14 +115,22 @@ def _result(commit: CheckedCommit, findings: Sequence[Finding]) -> dict[str, Any
 def _uri(commit: CheckedCommit) -> str:
     """Path of the checkpoint, or of the pointer that git carries for it, as a URI reference; absolute where it is."""
     path = commit.pointer or commit.path or commit.id or ""
-    text = quote(os.fsencode(path))
+    text = quote(_encoded(path))
     return f"file://{text}" if Path(path).is_absolute() else text.replace(":", "%3A")
+
+
+def _encoded(text: str) -> bytes:
+    """A path's own bytes; what no path of this system can be, as a commit made on another may have it, all the same."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass")
 
 
 def _fingerprints(commit: CheckedCommit, rule: str) -> dict[str, str]:
     """What stays while the same rule is broken by the same checkpoint, whatever its numbers are."""
     told_by = "\0".join((rule, commit.id or "", commit.path or ""))
-    digest = hashlib.sha256(told_by.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+    digest = hashlib.sha256(_encoded(told_by)).hexdigest()[:32]
     return {"checkpointAndRule/v1": digest, "primaryLocationLineHash": f"{digest}:1"}
 
 
