@@ -1,4 +1,5 @@
-"""The networks that read and write weights. Owns every layer, from flat weights to the latent vector and back.
+"""The networks that read and write weights, from flat weights to the latent vector and back; their parts are in
+`blocks`.
 
 B models, d weights each, T tokens of D values, L latent values. Attention follows Vaswani et al. 2017 in the pre-norm
 form; tokens, compression token and mirrored decoder Schürholt, Kostadinov and Borth 2021. The invariant encoder passes
@@ -86,7 +87,7 @@ class FeedForwardEncoder(nn.Module):
 class InvariantEncoder(nn.Module):
     """The same latent vector in whatever order the hidden units stand, for any number of layers.
 
-    Units are a set: they have no positions, only their layer's embedding; sums over units are the only way out.
+    Units are a set: they have no positions, only their layer's embedding; each layer's moments are the only way out.
     """
 
     def __init__(self, recipe: Recipe, of: Layout) -> None:

@@ -1,4 +1,7 @@
-"""Every command on a real repository: its JSON against the contract, its text, its exit codes, its refusals."""
+"""Every command on a real repository: its JSON against the contract, its text, its exit codes, its refusals.
+
+Longer than other files, as one repository that is made once serves all commands.
+"""
 
 from __future__ import annotations
 
