@@ -14,8 +14,10 @@ from mvc.odb.codecs import Buffer, Encoded, decode
 
 MAGIC = b"mvco"
 VERSION = 1
-#: magic, version, codec, length of base (0 or 32), reserved (0), length of header, size of the decoded payload
+#: magic, version, codec, length of bases (32 for each), reserved (0), length of header, size of the decoded payload
 _HEAD = struct.Struct("<4sBBBBIQ")
+#: bytes of an id
+_ID = 32
 #: bytes of a stored object that hold its head and header for every sane tensor
 HEAD_BYTES = 512
 _MAX_HEADER = 1 << 20
@@ -26,11 +28,11 @@ _NEWER = "a newer version of mvc may have written it"
 class StoredHead:
     """What a stored object says of itself. ``payload_offset`` is where its encoded payload begins.
 
-    ``base`` is the id of the object that the codec needs besides the payload, or None.
+    ``bases`` are the ids of the objects that the codec needs besides the payload: none, one or two.
     """
 
     codec: int
-    base: ObjectId | None
+    bases: tuple[ObjectId, ...]
     header: bytes
     size: int
     payload_offset: int
@@ -85,14 +87,15 @@ def parse_head(data: Buffer) -> StoredHead | int:
         raise IntegrityError(
             f"a stored object has version {version}", hint="a newer version of mvc may have written it"
         )
-    if base_length not in (0, 32) or reserved or not 0 < header_length <= _MAX_HEADER:
+    if base_length not in (0, _ID, 2 * _ID) or reserved or not 0 < header_length <= _MAX_HEADER:
         raise _malformed("its head does not add up")
     offset: int = _HEAD.size + base_length + header_length
     if len(data) < offset:
         return offset
-    base = ObjectId(bytes(data[_HEAD.size : _HEAD.size + base_length]).hex()) if base_length else None
+    starts = range(_HEAD.size, _HEAD.size + base_length, _ID)
+    bases = tuple(ObjectId(bytes(data[start : start + _ID]).hex()) for start in starts)
     header = bytes(data[_HEAD.size + base_length : offset])
-    return StoredHead(codec, base, header, int(size), offset)
+    return StoredHead(codec, bases, header, int(size), offset)
 
 
 def unpack(object_id: ObjectId, data: Buffer) -> tuple[StoredHead, Buffer]:
@@ -100,7 +103,7 @@ def unpack(object_id: ObjectId, data: Buffer) -> tuple[StoredHead, Buffer]:
     head = parse_head(data)
     if isinstance(head, int):
         raise _malformed("it is cut short")
-    if head.base is not None:
+    if head.bases:
         raise IntegrityError(
             f"a stored object uses codec {head.codec}", hint="a newer version of mvc may have written it"
         )

@@ -12,7 +12,7 @@ from mvc.porcelain.workspace import Workspace
 
 def reindex(workspace: Workspace, *, progress: Report | None = None) -> ReindexResult:
     """Builds the index, with every inference, from nothing; also where it is damaged or a newer mvc's."""
-    with workspace.repository.lock(command="reindex"):
+    with workspace.repository.lock(command="reindex", upgrade=False):
         workspace.index.discard()
         workspace.update(progress=progress)
     commits, lineages = workspace.read(

@@ -103,7 +103,7 @@ class Workspace:
         """Lets a reader fill one of the index's caches, if that can be done at once; else it is computed again."""
         with (
             contextlib.suppress(BusyError, StorageError),
-            self.repository.lock(_PATIENCE, "index"),
+            self.repository.lock(_PATIENCE, "index", upgrade=False),
             self.index.writing() as connection,
         ):
             write(connection)
@@ -119,7 +119,7 @@ class Workspace:
         if is_current(stamp, self.repository.head()):
             return self.index
         try:
-            with self.repository.lock(_PATIENCE, "index"):
+            with self.repository.lock(_PATIENCE, "index", upgrade=False):
                 self.update()
         except (BusyError, StorageError) as error:
             if stamp is None:
@@ -136,7 +136,7 @@ class Workspace:
     def _discard(self) -> None:
         """Gets rid of a damaged index."""
         try:
-            with self.repository.lock(_PATIENCE, "index"):
+            with self.repository.lock(_PATIENCE, "index", upgrade=False):
                 self.index.discard()
         except (BusyError, StorageError):
             self._build_aside()

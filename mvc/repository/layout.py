@@ -1,4 +1,5 @@
-"""What lies where in ``.mvc/``, and laying it down. Owns the names and the format version; refuses newer formats.
+"""What lies where in ``.mvc/``, and laying it down. Owns the names and the format version; upgrades older formats,
+refuses newer ones.
 
 ``init`` builds the directory beside its place and renames it: it is there whole or not at all.
 """
@@ -20,7 +21,8 @@ DIRECTORY = ".mvc"
 HEAD = "HEAD"
 #: what it holds while there is none; so that a lost pointer is not taken for an empty repository
 NO_OPERATION = "0" * 64
-FORMAT_VERSION = 1
+#: what this mvc writes; it reads every format from 1 on
+FORMAT_VERSION = 2
 #: files of a template; others in a template's directory are not taken over
 TEMPLATE = ("config.toml", "policy.toml", "gitattributes")
 
@@ -126,8 +128,11 @@ def find_root(start: Path) -> Path:
     raise NotFoundError(f"{str(start)!r} is not in an mvc repository", hint="run: mvc init", code="no-repository")
 
 
-def check_layout(fs: FileSystem, layout: Layout) -> None:
-    """Raises NotFoundError where there is no repository, and InputError or IntegrityError for one of another format."""
+def check_layout(fs: FileSystem, layout: Layout) -> int:
+    """The format of the repository, 1 to FORMAT_VERSION.
+
+    Raises NotFoundError where there is none, InputError for a newer format, IntegrityError for a damaged format file.
+    """
     try:
         if not stat.S_ISDIR(layout.directory.stat().st_mode):
             raise NotADirectoryError
@@ -140,16 +145,28 @@ def check_layout(fs: FileSystem, layout: Layout) -> None:
     except StorageError as error:
         if isinstance(error.__cause__, FileNotFoundError):
             message = f"{str(layout.directory)!r} has no format file"
-            raise IntegrityError(message, hint="restore .mvc/format from a backup; its content is: 1") from None
+            raise IntegrityError(
+                message, hint=f"restore .mvc/format from a backup; its content is: {FORMAT_VERSION}"
+            ) from None
         raise
-    if not text.isdecimal():
-        raise IntegrityError(f"{str(layout.format)!r} is damaged", hint="its content should be: 1")
-    if int(text) != FORMAT_VERSION:
+    if not text.isdecimal() or int(text) < 1:
+        raise IntegrityError(f"{str(layout.format)!r} is damaged", hint=f"its content should be: {FORMAT_VERSION}")
+    if int(text) > FORMAT_VERSION:
         raise InputError(
-            f"the repository has format {text}; this mvc reads format {FORMAT_VERSION}",
+            f"the repository has format {text}; this mvc reads formats 1 to {FORMAT_VERSION}",
             hint="run: pip install --upgrade modelvc",
             code="newer-format",
         )
+    return int(text)
+
+
+def upgrade_layout(fs: FileSystem, layout: Layout) -> None:
+    """Makes the repository one of FORMAT_VERSION, durably. Needs its lock, and comes before all that is written.
+
+    Each format is a superset of those before it, so the version is all there is to change. Raises as `check_layout`.
+    """
+    if check_layout(fs, layout) < FORMAT_VERSION:
+        atomic_write(fs, layout.format, (f"{FORMAT_VERSION}\n".encode(),), overwrite=True)
 
 
 def _already(root: Path) -> ExistsError:

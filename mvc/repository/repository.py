@@ -26,6 +26,7 @@ from mvc.repository.layout import (
     create_layout,
     find_root,
     read_template,
+    upgrade_layout,
 )
 from mvc.repository.locks import WriteLock, running_command
 from mvc.repository.revisions import check_tag
@@ -49,6 +50,7 @@ class Repository:
         self.odb = ObjectDatabase(self.storage, compress=config.storage.compress)
         self._lock = WriteLock(fs, layout.locks)
         self._locked = False
+        self._current = False  # whether, under the lock that is held, the format was made the one written here
         self._state = State()
 
     @classmethod
@@ -80,21 +82,29 @@ class Repository:
         return cls.open(find_root(Path(start)), trust=trust, fs=fs)
 
     @contextlib.contextmanager
-    def lock(self, timeout: float | None = None, command: str | None = None) -> Iterator[None]:
+    def lock(self, timeout: float | None = None, command: str | None = None, *, upgrade: bool = True) -> Iterator[None]:
         """Makes this instance the repository's one writer. To be held while objects are put, too.
 
+        A repository of an older format becomes one of today's, unless ``upgrade`` is False: then nothing may be put.
         ``timeout`` is in seconds (None: the config's). Raises BusyError that names the holder. Reentrant.
         """
         if self._locked:
+            self._upgrade(upgrade)
             yield
             return
         wait = self.config.lock.timeout if timeout is None else timeout
         with self._lock.hold(command or running_command(), wait):
             self._locked = True
             try:
+                self._upgrade(upgrade)
                 yield
             finally:
-                self._locked = False
+                self._locked = self._current = False
+
+    def _upgrade(self, wanted: bool) -> None:
+        if wanted and not self._current:
+            upgrade_layout(self.fs, self.layout)
+            self._current = True
 
     def head(self) -> ObjectId | None:
         """Id of the newest operation; None in a new repository. Raises IntegrityError for a damaged pointer."""
@@ -150,7 +160,7 @@ class Repository:
         ExistsError for a tag that is set already, NotFoundError for a commit or tag that is not there, and
         StorageError where the disk refuses.
         """
-        if not self._locked:
+        if not self._current:
             raise MvcError(
                 "a change needs the repository's lock", hint="use: with repository.lock()", code="not-locked"
             )

@@ -11,11 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mvc.errors import MvcError
 from mvc.objects import Commit, FileEntry, Manifest, ObjectId, Skeleton, TensorEntry, TensorSpec
 from mvc.odb.codecs import PLANES, RAW, ZSTD
 from mvc.odb.stored import parse_head
 from mvc.repository import Repository, check_repository, resolve
-from mvc.testing.commits import TIME
+from mvc.repository.layout import FORMAT_VERSION
+from mvc.testing.commits import TIME, add_commit
+from mvc.testing.faults import Crash, FaultyFileSystem
 
 GOLDEN = Path(__file__).parent / "golden" / "format-1.tar.gz"
 
@@ -83,3 +86,37 @@ def test_what_is_written_today_is_the_same(golden: Repository, tmp_path: Path) -
     today = write_golden(tmp_path / "today")
     assert today.head() == golden.head()
     assert list(today.odb.ids()) == list(golden.odb.ids())
+
+
+def test_reading_leaves_the_format_as_it_is(golden: Repository) -> None:
+    check_repository(golden)
+    with golden.lock(upgrade=False):
+        golden.state()
+        with pytest.raises(MvcError):
+            golden.append(command="tag", author="Ann")
+    assert (golden.directory / "format").read_text() == "1\n"
+
+
+def test_the_first_change_upgrades_it(golden: Repository) -> None:
+    old = golden.state()
+    add_commit(golden, 1)
+    assert (golden.directory / "format").read_text() == f"{FORMAT_VERSION}\n"
+    again = Repository.open(golden.root)
+    assert check_repository(again).findings == ()
+    assert again.state().commits[: len(old.commits)] == old.commits
+    assert len(again.state().commits) == len(old.commits) + 1
+
+
+def test_the_upgrade_comes_before_all_that_is_written(tmp_path: Path) -> None:
+    for n in range(100):
+        root = tmp_path / str(n)
+        with tarfile.open(GOLDEN) as archive:
+            archive.extractall(root, filter="data")
+        objects = set(root.glob("*/.mvc/objects/*/*"))
+        with pytest.raises(Crash):
+            add_commit(Repository.open(root / "format-1", fs=FaultyFileSystem(n)), 1)
+        if (root / "format-1" / ".mvc" / "format").read_text() != "1\n":
+            break
+        assert set(root.glob("*/.mvc/objects/*/*")) == objects
+    assert (root / "format-1" / ".mvc" / "format").read_text() == f"{FORMAT_VERSION}\n"
+    assert check_repository(Repository.open(root / "format-1")).ok

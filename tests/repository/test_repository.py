@@ -16,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from mvc.errors import BusyError, ExistsError, InputError, IntegrityError, MvcError, NotFoundError
 from mvc.objects import Commit, Manifest, ObjectId, Operation, read_array
 from mvc.repository import Repository, State, check_repository, check_tag, resolve
+from mvc.repository.layout import FORMAT_VERSION
 from mvc.repository.state import oldest_first, replay
 from mvc.storage import FileSystem
 from mvc.testing.commits import add_commit, put_commit
@@ -252,13 +253,15 @@ def test_a_repository_of_another_user_is_refused_unless_trusted(repository: Repo
 
 
 def test_a_newer_format_is_refused(repository: Repository) -> None:
-    (repository.directory / "format").write_text("2\n")
-    with pytest.raises(InputError, match="format 2") as caught:
+    newer = FORMAT_VERSION + 1
+    (repository.directory / "format").write_text(f"{newer}\n")
+    with pytest.raises(InputError, match=f"format {newer}") as caught:
         Repository.open(repository.root)
     assert caught.value.code == "newer-format"
-    (repository.directory / "format").write_text("")
-    with pytest.raises(IntegrityError):
-        Repository.open(repository.root)
+    for damaged in ("", "0\n", "-1\n", "two\n"):
+        (repository.directory / "format").write_text(damaged)
+        with pytest.raises(IntegrityError):
+            Repository.open(repository.root)
     (repository.directory / "format").unlink()
     with pytest.raises(IntegrityError):
         Repository.open(repository.root)
