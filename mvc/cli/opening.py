@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import shlex
 from pathlib import Path
+from typing import cast
 
 from mvc.cli import environment
 from mvc.cli.author import author
@@ -12,9 +14,13 @@ from mvc.errors import NotFoundError
 from mvc.porcelain.workspace import Workspace
 
 
-def open_workspace(session: Session) -> Workspace:
-    """The repository around the session's directory. MVC_TRUST=1 accepts one that another user owns."""
-    return open_at(session.directory, session.directory)
+def open_workspace(session: Session, at_op: str | None = None) -> Workspace:
+    """The repository around the session's directory, as it stood after the operation ``at_op`` if that is given.
+    MVC_TRUST=1 accepts one that another user owns."""
+    workspace = open_at(session.directory, session.directory)
+    if at_op is None:
+        return workspace
+    return cast(Workspace, importlib.import_module("mvc.porcelain.operations").as_of(workspace, at_op))
 
 
 def open_at(start: Path, directory: Path) -> Workspace:

@@ -43,6 +43,12 @@ def layer_options(function: Function) -> Function:
     return by(depth(function))
 
 
+def at_op_option(function: Function) -> Function:
+    """``at_op``: an operation, or None."""
+    about = "As things stood after this operation of `mvc op log`; @- is the one before the newest."
+    return click.option("--at-op", metavar="OP", help=about)(function)
+
+
 def data_option(function: Function) -> Function:
     about = "An .npz or a directory of IDX files [default: scikit-learn's digits]."
     return click.option("--data", metavar="PATH", help=about)(function)

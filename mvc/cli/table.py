@@ -25,6 +25,10 @@ SECTIONS: dict[str, dict[str, str]] = {
     "Get back": {
         "checkout": "Restore a checkpoint, byte for byte.",
     },
+    "Take back": {
+        "undo": "Take back what was done last, or any operation.",
+        "op": "List what was done to the repository.",
+    },
     "Keep house": {
         "fsck": "Verify everything that is stored.",
         "reindex": "Rebuild the index from the stored objects.",

@@ -81,6 +81,16 @@ class Index:
                 # alembic is slow to import and all but never needed
                 importlib.import_module("mvc.index.migrations").upgrade(connection)
 
+    def copy(self) -> Index:
+        """One in memory that holds what this one holds, as far as that can be read without ado; else an empty one."""
+        copied = Index(None)
+        if self._file is not None and self._file.exists():
+            with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(self._file)) as source:
+                raw = copied._engine.raw_connection()
+                with contextlib.closing(raw):
+                    source.backup(raw.driver_connection)  # type: ignore[arg-type]
+        return copied
+
     def discard(self) -> None:
         """Throws the index away. Needs the repository's lock. Raises IndexDamaged for a database that is not ours."""
         self._engine.dispose()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from mvc.errors import IntegrityError
 from mvc.objects import canonical
@@ -23,8 +23,12 @@ EMBEDDER = "embedder:"
 class _Record:
     """A small object whose canonical form is the JSON of its fields."""
 
+    #: fields that are left out where they are empty, as those who wrote before there were any did
+    _optional: ClassVar[frozenset[str]] = frozenset()
+
     def to_payload(self) -> bytes:
-        return canonical.encode({"version": 1, **asdict(self)})
+        fields = {key: value for key, value in asdict(self).items() if value or key not in self._optional}
+        return canonical.encode({"version": 1, **fields})
 
     @classmethod
     def from_payload(cls, payload: bytes) -> Self:
@@ -74,8 +78,10 @@ class Operation(_Record):
 
     Operations form a chain from ``HEAD`` through ``parents`` (two after a synchronisation); the state of a repository
     is what its operations say, replayed. ``settings`` are a user's declarations about lineages, and the embedders that
-    were trained here (`EMBEDDER`).
+    were trained here (`EMBEDDER`). ``removed`` are commits that it took away, as `mvc undo` does.
     """
+
+    _optional = frozenset({"removed"})
 
     parents: tuple[ObjectId, ...]
     time: str
@@ -84,6 +90,7 @@ class Operation(_Record):
     commits: tuple[ObjectId, ...] = ()
     tags: Mapping[str, ObjectId | None] = field(default_factory=dict)
     settings: Mapping[str, str | None] = field(default_factory=dict)
+    removed: tuple[ObjectId, ...] = ()
 
     @property
     def embedders(self) -> tuple[ObjectId, ...]:

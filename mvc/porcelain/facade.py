@@ -20,6 +20,7 @@ from mvc.porcelain.learning import train_embedder
 from mvc.porcelain.lineages import list_lineages, pin, rename, unpin
 from mvc.porcelain.loading import Weights, load
 from mvc.porcelain.log import log
+from mvc.porcelain.operations import NEWEST, as_of, op_log, undo
 from mvc.porcelain.progress import Report
 from mvc.porcelain.reindex import reindex
 from mvc.porcelain.results.blames import BlameResult
@@ -29,6 +30,7 @@ from mvc.porcelain.results.diffs import DiffResult
 from mvc.porcelain.results.embedders import EmbedderRow, EmbedTrainResult, LatentRow
 from mvc.porcelain.results.logs import LogLineage
 from mvc.porcelain.results.matches import IdentifyResult
+from mvc.porcelain.results.operations import OperationRow, UndoResult
 from mvc.porcelain.results.shows import ShowResult
 from mvc.porcelain.results.states import (
     DuResult,
@@ -157,6 +159,16 @@ class Repository:
 
     def unpin(self, revision: str) -> LineageResult:
         return unpin(self._workspace, revision)
+
+    def op_log(self, *, limit: int | None = None) -> Sequence[OperationRow]:
+        return op_log(self._workspace, limit=limit).operations
+
+    def undo(self, operation: str = NEWEST) -> UndoResult:
+        return undo(self._workspace, operation)
+
+    def at_op(self, operation: str) -> Repository:
+        """The repository as it was after an operation, for reading."""
+        return Repository(as_of(self._workspace, operation))
 
     def embedders(self) -> Sequence[EmbedderRow]:
         return list_embedders(self._workspace).embedders

@@ -75,14 +75,16 @@ def bring_up_to_date(
     index: Index,
     *,
     known: Mapping[ObjectId, Signature] | None = None,
+    at: ObjectId | None = None,
     progress: Report | None = None,
 ) -> None:
-    """``known`` are signatures that need not be computed. Needs the repository's lock, but for an index in memory.
+    """``known`` are signatures that need not be computed; ``at`` is an operation other than the newest. Needs the
+    repository's lock, but for an index in memory.
 
     Raises IndexDamaged, StorageError, InputError for a newer schema.
     """
     report = progress or silent
-    stamp, head = index.stamp(), repository.head()
+    stamp, head = index.stamp(), at or repository.head()
     if is_current(stamp, head):
         return
     if stamp is None:
@@ -128,7 +130,7 @@ def _state(repository: Repository, old: State | None, head: ObjectId | None) -> 
         at = operation.parents[0] if operation.parents else None
     if old is not None and at == old.head:
         return replay(reversed(newer), old)
-    return repository.state()
+    return repository.state_at(head)
 
 
 def _clear(connection: Connection, *, signatures: bool) -> None:

@@ -11,7 +11,7 @@ import importlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
@@ -34,13 +34,15 @@ _PATIENCE = 0.5
 class Workspace:
     """``author`` is who declares what is declared through it. One instance belongs to one thread.
 
-    ``warnings`` gathers what a reader should know of the answers it got, such as that the index is behind.
+    ``warnings`` gathers what a reader should know of the answers it got, such as that the index is behind. ``at`` is
+    the operation after which everything is seen, where that is not the newest; then it is only for reading.
     """
 
     repository: Repository
     index: Index
     author: str
     warnings: list[str] = field(default_factory=list)
+    at: ObjectId | None = None
 
     @classmethod
     def open(cls, start: str | Path = ".", *, author: str = "", trust: bool = False) -> Workspace:
@@ -54,6 +56,10 @@ class Workspace:
     def of(cls, repository: Repository, *, author: str = "") -> Workspace:
         index = Index(repository.layout.index, repository.config.index.url)
         return cls(repository, index, repository.config.user.author or author or "unknown")
+
+    def as_of(self, operation: ObjectId) -> Workspace:
+        """The repository as it was after this operation, for reading: its index is in memory."""
+        return Workspace(self.repository, self.index.copy(), self.author, self.warnings, at=operation)
 
     def read(self, query: Callable[[Connection], Answer]) -> Answer:
         """What ``query`` finds in the index, brought up to date before where that can be done at once.
@@ -72,7 +78,7 @@ class Workspace:
 
     def update(self, signatures: Mapping[ObjectId, Signature] | None = None, progress: Report | None = None) -> None:
         """Brings the index up to date; ``signatures`` are those known already. Needs the repository's lock."""
-        module = importlib.import_module("mvc.porcelain.indexing")
+        module = _indexing()
         try:
             module.bring_up_to_date(self.repository, self.index, known=signatures, progress=progress)
         except IndexDamaged:
@@ -92,11 +98,14 @@ class Workspace:
         command: str,
         *,
         commits: Sequence[ObjectId] = (),
+        removed: Sequence[ObjectId] = (),
         tags: Mapping[str, ObjectId | None] | None = None,
         settings: Mapping[str, str | None] | None = None,
     ) -> None:
         """One operation by this author, durable, and the index after it. Needs the repository's lock."""
-        self.repository.append(command=command, author=self.author, commits=commits, tags=tags, settings=settings)
+        self.repository.append(
+            command=command, author=self.author, commits=commits, removed=removed, tags=tags, settings=settings
+        )
         self.refresh()
 
     def remember(self, write: Callable[[Connection], None]) -> None:
@@ -116,6 +125,10 @@ class Workspace:
     def _current(self) -> Index:
         """The index, up to date if that can be had at once."""
         stamp = self.index.stamp()
+        if self.at is not None:
+            if not is_current(stamp, self.at):
+                _indexing().bring_up_to_date(self.repository, self.index, at=self.at)
+            return self.index
         if is_current(stamp, self.repository.head()):
             return self.index
         try:
@@ -131,10 +144,13 @@ class Workspace:
     def _build_aside(self) -> None:
         """Goes on with an index in memory: there is none on the disk, and none can be written now."""
         self.index = Index(None)
-        importlib.import_module("mvc.porcelain.indexing").bring_up_to_date(self.repository, self.index)
+        _indexing().bring_up_to_date(self.repository, self.index, at=self.at)
 
     def _discard(self) -> None:
         """Gets rid of a damaged index."""
+        if self.at is not None:
+            self._build_aside()
+            return
         try:
             with self.repository.lock(_PATIENCE, "index", upgrade=False):
                 self.index.discard()
@@ -145,3 +161,8 @@ class Workspace:
         """Says it once to whoever reads."""
         if text not in self.warnings:
             self.warnings.append(text)
+
+
+def _indexing() -> Any:
+    """``mvc.porcelain.indexing``, which imports what takes time and is not needed where the index is up to date."""
+    return importlib.import_module("mvc.porcelain.indexing")

@@ -8,10 +8,12 @@ from mvc.repository.locks import Holder
 from mvc.repository.repository import Repository
 from mvc.repository.revisions import MIN_PREFIX, check_tag, resolve
 from mvc.repository.state import State
+from mvc.repository.undoing import Change, inverse
 
 __all__ = [
     "INFORMATION",
     "MIN_PREFIX",
+    "Change",
     "Config",
     "Finding",
     "FsckReport",
@@ -22,5 +24,6 @@ __all__ = [
     "StoredCheckpoint",
     "check_repository",
     "check_tag",
+    "inverse",
     "resolve",
 ]

@@ -9,16 +9,17 @@ again.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from mvc.errors import IntegrityError, MvcError
-from mvc.objects import Kind, Manifest, ObjectId
+from mvc.objects import Kind, Manifest, ObjectId, Operation
 from mvc.odb import loose_key
 from mvc.repository.layout import HEAD
 from mvc.repository.repository import Repository
+from mvc.repository.state import oldest_first, replay
 from mvc.storage import TEMPORARY, disk_errors, exists, temporary_name
 
 Record = TypeVar("Record")
@@ -93,14 +94,27 @@ class _Check:
         except IntegrityError as error:
             head = self._recover_head(error.message)
         pending = [(head, "HEAD")] if head is not None else []
+        found: dict[ObjectId, Operation] = {}
         while pending:
             object_id, source = pending.pop()
             operation = self._record(object_id, "operation", source, self._repository.operation)
             if operation is not None:
-                name = f"operation {object_id[:12]}"
-                pending += [(parent, name) for parent in operation.parents]
-                tagged = [commit for commit in operation.tags.values() if commit is not None]
-                self._walk_commits(dict.fromkeys([*operation.commits, *tagged, *operation.embedders]), name)
+                found[object_id] = operation
+                pending += [(parent, f"operation {object_id[:12]}") for parent in operation.parents]
+        undone = _undone(head, found)
+        for object_id, operation in found.items():
+            tagged = [commit for commit in operation.tags.values() if commit is not None]
+            named = dict.fromkeys([*operation.commits, *tagged, *operation.embedders])
+            # what an undo took away may be cleared away any time, so only what is whole is looked at
+            counted = [commit for commit in named if commit not in undone or self._stored_whole(commit)]
+            self._walk_commits(counted, f"operation {object_id[:12]}")
+
+    def _stored_whole(self, commit_id: ObjectId) -> bool:
+        try:
+            manifest = self._repository.manifest(self._repository.commit(commit_id).manifest)
+        except MvcError:
+            return False
+        return all(self._repository.odb.contains(object_id) for object_id in manifest.objects())
 
     def _recover_head(self, message: str) -> ObjectId | None:
         """What the pointer said, where only one operation is left that no other stands on; else None."""
@@ -217,3 +231,11 @@ def _strays(repository: Repository) -> Iterator[Path]:
     for key in repository.storage.list("objects/"):
         if key not in known:
             yield repository.directory / key
+
+
+def _undone(head: ObjectId | None, operations: Mapping[ObjectId, Operation]) -> set[ObjectId]:
+    """Commits that were taken away and not brought back, as far as the operations could be read."""
+    unread = Operation((), "", "", "")
+    history = oldest_first(head, lambda object_id: operations.get(object_id, unread))
+    taken = {commit for operation in history for commit in operation.removed}
+    return taken - set(replay(history).commits) if taken else taken

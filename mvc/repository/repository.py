@@ -125,6 +125,10 @@ class Repository:
         """Every operation, newest first: the reflog."""
         return reversed(oldest_first(self.head(), self.operation))
 
+    def state_at(self, operation_id: ObjectId | None) -> State:
+        """What the operations up to this one add up to. Costs one read for each of them."""
+        return replay(oldest_first(operation_id, self.operation))
+
     def state(self) -> State:
         """What all operations add up to. Costs one read for each operation since the last call."""
         head = self.head()
@@ -141,7 +145,7 @@ class Repository:
         if at == self._state.head:
             self._state = replay(reversed(newer), self._state)
         else:
-            self._state = replay(oldest_first(head, self.operation))
+            self._state = self.state_at(head)
         return self._state
 
     def append(
@@ -152,13 +156,14 @@ class Repository:
         commits: Sequence[ObjectId] = (),
         tags: Mapping[str, ObjectId | None] | None = None,
         settings: Mapping[str, str | None] | None = None,
+        removed: Sequence[ObjectId] = (),
         time: datetime | None = None,
     ) -> Operation:
         """Makes one change of the repository: all of it, durably, or none. Needs the lock, and no open batch.
 
-        ``commits`` must be stored already. ``tags`` sets names to commits, or with None removes them. Raises
-        ExistsError for a tag that is set already, NotFoundError for a commit or tag that is not there, and
-        StorageError where the disk refuses.
+        ``commits`` must be stored already; ``removed`` are those that no longer count. ``tags`` sets names to commits,
+        or with None removes them. Raises ExistsError for a tag that is set already, NotFoundError for a commit or tag
+        that is not there, and StorageError where the disk refuses.
         """
         if not self._current:
             raise MvcError(
@@ -169,7 +174,11 @@ class Repository:
         for commit in commits:
             if not self.odb.contains(commit):
                 raise NotFoundError(f"commit {commit} is not stored", code="no-such-revision")
-        self._check_tags(state, tags, {*state.commits, *commits})
+        gone = set(removed)
+        if not gone <= set(state.commits):
+            missing = min(gone - set(state.commits))
+            raise NotFoundError(f"commit {missing} is not in the repository", code="no-such-revision")
+        self._check_tags(state, tags, {*state.commits, *commits} - gone)
         operation = Operation(
             parents=(state.head,) if state.head is not None else (),
             time=(time or datetime.now(UTC)).astimezone(UTC).isoformat(timespec="microseconds"),
@@ -178,6 +187,7 @@ class Repository:
             commits=tuple(commits),
             tags=tags,
             settings=dict(settings or {}),
+            removed=tuple(removed),
         )
         self.odb.put("operation", operation.to_payload())
         expected = f"{state.head or NO_OPERATION}\n".encode()

@@ -39,7 +39,8 @@ def oldest_first(head: ObjectId | None, read: Callable[[ObjectId], Operation]) -
 
 
 def replay(operations: Iterable[Operation], start: State | None = None) -> State:
-    """State after these operations, oldest first. Where two of them set one name, the later one wins."""
+    """State after these operations, oldest first. Where two of them say something of one name or commit, the later
+    one wins; a tag on a commit that is not there says nothing."""
     state = start or State()
     head = state.head
     commits = dict.fromkeys(state.commits)
@@ -47,11 +48,15 @@ def replay(operations: Iterable[Operation], start: State | None = None) -> State
     for operation in operations:
         head = operation.id
         commits.update(dict.fromkeys(operation.commits))
+        if operation.removed:
+            gone = set(operation.removed)
+            commits = {commit: None for commit in commits if commit not in gone}
+            tags = {name: commit for name, commit in tags.items() if commit not in gone}
         for name, commit in operation.tags.items():
-            if commit is None:
-                tags.pop(name, None)
-            else:
+            if commit in commits:
                 tags[name] = commit
+            else:
+                tags.pop(name, None)
         for key, value in operation.settings.items():
             if value is None:
                 settings.pop(key, None)

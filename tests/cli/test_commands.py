@@ -114,6 +114,26 @@ def test_text_fits_eighty_columns_and_has_no_escapes_when_piped(name: str, repo:
     assert max(len(line) for line in out.splitlines()) <= 100
 
 
+def test_undo_and_the_log_of_operations(repo: Path, invoke: Invoke) -> None:
+    before = read(invoke, "log")
+    read(invoke, "tag", "v1")
+    code, out, _ = invoke("op", "log", "--json")
+    rows = json.loads(out)["operations"]
+    assert code == 0 and json.loads(out)["schema"] == "mvc.op-log/v1"
+    assert [row["command"] for row in rows] == ["tag", "commit"]
+    assert rows[0]["tags"].keys() == {"v1"} and len(rows[1]["commits"]) == 2 * LENGTH
+    value = read(invoke, "undo")
+    assert value["undone"]["id"] == rows[0]["id"] and value["operation"]["parents"] == [rows[0]["id"]]
+    assert read(invoke, "log") == before and read(invoke, "tag")["tags"] == []
+    assert read(invoke, "tag", "--at-op", "@-")["tags"] and read(invoke, "log", "--at-op", rows[1]["id"][:8]) == before
+    code, out, _ = invoke("op", "log")
+    assert code == 0 and "tag 'v1' removed from" in out and "commits added" in out
+    code, out, _ = invoke("undo", rows[1]["id"][:8])
+    assert code == 0 and "undone" in out and f"{2 * LENGTH} commits taken away" in out
+    assert read(invoke, "log")["lineages"] == []
+    assert invoke("undo", "nothing")[0] == 2 and invoke("tag", "v1", "--at-op", "@")[0] == 2
+
+
 def test_fsck_and_tags(repo: Path, invoke: Invoke) -> None:
     value = read(invoke, "fsck")
     assert value["ok"] is True and value["objects"] > 0 and "findings" in value

@@ -161,10 +161,11 @@ def test_the_shell_completes_commands(mvc: Run) -> None:
 
 def test_the_json_of_every_command_is_documented() -> None:
     text = (Path(__file__).parents[2] / "docs" / "json.md").read_text("utf-8")
-    for name in set(table.COMMANDS) - {"completion", "git", "zoo", "embed"}:
+    for name in set(table.COMMANDS) - {"completion", "git", "zoo", "embed", "op"}:
         assert f"`mvc.{name}/v1`" in text, name
     for part in ("install", "uninstall", "hook"):
         assert f"`mvc.git-{part}/v1`" in text
+    assert "`mvc.op-log/v1`" in text
     for part in ("list", "train", "apply", "kin"):
         assert f"`mvc.embed-{part}/v1`" in text
     assert "`mvc.zoo-list/v1`" in text and "`mvc.zoo-train/v1`" in text and "mvc.error/v1" in text

@@ -160,9 +160,9 @@ def test_operations_with_two_parents_replay_parents_first() -> None:
         commits = (ObjectId(name * 64),)
         return Operation(tuple(p.id for p in parents), "t", "a", name, commits, tags)  # type: ignore[arg-type]
 
-    root = operation("a", one="1")
-    left = operation("b", root, one=None, two="2")
-    right = operation("c", root, one="3")
+    root = operation("a", one="a" * 64)
+    left = operation("b", root, one=None, two="b" * 64)
+    right = operation("c", root, one="c" * 64)
     merge = operation("d", left, right)
     last = operation("e", merge)
     known = {item.id: item for item in (root, left, right, merge, last)}
@@ -170,7 +170,7 @@ def test_operations_with_two_parents_replay_parents_first() -> None:
     assert [item.command for item in ordered] == ["a", "b", "c", "d", "e"]
     state = replay(ordered)
     assert "".join(commit[0] for commit in state.commits) == "abcde"
-    assert dict(state.tags) == {"one": "3", "two": "2"}
+    assert dict(state.tags) == {"one": "c" * 64, "two": "b" * 64}
     assert replay(ordered[2:], replay(ordered[:2])) == state
 
 

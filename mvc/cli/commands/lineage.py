@@ -10,7 +10,7 @@ from mvc.cli import completing, output
 from mvc.cli.lineages import direction_words, fork_words
 from mvc.cli.messages import paint
 from mvc.cli.opening import open_workspace
-from mvc.cli.options import Session, json_option, pass_session
+from mvc.cli.options import Session, at_op_option, json_option, pass_session
 from mvc.cli.text import count, escape, fit, pad, short, width
 from mvc.porcelain.lineages import list_lineages, pin, rename, unpin
 from mvc.porcelain.results.states import LineageResult
@@ -48,11 +48,12 @@ def command(ctx: click.Context, as_json: bool) -> None:
 
 
 @command.command("list")
+@at_op_option
 @json_option
 @pass_session
-def list_(session: Session, as_json: bool) -> None:
+def list_(session: Session, at_op: str | None, as_json: bool) -> None:
     """List all lineages."""
-    _emit(list_lineages(open_workspace(session)), as_json=as_json)
+    _emit(list_lineages(open_workspace(session, at_op)), as_json=as_json)
 
 
 @command.command("rename")

@@ -22,7 +22,7 @@ from mvc.cli.lineages import (
 from mvc.cli.messages import hint, paint, warn
 from mvc.cli.mixtures import mixture_words, positions
 from mvc.cli.opening import open_workspace
-from mvc.cli.options import Session, json_option, pass_session
+from mvc.cli.options import Session, at_op_option, json_option, pass_session
 from mvc.cli.text import bar, fit, number, pad, width
 from mvc.porcelain.log import log
 from mvc.porcelain.results.logs import LogLineage, LogResult
@@ -86,14 +86,21 @@ def newest_only(result: LogResult, newest: int | None) -> LogResult:
 @click.option(
     "-n", "newest", type=click.IntRange(min=0), metavar="N", help="Only the N newest commits of each lineage."
 )
+@at_op_option
 @json_option
 @pass_session
 def command(
-    session: Session, names: tuple[str, ...], graph: bool, everything: bool, newest: int | None, as_json: bool
+    session: Session,
+    names: tuple[str, ...],
+    graph: bool,
+    everything: bool,
+    newest: int | None,
+    at_op: str | None,
+    as_json: bool,
 ) -> None:
     """Show the trajectories that were found in the weights, or those of the commits and lineages named: order, length
     and turning angle of every step, forks, tags, and what `mvc check` finds."""
-    result = log(open_workspace(session), names)
+    result = log(open_workspace(session, at_op), names)
     if as_json:
         output.emit_json(newest_only(result, newest), "log")
         return

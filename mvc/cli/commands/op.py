@@ -1,0 +1,50 @@
+"""`mvc op`: what was done to the repository."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+
+from mvc.cli import output
+from mvc.cli.messages import hint, paint
+from mvc.cli.opening import open_workspace
+from mvc.cli.options import Session, json_option, pass_session
+from mvc.cli.text import escape, short
+from mvc.porcelain.operations import op_log
+from mvc.porcelain.results.operations import OperationRow, OpLogResult
+
+
+def lines(row: OperationRow) -> Iterator[str]:
+    """One operation: a headline, and what it changed."""
+    moment = row.time[:19].replace("T", " ")
+    yield f"{paint(short(row.id), 'id')}  {escape(moment)}  {escape(row.author)}  {paint(escape(row.command), 'head')}"
+    for change in row.changes:
+        yield f"  {escape(change)}"
+
+
+def render(result: OpLogResult) -> Iterator[str]:
+    for row in result.operations:
+        yield from lines(row)
+
+
+@click.group()
+def command() -> None:
+    """Look at the log of operations: every change of commits, names and declarations, each of which can be undone."""
+
+
+@command.command()
+@click.option("-n", "newest", type=click.IntRange(min=0), metavar="N", help="Only the N newest.")
+@json_option
+@pass_session
+def log(session: Session, newest: int | None, as_json: bool) -> None:
+    """List operations, newest first: when, who, and what changed. Times are UTC."""
+    result = op_log(open_workspace(session), limit=newest)
+    if as_json:
+        output.emit_json(result, "op-log")
+        return
+    output.emit_lines(render(result), paged=True)
+    if result.operations:
+        hint("take the newest back with: mvc undo")
+    else:
+        hint("nothing was done here yet; record checkpoints with: mvc commit PATH...")
