@@ -13,6 +13,10 @@ import numpy.typing as npt
 import pytest
 from safetensors.numpy import save_file
 
+from mvc.porcelain.commits import commit
+from mvc.porcelain.lineages import pin, rename
+from mvc.porcelain.log import log
+from mvc.porcelain.tags import create_tag, delete_tag
 from mvc.porcelain.workspace import Workspace
 from mvc.repository import Repository
 
@@ -87,3 +91,23 @@ def locked() -> Callable[..., Any]:
             yield
 
     return hold
+
+
+@pytest.fixture
+def busy_workspace(workspace: Workspace, population: list[Path], write: Any) -> Workspace:
+    """A repository that a bit of everything happened to."""
+    for start in range(0, len(population), 5):
+        commit(workspace, population[start : start + 5], message=f"from {start}")
+    commit(workspace, [write("other/a.safetensors", {"x": np.ones((2, 2), np.float32)})], run="r", step=1, tag="a")
+    commit(workspace, [write("other/copy.safetensors", trajectory(1, 2)[0], note="again")])
+    large = trajectory(9, 4, shapes={"w": (80, 70), "b": (80,)})
+    commit(workspace, [write(f"large/{n}.safetensors", point) for n, point in enumerate(large)])
+    commit(workspace, [write("other/ints.safetensors", {"n": np.arange(4)})])
+    head = {"head.weight": np.ones((3, 5), np.float32)}
+    commit(workspace, [write("other/head.safetensors", trajectory(1, 3)[2] | head)])
+    create_tag(workspace, "gone")
+    delete_tag(workspace, "gone")
+    first, second, *_ = log(workspace).lineages
+    rename(workspace, second.name, "mine")
+    pin(workspace, f"{first.name}@-1", "mine")
+    return workspace
