@@ -28,8 +28,8 @@ from mvc.index import (
 from mvc.objects import ObjectId, as_array
 from mvc.porcelain.declarations import names_of, pins_of
 from mvc.porcelain.flags import STEP_RULES, judge_walks, root_contents
+from mvc.porcelain.forest import bring_kin, forget_kin, read_tensors
 from mvc.porcelain.inferred import Family, Told, Understood
-from mvc.porcelain.kin import bring_kin, forget_kin, read_tensors
 from mvc.porcelain.naming import Unnamed, choose_names
 from mvc.porcelain.overlaps import infer_overlaps
 from mvc.porcelain.pins import anchored

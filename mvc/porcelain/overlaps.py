@@ -30,7 +30,7 @@ from mvc.index import (
     insert_rows,
 )
 from mvc.objects import ObjectId
-from mvc.porcelain.kin import read_patterns, read_tensors
+from mvc.porcelain.forest import read_patterns, read_tensors
 from mvc.porcelain.overlapping import Common, Overlap, Side, shared
 
 Shapes = Mapping[str, tuple[int, ...]]

@@ -17,8 +17,8 @@ from sqlalchemy import Connection, select
 from mvc.drift.profiles import StepProfile
 from mvc.index import ArchitectureRow, FlagRow, StepRow, chunked, insert_rows
 from mvc.objects import ObjectId
+from mvc.porcelain.forest import read_tensors
 from mvc.porcelain.inferred import Family, Understood
-from mvc.porcelain.kin import read_tensors
 from mvc.porcelain.ledger import Ledger, Point, Standing, broken
 from mvc.porcelain.progress import Report
 from mvc.porcelain.signatures import read_signatures

@@ -17,8 +17,8 @@ from mvc.drift.judging import HISTORY
 from mvc.drift.profiles import StepProfile
 from mvc.drift.walks import BEHIND, Floats, Layout, walk
 from mvc.index import ArchitectureRow, WalkRow
+from mvc.porcelain.forest import read_tensors
 from mvc.porcelain.inferred import Family, Understood
-from mvc.porcelain.kin import read_tensors
 from mvc.porcelain.ledger import Ledger, Point
 from mvc.porcelain.signatures import read_signatures
 from mvc.porcelain.stepping import ReadTensor, open_ledger, origins_of, paths_of

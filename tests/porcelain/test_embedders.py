@@ -25,7 +25,7 @@ from mvc.porcelain.learning import train_embedder
 from mvc.porcelain.log import log
 from mvc.porcelain.permuted import UnitSearch
 from mvc.porcelain.reindex import reindex
-from mvc.porcelain.reunion import reunite
+from mvc.porcelain.shuffled import shuffled_runs
 from mvc.porcelain.workspace import Workspace
 from mvc.repository import Repository, check_repository
 from mvc.storage import FileSystem
@@ -305,7 +305,7 @@ def test_runs_whose_units_were_shuffled_come_together(
     before = log(workspace)
     path = {row.id: Path(row.path) for line in before.lineages for row in line.commits}
     assert len(before.lineages) == 5
-    [run] = reunite(workspace).runs
+    [run] = shuffled_runs(workspace).runs
     assert len(run.lineages) == 2 and {path[link.a].parent.name for link in run.links} == {"0"}
     assert {path[run.links[0].a].parent, path[run.links[0].b].parent} == {path[run.links[0].a].parent}
     assert log(workspace) == before

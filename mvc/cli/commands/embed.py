@@ -129,8 +129,8 @@ def kin(session: Session, embedder: str | None, as_json: bool) -> None:
     space, and proved by matching their units. Changes nothing."""
     workspace = open_workspace(session)
     with progress("looking for kin") as report:
-        reunion = importlib.import_module("mvc.porcelain.reunion")
-        result: EmbedKinResult = reunion.reunite(workspace, embedder=embedder, progress=report)
+        shuffled = importlib.import_module("mvc.porcelain.shuffled")
+        result: EmbedKinResult = shuffled.shuffled_runs(workspace, embedder=embedder, progress=report)
     if as_json:
         output.emit_json(result, "embed-kin")
         return

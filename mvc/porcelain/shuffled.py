@@ -34,7 +34,9 @@ BEYOND = 0.5
 _HELD = 256
 
 
-def reunite(workspace: Workspace, *, embedder: str | None = None, progress: Report | None = None) -> EmbedKinResult:
+def shuffled_runs(
+    workspace: Workspace, *, embedder: str | None = None, progress: Report | None = None
+) -> EmbedKinResult:
     """Lineages of the embedder's architecture that are one run but for the order of their units, by latent neighbours.
 
     Raises NotFoundError where there is no embedder, InputError where there are several and none is named.

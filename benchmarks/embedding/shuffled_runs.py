@@ -1,6 +1,6 @@
 """Whether `mvc embed kin` brings shuffled runs together and no others, and how far matching tells kin from strangers.
 
-    python -m benchmarks.embedding.reunion --data mnist14.npz --cache DIR --minutes 1
+    python -m benchmarks.embedding.shuffled_runs --data mnist14.npz --cache DIR --minutes 1
 
 First, of the paper's two populations: how far pairs of checkpoints of one run, so many epochs apart, and of two runs
 are on the way from matched strangers to an equal model. Then a repository that is thrown away: eight runs, every fifth
@@ -23,7 +23,7 @@ from mvc.geometry.matching import beyond_strangers, match_units
 from mvc.porcelain.commits import commit
 from mvc.porcelain.learning import train_embedder
 from mvc.porcelain.log import log
-from mvc.porcelain.reunion import BEYOND, reunite
+from mvc.porcelain.shuffled import BEYOND, shuffled_runs
 from mvc.porcelain.workspace import Workspace
 from mvc.repository import Repository
 
@@ -69,7 +69,7 @@ def repository(family: Family, root: Path, minutes: float) -> None:
     owner = {row.name: Path(row.commits[0].path).name.partition("-")[0] for row in rows}
     train_embedder(workspace, minutes=minutes)
     began = time.process_time()
-    found = reunite(workspace).runs
+    found = shuffled_runs(workspace).runs
     seconds = time.process_time() - began
     wrong = sum(len({owner[name] for name in run.lineages}) > 1 for run in found)
     sizes = Counter(owner[name] for run in found for name in run.lineages)

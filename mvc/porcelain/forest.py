@@ -1,4 +1,4 @@
-"""Kinship in the index: the forest of an architecture's points, kept and grown. Owns when it can go on and when not.
+"""The forest of kinship in the index: kept and grown, one for each architecture. Owns when it can go on and when not.
 
 The forest is a function of the points that it spans and of which tensors tell kin from strangers. So new points are
 added to what is there, and pinned ones taken away; it is built anew where other tensors tell now.
