@@ -24,6 +24,8 @@ Floats = npt.NDArray[np.float32]
 _WHAT, _VERSION = "embedder", 1
 #: models that the moments of statistics are fitted to, at most
 _SAMPLE = 1 << 12
+#: deviations between which squares are normal numbers of single precision
+_LEAST, _MOST = 1e-15, 1e15
 #: values that one forward pass may hold at once
 _AT_ONCE = 1 << 23
 
@@ -47,16 +49,14 @@ class LayerScaling(nn.Module):
         for number, part in enumerate(torch.split(weights, self.sizes.tolist(), 1)):
             mean = part.mean(dtype=torch.float64)
             deviation = (part - mean).square().mean(dtype=torch.float64).sqrt()
+            if not _LEAST < deviation < _MOST:  # single precision has not room for such squares
+                deviation = (part.double() - mean).square().mean().sqrt()
             self.mean[number] = mean
             self.deviation[number] = deviation if deviation > 0 else 1.0
 
     def forward(self, weights: Tensor) -> Tensor:
         mean, deviation = (one.repeat_interleave(self.sizes) for one in (self.mean, self.deviation))  # (d) each
         return (weights - mean) / deviation  # (B, d)
-
-    def undo(self, weights: Tensor) -> Tensor:
-        mean, deviation = (one.repeat_interleave(self.sizes) for one in (self.mean, self.deviation))
-        return weights * deviation + mean
 
 
 class Network(nn.Module):
@@ -108,19 +108,6 @@ class Embedder:
         for start in range(0, len(flat), self._at_once):
             part = slice(start, start + self._at_once)
             out[part] = self._encode(torch.from_numpy(flat[part])).numpy()
-        return out
-
-    def reconstruct(self, weights: npt.ArrayLike) -> Floats:
-        """What is left of models [N, d] after the latent space, [N, d]. Raises InputError without a decoder."""
-        if self._network.decoder is None:
-            raise InputError(f"an embedder of recipe {self.recipe.name} rebuilds no weights", hint="train with E_cD")
-        flat = self._checked(weights)
-        out = np.empty(flat.shape, np.float32)
-        with torch.inference_mode():
-            for start in range(0, len(flat), self._at_once):
-                part = slice(start, start + self._at_once)
-                rebuilt = self._network.decoder(self._encode(torch.from_numpy(flat[part])))  # (B, d)
-                out[part] = self._network.scaling.undo(rebuilt).numpy()
         return out
 
     def to_bytes(self) -> bytes:
