@@ -20,6 +20,10 @@ class MvcError(Exception):
             self.code = code
 
 
+class Interrupted(KeyboardInterrupt):
+    """Somebody stopped what had gone some way. The message says what is kept of it and how to go on."""
+
+
 class InputError(MvcError):
     """What the user handed over cannot be used: a bad argument, an unknown revision, a file that is no checkpoint."""
 

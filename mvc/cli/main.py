@@ -19,7 +19,8 @@ from click.shell_completion import CompletionItem
 from mvc.cli import environment, messages
 from mvc.cli.options import Session
 from mvc.cli.table import COMMANDS, SECTIONS
-from mvc.errors import BusyError, IntegrityError, MvcError
+from mvc.cli.text import escape
+from mvc.errors import BusyError, IntegrityError, Interrupted, MvcError
 
 DEFECT, INTERRUPTED, BROKEN_PIPE = 70, 130, 141
 _DEFECT_HINT = "this is a defect of mvc, not of your input: run again with MVC_TRACEBACK=1 and report what it prints"
@@ -130,6 +131,9 @@ def run(args: Sequence[str]) -> int:
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         return 0
+    except Interrupted as stop:
+        messages.note(f"interrupted: {escape(str(stop))}")
+        return INTERRUPTED
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except BrokenPipeError:
@@ -172,7 +176,11 @@ def main() -> None:
     """Entry point of the `mvc` script."""
     if environment.variable("_MVC_COMPLETE"):
         cli.main(prog_name="mvc", complete_var="_MVC_COMPLETE")
-    sys.exit(run(sys.argv[1:]))
+    try:
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:  # a second one, while the first was told of
+        code = INTERRUPTED
+    sys.exit(code)
 
 
 if __name__ == "__main__":

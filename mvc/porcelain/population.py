@@ -18,7 +18,7 @@ from pathlib import Path
 
 from mvc.errors import InputError, NotFoundError
 from mvc.porcelain.commits import Declared, commit
-from mvc.porcelain.progress import Report, silent
+from mvc.porcelain.progress import Report, interruptible, silent
 from mvc.porcelain.results.zoos import ZooTrainResult
 from mvc.porcelain.workspace import Workspace
 from mvc.porcelain.zoo import DEMO, list_cards
@@ -68,20 +68,23 @@ def train_card(
         check_places(out, truth)
     committed = 0
     if card == DEMO:
-        runs, checkpoints = _demo(out, truth, (population, into, seeds, epochs, models, data), report)
+        with interruptible(lambda: "the demo keeps nothing before its training is done; the same command begins anew"):
+            runs, checkpoints = _demo(out, truth, (population, into, seeds, epochs, models, data), report)
     else:
         grid = _population(card, seeds, epochs, models)
         images = load_for(grid.base, data)
         state = population or _state(grid, images, out, into)
-        found = runs_of_zoo(_trained(grid, images, state, report, kept=population is not None))
-        runs, checkpoints = len(found), sum(len(run.weights) for run in found)
-        if into is not None:
-            committed = commit_runs(into, card, found, progress=report)
-        finish = partial(_discard, state if population is None else None)
-        if out is not None and truth is not None:
-            export(found, out, truth, anonymous=anonymous, last=finish)
-        else:
-            finish()
+        found: list[Run] = []
+        with interruptible(lambda: _told(state, whole=bool(found))):
+            found = runs_of_zoo(_trained(grid, images, state, report, kept=population is not None))
+            runs, checkpoints = len(found), sum(len(run.weights) for run in found)
+            if into is not None:
+                committed = commit_runs(into, card, found, progress=report)
+            finish = partial(_discard, state if population is None else None)
+            if out is not None and truth is not None:
+                export(found, out, truth, anonymous=anonymous, last=finish)
+            else:
+                finish()
     return ZooTrainResult(
         card=card,
         out=None if out is None else str(out),
@@ -153,6 +156,15 @@ def _trained(grid: Grid, data: Dataset, state: Path, report: Report, *, kept: bo
             hint=f"give the same ones to go on with it, or start anew after: rm -r {shlex.quote(str(state))}",
             code=error.code,
         ) from None
+
+
+def _told(state: Path, *, whole: bool) -> str:
+    """What an interruption leaves of a training, the ``whole`` of it or less."""
+    if any(state.glob("groups/*/state.safetensors")):
+        return f"what was trained is kept in {str(state)!r}; the same command goes on with it"
+    if whole:
+        return "what was written stays; the same command completes it"
+    return "nothing was trained yet; the same command begins anew"
 
 
 def _discard(state: Path | None) -> None:

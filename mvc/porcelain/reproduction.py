@@ -26,10 +26,11 @@ from mvc.papers.lineages import tables as lineages_tables
 from mvc.papers.lineages.cards import LineagePaper, ZooCard
 from mvc.papers.lineages.figures import Weights, draw, require_figures
 from mvc.papers.lineages.outcome import PaperOutcome
-from mvc.porcelain.progress import Report
+from mvc.porcelain.progress import Report, interruptible
 from mvc.porcelain.results.plain import to_json
 from mvc.zoo.data import load
 from mvc.zoo.files import write_whole
+from mvc.zoo.train import Progress
 
 ZOOS, FIGURES = "zoos", "figures"
 RESULTS = ("results.json", "results.md")
@@ -70,6 +71,21 @@ def reproduce(paper: str, out: Path, asked: Asked, *, progress: Report | None = 
         if progress is not None:
             progress(done, total, what)
 
+    with interruptible(lambda: _told(out, asked)):
+        outcome = _run(card, out, asked, report)
+        if not asked.kept:
+            _write(out, outcome)
+    return outcome
+
+
+def _told(out: Path, asked: Asked) -> str:
+    """What an interruption leaves."""
+    if asked.kept or not out.exists():
+        return "nothing was done; the same command begins anew"
+    return f"what was trained and measured is kept in {str(out)!r}; the same command goes on with it"
+
+
+def _run(card: Paper, out: Path, asked: Asked, report: Progress) -> Outcome:
     match card:
         case LineagePaper():
             others = {"models": asked.models, "table": asked.tables, "row": asked.rows}
@@ -113,8 +129,6 @@ def reproduce(paper: str, out: Path, asked: Asked, *, progress: Report | None = 
             )
         case _:
             raise InputError(f"{card.name} has no protocol that can be run")
-    if not asked.kept:
-        _write(out, outcome)
     return outcome
 
 

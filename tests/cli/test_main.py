@@ -107,6 +107,30 @@ def test_errors_come_as_json_too(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     }
 
 
+def test_an_interruption_says_in_one_line_what_is_kept(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_broken(errors.Interrupted("half is kept in '\x1b'; the same command goes on"), monkeypatch) == 130
+    assert capsys.readouterr() == ("", "interrupted: half is kept in '\\x1b'; the same command goes on\n")
+    assert run_broken(KeyboardInterrupt(), monkeypatch) == 130
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_second_interruption_is_quiet_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def impatient(_: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mvc.cli.messages.note", impatient)
+    monkeypatch.setattr(main, "run", lambda _: run(errors.Interrupted("x"), monkeypatch))
+    run = run_broken
+    monkeypatch.setattr("sys.argv", ["mvc", "log"])
+    with pytest.raises(SystemExit) as caught:
+        main.main()
+    assert caught.value.code == 130 and capsys.readouterr().err == ""
+
+
 def test_interrupts_defects_and_the_operating_system(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

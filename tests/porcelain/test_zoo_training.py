@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from mvc.errors import ExistsError, InputError, NotFoundError
+from mvc.errors import ExistsError, InputError, Interrupted, NotFoundError
 from mvc.index import CommitRow
 from mvc.porcelain import population as porcelain
 from mvc.porcelain.facade import Repository
@@ -78,7 +78,7 @@ def test_a_training_gone_on_with_commits_what_is_missing(workspace: Workspace, m
         return commit(*given, **named)  # type: ignore[arg-type]
 
     monkeypatch.setattr(porcelain, "commit", interrupted)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(Interrupted, match=r"what was trained is kept in '.*\.zoo'; the same command goes on with it"):
         train_card("tetris-seed", into=workspace, seeds=3, epochs=2)
     left = 9
     told: list[tuple[int, int | None, str]] = []
@@ -88,9 +88,12 @@ def test_a_training_gone_on_with_commits_what_is_missing(workspace: Workspace, m
     assert train_card("tetris-seed", into=workspace, seeds=3, epochs=2).committed == 0
 
 
-@pytest.mark.parametrize(("where", "left"), [("write_whole", 5), ("rmtree", 1), ("rmtree", 2)])
+@pytest.mark.parametrize(
+    ("where", "left", "told"),
+    [("write_whole", 5, "what was trained"), ("rmtree", 1, "what was written"), ("rmtree", 2, "what was written")],
+)
 def test_an_export_is_gone_on_with(
-    tmp_path: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch, where: str, left: int
+    tmp_path: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch, where: str, left: int, told: str
 ) -> None:
     module = {"write_whole": export, "rmtree": porcelain.shutil}[where]
     function = getattr(module, where)
@@ -104,7 +107,7 @@ def test_an_export_is_gone_on_with(
 
     with monkeypatch.context() as patch:
         patch.setattr(module, where, interrupted)
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(Interrupted, match=told):
             train_card("tetris-hyp", tmp_path / "out", into=workspace, **SIZE)
     result = train_card("tetris-hyp", tmp_path / "out", into=workspace, **SIZE)
     assert (result.checkpoints, result.committed) == (9, 0)
