@@ -16,6 +16,7 @@ from mvc.porcelain.embedders import (
     chosen_embedder,
     find_embedder,
     kept_embedders,
+    newest_embedder,
     no_embedder,
     remove_embedder,
     tell,
@@ -29,8 +30,13 @@ from mvc.porcelain.workspace import Workspace
 from mvc.storage import atomic_write, exists
 
 
-def list_embedders(workspace: Workspace) -> EmbedListResult:
-    """Every version, by architecture, the oldest first. Raises IntegrityError."""
+def list_embedders(workspace: Workspace, name: str | None = None) -> EmbedListResult:
+    """Every version, by architecture, the oldest first; or that called ``name``, with the ids of the commits that it
+    learnt from. Raises IntegrityError, NotFoundError."""
+    if name is not None:
+        found = find_embedder(workspace, name)
+        in_use = found == newest_embedder(workspace, found.architecture)
+        return EmbedListResult((tell(workspace, found, in_use=in_use, commits=True),))
     rows = []
     for _, group in groupby(kept_embedders(workspace), key=lambda one: one.architecture):
         versions = list(group)

@@ -191,13 +191,14 @@ def load_embedder(workspace: Workspace, kept: Kept) -> Embedder:
     return loaded
 
 
-def tell(workspace: Workspace, kept: Kept, *, in_use: bool) -> EmbedderRow:
-    """A version with the facts that its commit records. Raises IntegrityError."""
+def tell(workspace: Workspace, kept: Kept, *, in_use: bool, commits: bool = False) -> EmbedderRow:
+    """A version with the facts that its commit records, of ``commits`` their ids as well. Raises IntegrityError."""
     repository = workspace.repository
     commit = repository.commit(kept.commit)
     manifest = repository.manifest(commit.manifest)
     objects = {kept.commit, commit.manifest, *manifest.objects()}
     facts = commit.extra
+    learnt = tuple(facts.get("commits", "").split())
     try:
         seed, lineages = int(facts.get("seed", 0)), int(facts.get("lineages", 0))
         minutes = float(facts.get("minutes", 0))
@@ -213,7 +214,8 @@ def tell(workspace: Workspace, kept: Kept, *, in_use: bool) -> EmbedderRow:
         seed=seed,
         minutes=minutes,
         lineages=lineages,
-        commits=tuple(facts.get("commits", "").split()),
+        checkpoints=len(learnt),
+        commits=learnt if commits else None,
         figures=dict(commit.metrics),
         time=commit.time,
         author=commit.author,

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from mvc.errors import FormatError, NotFoundError
@@ -45,8 +46,12 @@ class StandIn:
 
 def from_bytes(raw: bytes) -> StandIn:
     size = int.from_bytes(raw[:8], "little")
-    facts = json.loads(json.loads(raw[8 : 8 + size])["__metadata__"]["standin"])
-    assert int(load(raw)["seed"][0]) == facts["seed"]
+    try:
+        seed = int(load(raw)["seed"][0])
+        facts = json.loads(json.loads(raw[8 : 8 + size])["__metadata__"]["standin"])
+    except SafetensorError as error:
+        raise FormatError("these bytes are no embedder, or damaged ones") from error
+    assert seed == facts["seed"]
     return StandIn({name: tuple(shape) for name, shape in facts["shapes"]}, facts["seed"])
 
 

@@ -40,7 +40,7 @@ def test_from_training_to_a_permuted_copy(repo: Path, invoke: Invoke) -> None:
     trained = json.loads(out)
     assert code == 0 and trained["schema"] == "mvc.embed-train/v1" and not trained["resumed"]
     row = trained["embedder"]
-    assert (row["recipe"], row["lineages"], len(row["commits"]), row["in_use"]) == (
+    assert (row["recipe"], row["lineages"], row["checkpoints"], row["in_use"]) == (
         "invariant",
         RUNS,
         RUNS * POINTS,
@@ -49,7 +49,9 @@ def test_from_training_to_a_permuted_copy(repo: Path, invoke: Invoke) -> None:
     assert row["figures"]["loss"] > 0
     listed = json.loads(invoke("embed", "list", "--json")[1])
     assert listed == {"schema": "mvc.embed-list/v1", "embedders": [row]}
-    assert row["name"] in invoke("embed", "list")[1]
+    assert row["name"] in invoke("embed", "list")[1] and row["commits"] is None
+    [known] = json.loads(invoke("embed", "list", row["name"], "--json")[1])["embedders"]
+    assert len(known.pop("commits")) == RUNS * POINTS and known.items() <= row.items()
 
     model = load_file(repo / "ck" / "3-07.safetensors")
     order = np.random.default_rng(0).permutation(12)

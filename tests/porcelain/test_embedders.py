@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -66,8 +67,10 @@ def test_a_trained_embedder_is_kept_and_comes_back(filled: Workspace, reopened: 
     before = filled.repository.state().commits
     row = train_embedder(filled, minutes=0.5).embedder
     assert (row.version, row.in_use, row.recipe, row.seed, row.minutes) == (1, True, "invariant", 7, 0.5)
-    assert (row.lineages, len(row.commits)) == (RUNS, RUNS * POINTS)
-    assert set(row.commits) == set(before) == set(filled.repository.state().commits)
+    assert (row.lineages, row.checkpoints, row.commits) == (RUNS, RUNS * POINTS, None)
+    [known] = list_embedders(filled, row.name).embedders
+    assert known.commits is not None and known == replace(row, commits=known.commits)
+    assert set(known.commits) == set(before) == set(filled.repository.state().commits)
     assert row.figures["loss"] == 1.0
     other = reopened(filled)
     kept = newest_embedder(other, row.architecture)
@@ -132,26 +135,67 @@ def test_the_index_can_be_built_again(filled: Workspace) -> None:
     assert filled.index.dump()["latents"] == before["latents"]
 
 
-def test_a_stopped_training_goes_on(filled: Workspace) -> None:
-    with pytest.raises(KeyboardInterrupt):
+def test_a_stopped_training_goes_on_with_what_it_began_with(
+    filled: Workspace, write: Callable[..., Path], walk: Callable[..., Any], reopened: Callable[..., Workspace]
+) -> None:
+    with pytest.raises(KeyboardInterrupt, match="what was learnt is kept; the same command goes on with it"):
         train_embedder(filled, recipe="stop")
     assert kept_embedders(filled) == ()
     assert len(list(filled.repository.layout.training.glob("*.state"))) == 1
     assert check_repository(filled.repository).findings == ()
     assert not train_embedder(filled).resumed
-    assert train_embedder(filled, recipe="stop").resumed
-    assert not list(filled.repository.layout.training.glob("*"))
+    commit(filled, [write(f"late/{place}.safetensors", point) for place, point in enumerate(walk(70, POINTS))])
+    other = reopened(filled)
+    result = train_embedder(other, recipe="stop")
+    assert (result.resumed, result.grown, result.embedder.lineages) == (True, True, RUNS)
+    assert other.warnings == [] and not list(filled.repository.layout.training.glob("*"))
+    again = train_embedder(filled)
+    assert (again.resumed, again.grown, again.embedder.lineages) == (False, False, RUNS + 1)
+
+
+@pytest.mark.parametrize("damage", ["a line", "no JSON", "another name", "commits that are gone", "an older version's"])
+def test_a_state_that_no_command_goes_on_with_is_removed(filled: Workspace, damage: str) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        train_embedder(filled, recipe="stop")
+    [state] = filled.repository.layout.training.glob("*.state")
+    line, _, rest = state.read_bytes().partition(b"\n")
+    first = re.search(rb"lineages.*?([0-9a-f]{64})", line)
+    assert first is not None
+    path, content = {
+        "a line": (state, line[:50]),
+        "no JSON": (state, b"{}\n" + rest),
+        "another name": (state.with_name("another.state"), line + b"\n" + rest),
+        "commits that are gone": (state, line.replace(first.group(1), b"0" * 64) + b"\n" + rest),
+        "an older version's": (state, rest),
+    }[damage]
+    state.unlink()
+    path.write_bytes(content)
+    train_embedder(filled)
+    assert not path.exists() and "what it learnt from is gone" in filled.warnings[0]
 
 
 def test_a_damaged_state_is_removed(filled: Workspace) -> None:
     with pytest.raises(KeyboardInterrupt):
         train_embedder(filled, recipe="stop")
     [state] = filled.repository.layout.training.glob("*.state")
-    state.write_bytes(b"cut")
+    state.write_bytes(state.read_bytes()[:-1])
     with pytest.raises(InputError, match="cannot go on") as caught:
         train_embedder(filled, recipe="stop")
     assert "run the command again" in caught.value.hint
     assert not state.exists() and kept_embedders(filled) == ()
+
+
+def test_what_cannot_be_read_back_is_not_kept(filled: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    for method, value in {
+        "to_bytes": lambda _: b"damaged",
+        "embed": lambda _, weights: np.full((len(weights), 16), np.nan, np.float32),
+    }.items():
+        with monkeypatch.context() as patch:
+            patch.setattr(standin.StandIn, method, value)
+            with pytest.raises(InputError, match="no embedder came of the training") as caught:
+                train_embedder(filled)
+        assert caught.value.code == "useless-embedder" and "--from" in caught.value.hint
+        assert kept_embedders(filled) == () and not list(filled.repository.layout.training.glob("*"))
 
 
 def test_too_little_is_refused(workspace: Workspace, write: Callable[..., Path], walk: Callable[..., Any]) -> None:
@@ -189,7 +233,7 @@ def test_an_embedder_is_for_one_architecture(filled: Workspace, write: Callable[
 def test_lineages_give_equally_many_points(filled: Workspace, write: Callable[..., Path], walk: Any) -> None:
     commit(filled, [write(f"long/{j}.safetensors", point) for j, point in enumerate(walk(50, 14))])
     row = train_embedder(filled).embedder
-    assert (row.lineages, len(row.commits)) == (RUNS + 1, (RUNS + 1) * POINTS)
+    assert (row.lineages, row.checkpoints) == (RUNS + 1, (RUNS + 1) * POINTS)
 
 
 def test_latents_of_commits_and_files(

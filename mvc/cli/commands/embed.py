@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import click
 
 from mvc.cli import completing, output
-from mvc.cli.messages import hint, paint
+from mvc.cli.messages import hint, note, paint, warn
 from mvc.cli.opening import open_workspace
 from mvc.cli.options import Session, json_option, pass_session
 from mvc.cli.progress import progress
@@ -32,12 +32,14 @@ def command() -> None:
 
 
 @command.command("list")
+@click.argument("name", required=False)
 @json_option
 @pass_session
-def list_(session: Session, as_json: bool) -> None:
-    """List the embedders that were trained here."""
+def list_(session: Session, name: str | None, as_json: bool) -> None:
+    """List the embedders that were trained here, or the embedder NAME alone; its JSON has the commits that it learnt
+    from."""
     verbs = importlib.import_module("mvc.porcelain.embed")
-    result: EmbedListResult = verbs.list_embedders(open_workspace(session))
+    result: EmbedListResult = verbs.list_embedders(open_workspace(session), name)
     if as_json:
         output.emit_json(result, "embed-list")
         return
@@ -86,6 +88,10 @@ def train(session: Session, lineages: tuple[str, ...], card: str | None, minutes
         output.emit_json(result, "embed-train")
         return
     output.emit_lines(_lines(result.embedder))
+    warn(workspace.warnings)
+    if result.resumed:
+        more = "; there is more to learn from now: train again for that" if result.grown else ""
+        note(f"it went on from an interrupted training, with the checkpoints that this began with{more}")
     hint("see where checkpoints lie with: mvc embed apply")
 
 
@@ -149,7 +155,7 @@ def _run(run: ShuffledRun) -> Iterator[str]:
 def _lines(row: EmbedderRow) -> Iterator[str]:
     used = "" if row.in_use else paint("  not in use", "dim")
     yield f"{paint(escape(row.name), 'name')}  {paint(short(row.id), 'id')}  {size(row.bytes)}{used}"
-    learnt = f"{count(len(row.commits), 'checkpoint')} of {count(row.lineages, 'lineage')}"
+    learnt = f"{count(row.checkpoints, 'checkpoint')} of {count(row.lineages, 'lineage')}"
     minutes = f", {row.minutes:g} minutes" if row.minutes else ""
     yield f"    {escape(row.recipe)}{minutes}: {learnt}, {escape(row.time[:10])}"
     if row.figures:

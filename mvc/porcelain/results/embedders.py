@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class EmbedderRow:
-    """A version of an embedder; ``id`` is that of the commit that holds it, ``name`` what commands take. ``commits``
-    are those that it was trained on, of so many ``lineages``. ``in_use``: it is the newest for its architecture.
-    ``figures``: the ``loss`` at the end, that on lineages ``held out``, R² of a linear reading of the ``place`` along
-    these.
+    """A version of an embedder; ``id`` is that of the commit that holds it, ``name`` what commands take.
+
+    It was trained on so many ``checkpoints`` of so many ``lineages``; ``commits`` are their ids where this embedder
+    was asked for by name, else None. ``in_use``: it is the newest for its architecture. ``figures``: the ``loss`` at
+    the end, that on lineages ``held out``, R² of a linear reading of the ``place`` along these.
     """
 
     id: str
@@ -23,7 +24,8 @@ class EmbedderRow:
     seed: int
     minutes: float
     lineages: int
-    commits: tuple[str, ...]
+    checkpoints: int
+    commits: tuple[str, ...] | None
     figures: Mapping[str, float]
     time: str
     author: str
@@ -38,10 +40,12 @@ class EmbedListResult:
 
 @dataclass(frozen=True)
 class EmbedTrainResult:
-    """``resumed``: it went on from where an interrupted training had stopped."""
+    """``resumed``: it went on from where an interrupted training had stopped, with the commits that this began with;
+    ``grown``: there are others to learn from now."""
 
     embedder: EmbedderRow
     resumed: bool
+    grown: bool
 
 
 @dataclass(frozen=True)
