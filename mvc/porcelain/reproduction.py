@@ -9,8 +9,8 @@ figures/       a PNG of each zoo, if asked for
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mvc.errors import ExistsError, InputError
@@ -42,13 +42,15 @@ class Asked:
     """What a run is asked for; None: as the paper's card says. ``data`` is an .npz or a directory of IDX files.
 
     ``seeds`` of every zoo (of every combination of hyperparameters, where these vary), ``models`` of it in all,
-    ``epochs`` of its training. ``repeats`` of every measurement, ``minutes`` of every training of a representation.
-    ``kept``: nothing is done but to tell what earlier runs have measured, in whatever size.
+    ``epochs`` of its training; ``own``: such numbers of single zoos, by zoo and name. ``repeats`` of every measurement,
+    ``minutes`` of every training of a representation. ``kept``: nothing is done but to tell what earlier runs have
+    measured, in whatever size.
     """
 
     seeds: int | None = None
     models: int | None = None
     epochs: int | None = None
+    own: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     data: Path | None = None
     only: Sequence[str] = ()
     tables: Sequence[str] = ()
@@ -88,6 +90,8 @@ def _told(out: Path, asked: Asked) -> str:
 def _run(card: Paper, out: Path, asked: Asked, report: Progress) -> Outcome:
     match card:
         case LineagePaper():
+            if asked.own:
+                raise InputError(f"{card.name} has one size for all its zoos", hint="give plain numbers")
             others = {"models": asked.models, "table": asked.tables, "row": asked.rows}
             _refuse(card, **others, repeats=asked.repeats, minutes=asked.minutes, kept=asked.kept)
             if asked.figures:
@@ -111,11 +115,13 @@ def _run(card: Paper, out: Path, asked: Asked, report: Progress) -> Outcome:
             )
         case CharacteristicsPaper():
             _refuse(card, figures=asked.figures)
+            characteristics.known("zoo", [*asked.own], [zoo.name for zoo in card.zoos], card.name)
             _claim(out, ZOOS, *characteristics.KEPT)
             scale = Scale(asked.seeds, asked.models, asked.epochs)
+            own = {zoo: replace(scale, **counts) for zoo, counts in asked.own.items()}
             outcome = characteristics.run_paper(
                 card,
-                Populations(card.zoos, out / ZOOS, scale=scale, where=asked.data, initial=card.initial),
+                Populations(card.zoos, out / ZOOS, scale=scale, own=own, where=asked.data, initial=card.initial),
                 out,
                 tables=asked.tables,
                 labels=asked.rows,

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from mvc.cli.main import cli
 from mvc.errors import ExistsError, InputError
 from mvc.papers import schurholt_2021_hyper
 from mvc.papers.characteristics.cards import CharacteristicsPaper, Representation, Row, Table
@@ -120,6 +122,9 @@ def test_what_is_kept_is_told_whatever_it_was_measured_with(tmp_path: Path) -> N
     kept = run_paper(tiny_card(), untrained(tmp_path), tmp_path, kept=True)
     assert kept.tables == first.tables and kept.zoos == first.zoos and (kept.done, kept.planned) == (0, 0)
     assert [row.limit for row in kept.tables[0].rows] == [None, 2.0, 2.0]
+    assert (kept.repeats, kept.minutes) == (1, 2.0)  # as measured, not as the card has it
+    plain = run_paper(tiny_card(), untrained(tmp_path), tmp_path, kept=True, labels=["W"])
+    assert (plain.repeats, plain.minutes) == (1, None)
     shutil.rmtree(tmp_path / "zoos")
     assert run_paper(tiny_card(), untrained(tmp_path), tmp_path, kept=True).zoos == ()  # none is trained for it
     assert contents(tmp_path) == {file: raw for file, raw in before.items() if "zoos" not in file.parts}
@@ -230,6 +235,21 @@ def test_the_command_prints_text_and_json(tmp_path: Path) -> None:
     assert [row["recipe"]["loss"] for row in result["tables"][0]["rows"]] == ["ED", "E_c", "E_c+D", "E_cD"]
     wrong = subprocess.run([*code, "--epochs", "3"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert wrong.returncode == 2 and "another" in wrong.stderr and "Traceback" not in wrong.stderr
+
+
+def test_zoos_of_a_table_may_have_sizes_of_their_own(tmp_path: Path) -> None:
+    run = ["paper", "run", "schurholt-2021-hyper", "--table", "7", "--row", "W", "-o", str(tmp_path / "out")]
+    size = ["--repeats", "1", "--seeds", "9", "--seeds", "tetris-hyp=1", "--models", "tetris-hyp=5"]
+    done = CliRunner().invoke(cli, [*run, *size, "--epochs", "2", "--epochs", "tetris-hyp=3", "--json"])
+    assert done.exit_code == 0
+    zoos = {zoo["zoo"]: (zoo["models"], zoo["checkpoints"]) for zoo in json.loads(done.stdout)["zoos"]}
+    assert zoos == {"tetris-seed": (9, 2), "tetris-hyp": (5, 3)}
+    for wrong in ("tetris-hyp=", "=3", "tetris-hyp=0", "x"):
+        assert CliRunner().invoke(cli, [*run, "--seeds", wrong]).exit_code == 2
+    for paper in ("schurholt-2021-hyper", "schurholt-borth-2021"):
+        with pytest.raises(InputError, match=r"has no zoo 'rnn'|one size for all"):
+            reproduce(paper, tmp_path / "new", Asked(own={"rnn": {"seeds": 3}}))
+    assert not (tmp_path / "new").exists()
 
 
 def test_the_command_keeps_its_results(tmp_path: Path) -> None:

@@ -83,15 +83,16 @@ class ZooOutcome:
 class CharacteristicsOutcome:
     """``done`` of ``planned`` measurements are in it: it is written after each, so that none is lost.
 
-    ``minutes``: the most that a training was given, by the clock, unless its row says otherwise. Rows of earlier runs
-    stand beside them, and none of these numbers tells of those.
+    ``repeats`` and ``minutes``, the most that a training was given by the clock, are those asked for; rows of earlier
+    runs stand beside these and say themselves what they were given. Where nothing was to be measured they are the most
+    that any row has, ``minutes`` None where none was trained.
     """
 
     paper: str
     title: str
     data: str
     repeats: int
-    minutes: float
+    minutes: float | None
     done: int
     planned: int
     zoos: tuple[ZooOutcome, ...]

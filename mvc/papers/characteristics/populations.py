@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -34,12 +35,22 @@ class Scale:
 
 
 class Populations:
-    """A paper's populations by their names there. ``where``: images for those that are not trained on mvc's own."""
+    """A paper's populations by their names there, at one ``scale`` but for those that have their ``own``.
+
+    ``where``: images for those that are not trained on mvc's own.
+    """
 
     def __init__(
-        self, zoos: tuple[Population, ...], out: Path, *, scale: Scale, where: Path | None, initial: bool
+        self,
+        zoos: tuple[Population, ...],
+        out: Path,
+        *,
+        scale: Scale,
+        own: Mapping[str, Scale] | None = None,
+        where: Path | None,
+        initial: bool,
     ) -> None:
-        self._grids = {zoo.name: scale.of(zoo.zoo) for zoo in zoos}
+        self._grids = {zoo.name: (own or {}).get(zoo.name, scale).of(zoo.zoo) for zoo in zoos}
         self._out, self._where, self._initial = out, where, initial
         self._data: dict[str, Dataset] = {}
         self._points: dict[str, Points] = {}

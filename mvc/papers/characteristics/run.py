@@ -64,9 +64,9 @@ def run_paper(
     size they were measured. With ``kept`` there are no others: nothing is trained, measured or written.
     ``written`` is given the outcome so far after every measurement. Raises InputError, also where nothing is kept.
     """
-    _known("table", tables, card.numbers, card.name)
-    _known("zoo", only, [zoo.name for zoo in card.zoos], card.name)
-    _known("row", labels, list(dict.fromkeys(row.label for table in card.tables for row in table.rows)), card.name)
+    known("table", tables, card.numbers, card.name)
+    known("zoo", only, [zoo.name for zoo in card.zoos], card.name)
+    known("row", labels, list(dict.fromkeys(row.label for table in card.tables for row in table.rows)), card.name)
 
     def wanted(row: Row) -> bool:
         return (not only or row.zoo in only) and (not labels or row.label in labels)
@@ -95,10 +95,11 @@ def run_paper(
     return outcome
 
 
-def _known(what: str, asked: Sequence[str], known: Sequence[str], paper: str) -> None:
-    unknown = sorted(set(asked) - set(known))
+def known(what: str, asked: Sequence[str], names: Sequence[str], paper: str) -> None:
+    """Raises InputError where something ``asked`` for is none of the paper's ``names``."""
+    unknown = sorted(set(asked) - set(names))
     if unknown:
-        raise InputError(f"{paper} has no {what} {unknown[0]!r}", hint=f"one of: {', '.join(map(repr, known))}")
+        raise InputError(f"{paper} has no {what} {unknown[0]!r}", hint=f"one of: {', '.join(map(repr, names))}")
 
 
 class _Run:
@@ -212,13 +213,14 @@ class _Run:
 
     def outcome(self) -> CharacteristicsOutcome:
         tables = tuple(one for one in map(self._table, self.shown) if one.rows)
+        repeats, minutes = (self.repeats, self.minutes) if self.plan else _most(tables)
         names = dict.fromkeys(name for one in tables for row in one.rows for name in (row.zoo, row.beyond) if name)
         return CharacteristicsOutcome(
             paper=self.card.name,
             title=self.card.title,
             data=self.populations.data,
-            repeats=self.repeats,
-            minutes=self.minutes,
+            repeats=repeats,
+            minutes=minutes,
             done=self.done,
             planned=len(self.plan),
             zoos=tuple(known for name in names if (known := self.populations.outcome(name)) is not None),
@@ -270,6 +272,13 @@ class _Run:
                 for target in targets
             ),
         )
+
+
+def _most(tables: Sequence[TableOutcome]) -> tuple[int, float | None]:
+    """Most repeats of a row, and the longest that a training was given."""
+    rows = [row for table in tables for row in table.rows]
+    repeats = (len(cell.measured.values) for row in rows for cell in row.cells if cell.measured is not None)
+    return max(repeats, default=0), max((row.limit for row in rows if row.limit is not None), default=None)
 
 
 def recipe_of(representation: Representation, repeat: int) -> Recipe:
