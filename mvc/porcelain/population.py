@@ -25,7 +25,6 @@ from mvc.porcelain.zoo import DEMO, list_cards
 from mvc.zoo.data import Dataset
 from mvc.zoo.demo import demo_population
 from mvc.zoo.export import Run, check_places, export, runs_of_zoo
-from mvc.zoo.files import write_whole
 from mvc.zoo.grids import Grid
 from mvc.zoo.growing import train_grid
 from mvc.zoo.populations import Zoo
@@ -112,7 +111,8 @@ def commit_runs(into: Workspace, card: str, runs: list[Run], *, progress: Report
                 for number, epoch in enumerate(run.epochs):
                     place = f"{card}/{run.place(number)}"
                     file = Path(scratch, place)
-                    write_whole(file, run.file(number))
+                    file.parent.mkdir(parents=True, exist_ok=True)
+                    file.write_bytes(run.file(number))
                     facts[file] = Declared(run.name, epoch, run.metrics[number], extra, place)
 
             def report(here: int, _count: int | None, what: str, before: int = done) -> None:

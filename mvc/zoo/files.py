@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import gzip
-import os
 import zlib
 from pathlib import Path
 
-from mvc.errors import FormatError, StorageError
+from mvc.errors import FormatError
+from mvc.storage import REAL, atomic_write, disk_errors, make_directories
 
 
 def write_whole(path: Path, content: bytes) -> None:
     """Replaces ``path`` in one step: whoever is killed here leaves the old file or the new one. Raises StorageError."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except OSError as error:
-        hint = "free space, or give a place that you may write to"
-        raise StorageError(f"cannot write {path}: {error.strerror or error}", hint=hint) from error
-    finally:  # there is nothing to take away but after an error or an interruption
-        with contextlib.suppress(OSError):
-            beside.unlink()
+    with disk_errors(path, "write"):
+        make_directories(REAL, path.parent)
+    atomic_write(REAL, path, (content,), overwrite=True)
 
 
 def read_limited(path: Path, limit: int) -> bytes:

@@ -122,9 +122,7 @@ def test_a_second_interruption_is_quiet_too(
     def impatient(_: str) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("mvc.cli.messages.note", impatient)
-    monkeypatch.setattr(main, "run", lambda _: run(errors.Interrupted("x"), monkeypatch))
-    run = run_broken
+    monkeypatch.setattr("mvc.cli.main.run", impatient)
     monkeypatch.setattr("sys.argv", ["mvc", "log"])
     with pytest.raises(SystemExit) as caught:
         main.main()

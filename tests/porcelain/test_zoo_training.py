@@ -90,7 +90,7 @@ def test_a_training_gone_on_with_commits_what_is_missing(workspace: Workspace, m
 
 @pytest.mark.parametrize(
     ("where", "left", "told"),
-    [("write_whole", 5, "what was trained"), ("rmtree", 1, "what was written"), ("rmtree", 2, "what was written")],
+    [("write_whole", 5, "what was trained"), ("rmtree", 1, "what was trained"), ("rmtree", 2, "what was written")],
 )
 def test_an_export_is_gone_on_with(
     tmp_path: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch, where: str, left: int, told: str
