@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Self
 
 from mvc.errors import IntegrityError
 from mvc.objects import canonical
+from mvc.objects.checks import Check, each, fields, named, number, or_none, text
 from mvc.objects.ids import ObjectId, hash_object, object_header
 
 #: ``embedder:<architecture>:<version>``, a setting's key → the commit that holds this trained embedder. The commit is
@@ -23,6 +24,8 @@ EMBEDDER = "embedder:"
 class _Record:
     """A small object whose canonical form is the JSON of its fields."""
 
+    #: what each field is in JSON
+    _fields: ClassVar[dict[str, Check]]
     #: fields that are left out where they are empty, as those who wrote before there were any did
     _optional: ClassVar[frozenset[str]] = frozenset()
 
@@ -37,6 +40,8 @@ class _Record:
         try:
             if value.pop("version") != 1:
                 raise ValueError("version")
+            absent = cls._optional - value.keys()
+            fields(value, {name: check for name, check in cls._fields.items() if name not in absent})
             record = cls(**{key: tuple(item) if isinstance(item, list) else item for key, item in value.items()})
         except (KeyError, TypeError, ValueError) as error:
             raise IntegrityError(f"a {cls.__name__.lower()} is malformed: {error!r}", hint="run: mvc fsck") from None
@@ -67,6 +72,14 @@ class Commit(_Record):
     metrics: Mapping[str, float] = field(default_factory=dict)
     extra: Mapping[str, str] = field(default_factory=dict)
 
+    _fields: ClassVar = {
+        **dict.fromkeys(("manifest", "path", "time", "author", "message"), text),
+        **dict.fromkeys(("step_source", "run", "parent"), or_none(text)),
+        "step": or_none(number),
+        "metrics": named(number),
+        "extra": named(text),
+    }
+
     @cached_property
     def id(self) -> ObjectId:
         return hash_object(object_header("commit"), (self.to_payload(),))
@@ -81,6 +94,11 @@ class Operation(_Record):
     were trained here (`EMBEDDER`). ``removed`` are commits that it took away, as `mvc undo` does.
     """
 
+    _fields: ClassVar = {
+        **dict.fromkeys(("time", "author", "command"), text),
+        **dict.fromkeys(("parents", "commits", "removed"), each(text)),
+        **dict.fromkeys(("tags", "settings"), named(or_none(text))),
+    }
     _optional = frozenset({"removed"})
 
     parents: tuple[ObjectId, ...]

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, get_args
 
-from mvc.errors import IntegrityError
+from mvc.errors import FormatError, IntegrityError
 from mvc.objects import canonical
+from mvc.objects.checks import each, fields, text, whole
 from mvc.objects.ids import ObjectId, hash_object, object_header
 from mvc.objects.tensors import TensorSpec
 
@@ -74,8 +75,9 @@ class Manifest:
         """Raises IntegrityError for what `to_payload` never writes."""
         value = canonical.decode(payload)
         try:
+            fields(value, {"version": lambda version: version == 1 and whole(version), "files": each(lambda _: True)})
             return cls(files=tuple(_file_from_json(file) for file in value["files"]))
-        except (KeyError, TypeError, ValueError) as error:
+        except (FormatError, TypeError, ValueError) as error:
             raise IntegrityError(f"a manifest is malformed: {error!r}", hint="run: mvc fsck") from None
 
     @cached_property
@@ -94,11 +96,20 @@ def _file_to_json(file: FileEntry) -> dict[str, Any]:
     }
 
 
+_SHAPE = each(whole)
+_FILE = {
+    **dict.fromkeys(("path", "format", "digest", "skeleton"), text),
+    "size": whole,
+    "tensors": each(each(lambda _: True)),
+}
+
+
 def _file_from_json(value: dict[str, Any]) -> FileEntry:
+    fields(value, _FILE)
     tensors = []
     for name, object_id, dtype, shape, role in value["tensors"]:
-        if role not in ROLES:
-            raise ValueError(f"role {role!r}")
+        if role not in ROLES or not all(map(text, (name, object_id, dtype))) or not _SHAPE(shape):
+            raise ValueError("a tensor is not what it should be")
         tensors.append(TensorEntry(name, ObjectId(object_id), TensorSpec(dtype, tuple(shape)), role))
     return FileEntry(
         path=value["path"],

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from mvc.errors import IntegrityError
 from mvc.objects import canonical
+from mvc.objects.checks import each, fields, or_none, whole
 from mvc.objects.ids import ObjectId, hash_object, object_header
 
 
@@ -55,10 +57,11 @@ class Skeleton:
         head, newline, literal = payload.partition(b"\n")
         value = canonical.decode(head)
         try:
-            holes = tuple(Hole(o, n, t, None if a is None else tuple(a)) for o, n, t, a in value["holes"])
+            fields(value, {"size": whole, "holes": each(each(lambda _: True))})
+            if not newline:
+                raise ValueError("no end")
+            holes = tuple(_hole(*hole) for hole in value["holes"])
             size = value["size"]
-            if not newline or not isinstance(size, int):
-                raise ValueError("no size")
         except (KeyError, TypeError, ValueError) as error:
             raise IntegrityError(f"a skeleton is malformed: {error!r}", hint="run: mvc fsck") from None
         return cls(size=size, holes=holes, literal=literal)
@@ -66,3 +69,12 @@ class Skeleton:
     @cached_property
     def id(self) -> ObjectId:
         return hash_object(object_header("skeleton"), (self.to_payload(),))
+
+
+_AXES = or_none(each(whole))
+
+
+def _hole(offset: Any, length: Any, tensor: Any, axes: Any) -> Hole:
+    if not (whole(offset) and whole(length) and whole(tensor) and _AXES(axes)):
+        raise ValueError("a hole is not what it should be")
+    return Hole(offset, length, tensor, None if axes is None else tuple(axes))
