@@ -1,6 +1,7 @@
 """The rebuildable SQL view of commits, and home of every inference."""
 
 from mvc.index.database import SCHEMAS, Index, IndexDamaged, Stamp, set_stamp
+from mvc.index.engines import Connection, DatabaseError
 from mvc.index.rows import (
     ArchitectureRow,
     CommitRow,
@@ -25,12 +26,16 @@ from mvc.index.rows import (
     chunked,
     insert_rows,
 )
+from mvc.index.sql import Expression, func, or_, select, update
 
 __all__ = [
     "SCHEMAS",
     "ArchitectureRow",
     "CommitRow",
+    "Connection",
+    "DatabaseError",
     "DistanceRow",
+    "Expression",
     "FileRow",
     "FlagRow",
     "ForestRow",
@@ -52,6 +57,10 @@ __all__ = [
     "UnitRow",
     "WalkRow",
     "chunked",
+    "func",
     "insert_rows",
+    "or_",
+    "select",
     "set_stamp",
+    "update",
 ]

@@ -14,11 +14,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import Connection, select
-
 from mvc.errors import ExistsError, FormatError, InputError
 from mvc.formats import find_checkpoints, open_checkpoint
-from mvc.index import CommitRow, FileRow, LineageRow, PlacementRow, TagRow, chunked
+from mvc.index import CommitRow, Connection, FileRow, LineageRow, PlacementRow, TagRow, chunked, select
 from mvc.objects import Commit, ObjectId
 from mvc.porcelain.intake import Intake, Taken
 from mvc.porcelain.origins import overlaps_of, placed

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection
-
 from mvc.formats import OpenedCheckpoint, digest_of
-from mvc.index import CommitRow, FileRow
+from mvc.index import CommitRow, Connection, FileRow
 from mvc.objects import ObjectId
 from mvc.porcelain.pointers import content_of
 from mvc.porcelain.workspace import Workspace

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
-from sqlalchemy import Connection
 
 from mvc.drift import RULES, RuleFinding
 from mvc.drift.integrity import state_findings
 from mvc.drift.origins import follows
+from mvc.index import Connection
 from mvc.porcelain.case import Case
 from mvc.porcelain.ground import contents_of, point_of, stand
 from mvc.porcelain.ledger import measure_state

@@ -10,11 +10,10 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import Connection
-
 from mvc.drift import Cause, RuleFinding
 from mvc.drift.catalogue import NOT_FINITE
 from mvc.drift.judging import HISTORY, Judgement, judge_walk, too_early
+from mvc.index import Connection
 from mvc.porcelain.case import Case
 from mvc.porcelain.damage import integrity
 from mvc.porcelain.ground import stand

@@ -11,12 +11,10 @@ from bisect import bisect
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from sqlalchemy import Connection, select
-
 from mvc.drift.forecasts import Siblings
 from mvc.drift.judging import HISTORY, STEP_RULES, judge_walk
 from mvc.drift.walks import Layout
-from mvc.index import CommitRow, LineageRow, WalkRow
+from mvc.index import CommitRow, Connection, LineageRow, WalkRow, select
 from mvc.objects import ObjectId
 from mvc.porcelain.walking import figures_of
 

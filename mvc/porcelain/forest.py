@@ -11,9 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Connection, select
 
-from mvc.index import ArchitectureRow, ForestRow, PointRow, UnitRow, chunked, insert_rows
+from mvc.index import ArchitectureRow, Connection, ForestRow, PointRow, UnitRow, chunked, insert_rows, select
 from mvc.objects import ObjectId
 from mvc.porcelain.signatures import read_signatures
 from mvc.trajectory import Block, lay_out

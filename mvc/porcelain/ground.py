@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select
-
-from mvc.index import ArchitectureRow, CommitRow, chunked
+from mvc.index import ArchitectureRow, CommitRow, Connection, chunked, select
 from mvc.objects import ObjectId, as_array, read_array
 from mvc.porcelain.case import Case
 from mvc.porcelain.ledger import Ledger, Point

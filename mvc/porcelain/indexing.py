@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import Connection, select
-from sqlalchemy.sql import ColumnElement
-
 from mvc.errors import IntegrityError
 from mvc.geometry import Signature, sign_tensor
 from mvc.index import (
     ArchitectureRow,
     CommitRow,
+    Connection,
     DistanceRow,
+    Expression,
     FileRow,
     FlagRow,
     ForestRow,
@@ -37,6 +36,7 @@ from mvc.index import (
     WalkRow,
     chunked,
     insert_rows,
+    select,
     set_stamp,
 )
 from mvc.objects import ObjectId, as_array
@@ -184,7 +184,7 @@ def _add_commits(
     return touched
 
 
-def _has(connection: Connection, column: ColumnElement[str], value: str) -> bool:
+def _has(connection: Connection, column: Expression, value: str) -> bool:
     return connection.execute(select(column).where(column == value).limit(1)).first() is not None
 
 

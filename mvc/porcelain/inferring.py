@@ -6,13 +6,13 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
-from sqlalchemy import Connection, select, update
-from sqlalchemy.exc import SQLAlchemyError
 
 from mvc.errors import IntegrityError, StorageError
 from mvc.index import (
     ArchitectureRow,
     CommitRow,
+    Connection,
+    DatabaseError,
     DistanceRow,
     FlagRow,
     InferenceRow,
@@ -24,6 +24,8 @@ from mvc.index import (
     WalkRow,
     chunked,
     insert_rows,
+    select,
+    update,
 )
 from mvc.objects import ObjectId, as_array
 from mvc.porcelain.declarations import names_of, pins_of
@@ -70,7 +72,7 @@ def _infer_architecture(
     why = ""
     try:
         families = list(_families(connection, architecture, points, pins))
-    except (MemoryError, StorageError, SQLAlchemyError):
+    except (MemoryError, StorageError, DatabaseError):
         raise
     except Exception as error:  # what is kept must stay within reach, whatever inference makes of it
         forget_kin(connection, architecture.id)
@@ -101,7 +103,7 @@ def _infer_architecture(
 def _points(connection: Connection, architecture: str) -> dict[str, list[Told]]:
     """Content → its commits, in order of contents; of one content the commit with the smallest manifest first."""
     column = CommitRow.TABLE.c
-    columns = [column[name] for name in Told._fields]
+    columns = [getattr(column, name) for name in Told._fields]
     found: dict[str, list[Told]] = defaultdict(list)
     for row in sorted(map(tuple, connection.execute(select(*columns).where(column.architecture == architecture)))):
         found[row[0]].append(Told(*row))

@@ -10,9 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
-from sqlalchemy import Connection, select
 
-from mvc.index import CommitRow, LatentRow, chunked, insert_rows
+from mvc.index import CommitRow, Connection, LatentRow, chunked, insert_rows, select
 from mvc.objects import Checkpoint, ObjectId, read_array
 from mvc.porcelain.embedders import Embedder, Floats, Kept, load_embedder, newest_embedder
 from mvc.porcelain.progress import Report, silent

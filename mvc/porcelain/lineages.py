@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from sqlalchemy import Connection
-
 from mvc.errors import ExistsError, InputError, NotFoundError
-from mvc.index import CommitRow, LineageRow, PlacementRow, SettingRow, TagRow
+from mvc.index import CommitRow, Connection, LineageRow, PlacementRow, SettingRow, TagRow
 from mvc.objects import ObjectId
 from mvc.porcelain.declarations import NAME, PIN, pins_of
 from mvc.porcelain.log import direction, forked_from, natural

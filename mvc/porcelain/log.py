@@ -6,12 +6,11 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import Connection
-
 from mvc.geometry.adapters import is_adapter
 from mvc.index import (
     ArchitectureRow,
     CommitRow,
+    Connection,
     FlagRow,
     InferenceRow,
     LineageRow,

@@ -6,9 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from sqlalchemy import Connection
-
-from mvc.index import OverlapRow, PlacementRow, chunked
+from mvc.index import Connection, OverlapRow, PlacementRow, chunked
 from mvc.objects import ObjectId
 from mvc.porcelain.results.logs import ForkedFrom, OverlapResult
 

@@ -16,18 +16,19 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import combinations
 
-from sqlalchemy import Connection, or_, select
-
 from mvc.geometry.adapters import adapted, is_adapter
 from mvc.index import (
     ArchitectureRow,
     CommitRow,
+    Connection,
     ForestRow,
     InferenceRow,
     LineageRow,
     OverlapRow,
     PlacementRow,
     insert_rows,
+    or_,
+    select,
 )
 from mvc.objects import ObjectId
 from mvc.porcelain.forest import read_patterns, read_tensors
@@ -229,7 +230,7 @@ def _forked(connection: Connection, architecture: str) -> set[ObjectId]:
 
 def _declared(connection: Connection) -> Mapping[tuple[str, str], Mapping[ObjectId, _Declared]]:
     """(architecture, the parent's) → lineage → what its first commit with such a parent declares."""
-    child, parent, places = CommitRow.TABLE.alias(), CommitRow.TABLE.alias(), PlacementRow.TABLE.c
+    child, parent, places = CommitRow.TABLE.alias("child"), CommitRow.TABLE.alias("parent"), PlacementRow.TABLE.c
     query = (
         select(child.c.architecture, parent.c.architecture, child.c.content, parent.c.content, places.lineage)
         .where(child.c.parent == parent.c.id, child.c.architecture != parent.c.architecture)

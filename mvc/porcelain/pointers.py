@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import blake3
-from sqlalchemy import Connection
 
 from mvc.errors import FormatError, InputError, MvcError, NotFoundError
 from mvc.formats import MVC_POINTER_MAGIC, POINTER_SUFFIX, READABLE, open_opaque, printable, sniff_path
-from mvc.index import CommitRow, FileRow
+from mvc.index import CommitRow, Connection, FileRow
 from mvc.objects import ObjectId, canonical
 from mvc.porcelain.workspace import Workspace
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import func, select
-
-from mvc.index import CommitRow, LineageRow
+from mvc.index import CommitRow, LineageRow, func, select
 from mvc.porcelain.progress import Report
 from mvc.porcelain.results.states import ReindexResult
 from mvc.porcelain.workspace import Workspace

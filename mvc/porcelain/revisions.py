@@ -12,10 +12,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from sqlalchemy import Connection, func, select
-
 from mvc.errors import InputError, NotFoundError
-from mvc.index import CommitRow, LineageRow, PlacementRow, TagRow
+from mvc.index import CommitRow, Connection, LineageRow, PlacementRow, TagRow, func, select
 from mvc.objects import ObjectId
 from mvc.porcelain.pointers import check_pointed, is_pointer, resolve_pointer
 from mvc.porcelain.workspace import Workspace
@@ -101,7 +99,7 @@ def _meanings(connection: Connection, text: str) -> dict[str, ObjectId]:
         found[f"tip of lineage {lineage.name}"] = _members(connection, lineage.id)[-1]
     if _PREFIX.fullmatch(text.lower()):
         column = CommitRow.TABLE.c.id
-        query = select(column).where(column.like(f"{text.lower()}%")).order_by(column).limit(6)
+        query = select(column).where(column.startswith(text.lower())).order_by(column).limit(6)
         found |= {f"id {commit[: len(text) + 8]}": ObjectId(commit) for (commit,) in connection.execute(query)}
     match = _AT.fullmatch(text)
     if match is not None and (lineage := _lineage_named(connection, match[1])) is not None:

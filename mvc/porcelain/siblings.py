@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sqlalchemy import Connection
-
 from mvc.drift import Layout, Siblings
-from mvc.index import WalkRow
+from mvc.index import Connection, WalkRow
 from mvc.objects import ObjectId
 from mvc.porcelain.flags import beside, root_contents, taught
 from mvc.porcelain.results.logs import LogLineage

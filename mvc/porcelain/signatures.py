@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
-from sqlalchemy import Connection, select
 
 from mvc.geometry import VERSION, Signature
-from mvc.index import SignatureRow, chunked
+from mvc.index import Connection, SignatureRow, chunked, select
 from mvc.objects import ObjectId
 
 

@@ -12,10 +12,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Connection, select
 
 from mvc.drift.profiles import StepProfile
-from mvc.index import ArchitectureRow, FlagRow, StepRow, chunked, insert_rows
+from mvc.index import ArchitectureRow, Connection, FlagRow, StepRow, chunked, insert_rows, select
 from mvc.objects import ObjectId
 from mvc.porcelain.forest import read_tensors
 from mvc.porcelain.inferred import Family, Understood
@@ -48,7 +47,8 @@ def open_ledger(
         return Point(content, tensors, lambda name: read(tensors[name]))
 
     def record(content: str) -> bytes | None:
-        return connection.execute(select(column.record).where(column.now == content)).scalar()
+        found: bytes | None = connection.execute(select(column.record).where(column.now == content)).scalar()
+        return found
 
     names = [name for name, _ in architecture.names]
     return Ledger(find, point, record, held)

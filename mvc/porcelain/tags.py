@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sqlalchemy import Connection
-
 from mvc.errors import ExistsError, NotFoundError
-from mvc.index import LineageRow
+from mvc.index import Connection, LineageRow
 from mvc.index import TagRow as StoredTag
 from mvc.porcelain.results.states import TagResult, TagRow
 from mvc.porcelain.revisions import resolve

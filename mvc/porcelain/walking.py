@@ -11,12 +11,11 @@ from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Connection
 
 from mvc.drift.judging import HISTORY
 from mvc.drift.profiles import StepProfile
 from mvc.drift.walks import BEHIND, Floats, Layout, walk
-from mvc.index import ArchitectureRow, WalkRow
+from mvc.index import ArchitectureRow, Connection, WalkRow
 from mvc.porcelain.forest import read_tensors
 from mvc.porcelain.inferred import Family, Understood
 from mvc.porcelain.ledger import Ledger, Point

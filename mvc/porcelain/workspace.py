@@ -13,11 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection
-
 from mvc.errors import BusyError, StorageError
 from mvc.geometry import Signature
-from mvc.index import Index, IndexDamaged
+from mvc.index import Connection, Index, IndexDamaged
 from mvc.objects import ObjectId
 from mvc.porcelain.engine import is_current
 from mvc.porcelain.progress import Report

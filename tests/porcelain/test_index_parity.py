@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mvc.index import ForestRow, LineageRow
+from mvc.index import ForestRow, LineageRow, update
 from mvc.porcelain import engine
 from mvc.porcelain.commits import commit
 from mvc.porcelain.lineages import pin, unpin
@@ -176,7 +176,7 @@ def test_damage_that_only_inference_sees_has_the_index_built_again(
 def test_a_forest_that_cannot_be_used_is_built_anew(workspace: Workspace, population: list[Path]) -> None:
     commit(workspace, population[:-2])
     with workspace.index.writing() as connection:
-        connection.execute(ForestRow.TABLE.update().values(edges=b"garbage"))
+        connection.execute(update(ForestRow.TABLE).values(edges=b"garbage"))
     commit(workspace, population[-2:-1])
     assert "could not be read" in log(workspace).warnings[0]
     commit(workspace, population[-1:])

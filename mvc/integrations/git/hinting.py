@@ -10,10 +10,8 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from sqlalchemy import Connection, func, select
-
 from mvc.formats import checkpoint_with
-from mvc.index import LineageRow, PlacementRow
+from mvc.index import Connection, LineageRow, PlacementRow, func, select
 from mvc.integrations.git.places import Open, mvc_root
 from mvc.integrations.git.reading import Blob, GitRepository
 from mvc.integrations.git.results import HookEntry
@@ -55,7 +53,7 @@ def _behind(connection: Connection, commit: str) -> tuple[str, str] | None:
     column = PlacementRow.TABLE.c
     for place in PlacementRow.select(connection, column.commit == commit):
         name = LineageRow.select(connection, LineageRow.TABLE.c.id == place.lineage)[0].name
-        last = connection.execute(select(func.max(column.position)).where(column.lineage == place.lineage)).scalar_one()
+        last = connection.execute(select(func.max(column.position)).where(column.lineage == place.lineage)).scalar()
         if place.position < last:
             return f"is {name}@{place.position}, {last - place.position} behind the tip {name}@{last}", f"{name}@{last}"
     return None

@@ -12,12 +12,11 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from sqlalchemy import Connection
 
 from mvc.errors import MvcError, NotFoundError
 from mvc.formats import digest_of, open_checkpoint, open_opaque
 from mvc.geometry import compare_tensors
-from mvc.index import CommitRow, LineageRow, PlacementRow
+from mvc.index import CommitRow, Connection, LineageRow, PlacementRow
 from mvc.integrations.git.places import Open, mvc_root
 from mvc.objects import DTYPES, Checkpoint, ObjectId, read_array
 from mvc.porcelain.contents import find_content
