@@ -7,6 +7,7 @@ from mvc.formats.lfs import LfsPointer, find_git, open_source, parse_lfs_pointer
 from mvc.formats.names import canonical_names
 from mvc.formats.reading import open_file, open_opaque
 from mvc.formats.restore import assemble, digest_of, skeleton_of
+from mvc.formats.sharded import INDEX_SUFFIX
 from mvc.formats.sniff import (
     LFS_MAGIC,
     MVC_POINTER_MAGIC,
@@ -18,6 +19,7 @@ from mvc.formats.sniff import (
 from mvc.formats.source import printable
 
 __all__ = [
+    "INDEX_SUFFIX",
     "LFS_MAGIC",
     "MVC_POINTER_MAGIC",
     "POINTER_SUFFIX",

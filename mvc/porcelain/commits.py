@@ -18,6 +18,7 @@ from mvc.errors import ExistsError, FormatError, InputError
 from mvc.formats import find_checkpoints, open_checkpoint
 from mvc.index import CommitRow, Connection, FileRow, LineageRow, PlacementRow, TagRow, chunked, select
 from mvc.objects import Commit, ObjectId
+from mvc.porcelain.digests import Digests
 from mvc.porcelain.intake import Intake, Taken
 from mvc.porcelain.origins import overlaps_of, placed
 from mvc.porcelain.pointers import Content, Pointer, check_pointed
@@ -60,12 +61,14 @@ def commit(
     search: bool = True,
     each: Callable[[Path], Declared] | None = None,
     directory: Path = Path(),
+    verify: bool = False,
     progress: Report | None = None,
 ) -> CommitResult:
     """Commits every checkpoint at or below ``paths``. ``parent`` is a revision, or a pointer seen from ``directory``;
     ``step`` and ``tag`` are for one only. With ``pointer``, a pointer is written beside each one, committed before or
     not. Without ``search`` each path is one checkpoint, and nothing below it is looked for. ``each`` says of a path
-    what else would be said of all: run, step, metrics and extra.
+    what else would be said of all: run, step, metrics and extra. Files that are as they were when they were read last
+    are not read again, unless to ``verify`` them.
 
     Raises FormatError for what is no sound checkpoint, InputError, ExistsError, BusyError, StorageError: then nothing
     was committed, unless it is a pointer that the disk refuses.
@@ -89,7 +92,8 @@ def commit(
         known = workspace.read(_known)
         before = frozenset(known.values())
         moment = (time or datetime.now(UTC)).astimezone(UTC)
-        intake = Intake(repository)
+        digests = Digests(repository, verify=verify)
+        intake = Intake(repository, digests)
         taken: list[Taken] = []
         ids: list[ObjectId] = []
         with repository.odb.batch():
@@ -122,6 +126,7 @@ def commit(
         if new or tag is not None:
             tags = {} if tag is None else {tag: ids[0]}
             repository.append(command="commit", author=workspace.author, commits=new, tags=tags, time=moment)
+        digests.save()
         report(len(found), len(found), "reading lineages from weights")
         workspace.refresh(intake.signatures)
         for place, item, commit_id in zip(places, taken, ids, strict=False):  # no places: no pointers

@@ -23,6 +23,7 @@ from mvc.errors import InputError, IntegrityError, NotFoundError
 from mvc.index import SettingRow
 from mvc.objects import EMBEDDER, Commit, ObjectId
 from mvc.porcelain.checkout import file_bytes
+from mvc.porcelain.digests import Digests
 from mvc.porcelain.intake import Intake
 from mvc.porcelain.results.embedders import EmbedderRow
 from mvc.porcelain.workspace import Workspace
@@ -142,7 +143,7 @@ def keep_embedder(workspace: Workspace, raw: bytes, trained: Trained) -> Kept:
         ever = {key: value for one in repository.operations() for key, value in one.settings.items() if value}
         last = max((one.version for one in _kept(ever) if one.architecture == trained.architecture), default=0)
         with repository.odb.batch():
-            manifest = Intake(repository).take(file, {}).manifest
+            manifest = Intake(repository, Digests(repository)).take(file, {}).manifest
             if manifest is None:
                 raise IntegrityError("an embedder was not taken in", hint="report this as a defect of mvc")
             commit = repository.put(

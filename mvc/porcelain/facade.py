@@ -88,6 +88,7 @@ class Repository:
         extra: Mapping[str, str] | None = None,
         time: datetime | None = None,
         pointer: bool = False,
+        verify: bool = False,
         progress: Report | None = None,
     ) -> CommitResult:
         return commit(
@@ -102,6 +103,7 @@ class Repository:
             extra=extra,
             time=time,
             pointer=pointer,
+            verify=verify,
             progress=progress,
         )
 

@@ -10,14 +10,16 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import blake3
 
 from mvc.errors import ChangedError, IntegrityError
-from mvc.formats import CheckpointFile, assemble, digest_of, open_checkpoint, skeleton_of
+from mvc.formats import CheckpointFile, OpenedCheckpoint, assemble, digest_of, open_checkpoint, skeleton_of
 from mvc.geometry import Signature, sign_tensor
 from mvc.objects import FileEntry, Manifest, ObjectId, Skeleton, TensorEntry, as_array, tensor_id
+from mvc.porcelain.digests import Digests
 from mvc.porcelain.facts import points_of
 from mvc.porcelain.pointers import Content
 from mvc.repository import Repository
@@ -41,16 +43,19 @@ class Taken:
 class Intake:
     """Takes in one command's checkpoints. Needs the repository's lock. ``signatures`` are those of new weights."""
 
-    def __init__(self, repository: Repository) -> None:
+    def __init__(self, repository: Repository, digests: Digests) -> None:
         self.signatures: dict[ObjectId, Signature] = {}
-        self._repository = repository
+        self._repository, self._digests = repository, digests
         self._room = _MEMORY
 
     def take(self, path: Path, known: Mapping[Content, object]) -> Taken:
-        """Stores a checkpoint; one whose content is ``known`` is only hashed, and its ``manifest`` is None.
+        """Stores a checkpoint; one whose content is ``known`` is only hashed, if at all, and its ``manifest`` is None.
 
         Raises FormatError and its kin for what is no sound checkpoint, ChangedError where it changed twice.
         """
+        content = self._digests.content(path)
+        if content is not None and content in known:
+            return Taken(path, recorded_path(self._repository, path), content, None, {}, frozenset())
         try:
             return self._take(path, known)
         except ChangedError:
@@ -58,7 +63,7 @@ class Intake:
 
     def _take(self, path: Path, known: Mapping[Content, object]) -> Taken:
         with open_checkpoint(path) as opened:
-            content = tuple((name, file.size, digest_of(file)) for name, file in opened.files)
+            content = self._content(opened, known)
             recorded = recorded_path(self._repository, path)
             if content in known:
                 return Taken(path, recorded, content, None, opened.facts, frozenset())
@@ -73,6 +78,16 @@ class Intake:
         # only now is it known that nothing changed while it was read
         self._put_record(manifest, added)
         return Taken(path, recorded, content, manifest, facts, frozenset(added))
+
+    def _content(self, opened: OpenedCheckpoint, known: Mapping[Content, object]) -> Content:
+        """Files with their digests; what is remembered of them counts only where it is of a ``known`` checkpoint."""
+        remembered = [(name, self._digests.known(file.path)) for name, file in opened.files]
+        content = tuple((name, *found) for name, found in remembered if found is not None)
+        if len(content) == len(opened.files) and content in known:
+            return content
+        return tuple(
+            (name, file.size, self._digests.read(file.path, partial(digest_of, file))) for name, file in opened.files
+        )
 
     def _take_file(
         self, name: str, file: CheckpointFile, digest: str, points: Mapping[str, object], added: set[ObjectId]

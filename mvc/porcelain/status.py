@@ -2,28 +2,26 @@
 
 A checkpoint is committed if a commit has the same files, by size and digest, wherever they lay. A pointer is an entry
 of its own, beside that of its file, which may be missing or another one. Files are hashed only where their size occurs
-in the repository, and once: their digests are remembered by size, time of change and inode.
+in the repository, and once: their digests are remembered (`mvc.porcelain.digests`).
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from mvc.errors import MvcError, NotFoundError
 from mvc.formats import Found, checkpoint_with, digest_of, find_checkpoints, open_checkpoint, printable
 from mvc.index import CommitRow, FileRow
 from mvc.objects import ObjectId
+from mvc.porcelain.digests import Digests
 from mvc.porcelain.pointers import Content, content_of, read_pointer, target_path
 from mvc.porcelain.results.states import StatusEntry, StatusResult
 from mvc.porcelain.workspace import Workspace
 from mvc.repository import Repository
-from mvc.storage import atomic_write, exists
+from mvc.storage import exists
 
 
 def status(workspace: Workspace, paths: Sequence[Path] = (), *, directory: Path = Path()) -> StatusResult:
@@ -34,7 +32,7 @@ def status(workspace: Workspace, paths: Sequence[Path] = (), *, directory: Path 
     """
     repository = workspace.repository
     known = _Known(workspace)
-    digests = _Digests(repository)
+    digests = Digests(repository)
     entries: dict[str, StatusEntry] = {}
     for path in paths or (directory,):
         if not exists(repository.fs, path):
@@ -46,7 +44,7 @@ def status(workspace: Workspace, paths: Sequence[Path] = (), *, directory: Path 
     return StatusResult(tuple(entries[path] for path in sorted(entries)))
 
 
-def _entry(repository: Repository, found: Found, known: _Known, digests: _Digests) -> StatusEntry:
+def _entry(repository: Repository, found: Found, known: _Known, digests: Digests) -> StatusEntry:
     path = str(found.path)
     if found.state == "pointer":
         return _pointed(found.path, known, digests)
@@ -64,7 +62,7 @@ def _entry(repository: Repository, found: Found, known: _Known, digests: _Digest
     return StatusEntry(path, "new")
 
 
-def _pointed(path: Path, known: _Known, digests: _Digests) -> StatusEntry:
+def _pointed(path: Path, known: _Known, digests: Digests) -> StatusEntry:
     """How the file stands that a pointer stands for."""
     try:
         pointer = read_pointer(path)
@@ -97,8 +95,10 @@ def _recorded(repository: Repository, path: Path) -> str:
     return absolute.relative_to(root).as_posix() if absolute.is_relative_to(root) else str(absolute)
 
 
-def _content(path: Path, sizes: frozenset[int], digests: _Digests) -> Content | None:
+def _content(path: Path, sizes: frozenset[int], digests: Digests) -> Content | None:
     """Files of a checkpoint with their digests; None where a size alone says that it was never committed."""
+    if (content := digests.content(path)) is not None:
+        return content
     with open_checkpoint(path) as opened:
         if any(file.size not in sizes for _, file in opened.files):
             return None
@@ -119,32 +119,3 @@ class _Known:
         self.contents = {content: commit for commit, content in self.held.items()}
         self.paths: dict[str, ObjectId] = {commit.path: commit.id for commit in commits}
         self.sizes = frozenset(row.size for row in files)
-
-
-class _Digests:
-    """Digests remembered between runs, as git remembers what it has looked at. A file that is touched is read again."""
-
-    def __init__(self, repository: Repository) -> None:
-        self._fs = repository.fs
-        self._file = repository.layout.index.parent / "digests.json"
-        self._old: dict[str, Any] = {}
-        self._new: dict[str, Any] = {}
-        with contextlib.suppress(OSError, ValueError):
-            loaded = json.loads(self._fs.read(self._file))
-            self._old = loaded if isinstance(loaded, dict) else {}
-
-    def of(self, path: Path, compute: Callable[[], str]) -> str:
-        status = os.stat(path)
-        key = os.path.abspath(path)
-        stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_dev]
-        old = self._new.get(key, self._old.get(key))
-        digest = old[1] if isinstance(old, list) and len(old) == 2 and old[0] == stamp else compute()
-        self._new[key] = [stamp, digest]
-        return str(digest)
-
-    def save(self) -> None:
-        """As far as the disk lets it: a repository that cannot be written to still has a status."""
-        if any(self._old.get(key) != value for key, value in self._new.items()):
-            with contextlib.suppress(MvcError, OSError):
-                payload = json.dumps({**self._old, **self._new}).encode("ascii")
-                atomic_write(self._fs, self._file, (payload,), overwrite=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -159,7 +160,7 @@ def test_an_index_that_cannot_be_written_does_not_undo_a_commit(
     commit(workspace, population[:2])
     directory = workspace.repository.layout.index.parent
     workspace.index.discard()
-    directory.rmdir()
+    shutil.rmtree(directory)
     directory.write_text("not a directory")
     result = commit(workspace, population[2:4])
     assert len(result.commits) == 2 and any("index" in warning for warning in result.warnings)

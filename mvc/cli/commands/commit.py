@@ -118,6 +118,7 @@ def _warn_tracked(paths: Sequence[Path]) -> None:
 )
 @click.option("--tag", metavar="NAME", help="Name the new commit.")
 @click.option("--pointer", is_flag=True, help="Write PATH.mvc, for git to carry instead of PATH.")
+@click.option("--verify", is_flag=True, help="Read files too whose size, times and inode are those of the last time.")
 @json_option
 @pass_session
 def command(
@@ -130,6 +131,7 @@ def command(
     metrics: dict[str, float],
     tag: str | None,
     pointer: bool,
+    verify: bool,
     as_json: bool,
 ) -> None:
     """Record checkpoints: files, sharded directories, Trainer directories, or all that a directory holds. Many paths
@@ -145,6 +147,7 @@ def command(
             metrics=metrics,
             tag=tag,
             pointer=pointer,
+            verify=verify,
             directory=session.directory,
             progress=report,
         )

@@ -1,0 +1,101 @@
+"""Digests of files, remembered between runs, as git remembers what it has looked at. Owns when one may be believed.
+
+A file whose size, times, inode and device are those of the last time is not read again. What cannot be told apart so is
+a file that was written to once more within the tick of the clock in which it was looked at, which no stamp shows: as
+git does with its "racily clean" entries, a digest counts only if the file was at rest for longer than a tick when it
+was read, and when the digests were saved. It is a cache: losing it costs reading.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from mvc.errors import MvcError
+from mvc.formats import INDEX_SUFFIX
+from mvc.porcelain.pointers import Content
+from mvc.repository import Repository
+from mvc.storage import atomic_write
+
+#: size, times of change of the content and of anything, inode, device; times in nanoseconds
+Stamp = tuple[int, int, int, int, int]
+
+#: a tick of the clocks that file systems have; and of those that know whole seconds, or two of them
+_TICK, _COARSE = 100_000_000, 2_000_000_000
+
+
+class Digests:
+    """``verify``: every file is read, and remembered anew."""
+
+    def __init__(self, repository: Repository, *, verify: bool = False) -> None:
+        self._fs = repository.fs
+        self._file = repository.layout.index.parent / "digests.json"
+        self._old: Mapping[str, tuple[Stamp, str]] = {} if verify else self._read()
+        self._new: dict[str, tuple[Stamp, str]] = {}
+
+    def known(self, path: Path) -> tuple[int, str] | None:
+        """Size and digest of the file under a path, if it is as it was; None where it must be read."""
+        key = os.path.abspath(path)
+        found = self._new.get(key) or self._old.get(key)
+        if found is None or found[0] != stamp_of(path):
+            return None
+        return found[0][0], found[1]
+
+    def content(self, path: Path) -> Content | None:
+        """Content of the checkpoint that one file is, if that is as it was; None where it must be opened."""
+        if path.name.endswith(INDEX_SUFFIX):
+            return None  # it stands for its shards
+        try:
+            found = self.known(path)
+        except (OSError, ValueError):
+            return None  # opening it says what is wrong
+        return None if found is None else (("", *found),)
+
+    def of(self, path: Path, compute: Callable[[], str]) -> str:
+        """Digest of the file under a path, computed only if it must be."""
+        found = self.known(path)
+        return found[1] if found is not None else self.read(path, compute)
+
+    def read(self, path: Path, compute: Callable[[], str]) -> str:
+        """Digest of the file under a path, computed and remembered."""
+        now, stamp = time.time_ns(), stamp_of(path)
+        digest = compute()
+        if stamp == stamp_of(path) and _settled(stamp, now):
+            self._new[os.path.abspath(path)] = stamp, digest
+        return digest
+
+    def save(self) -> None:
+        """As far as the disk lets it: a repository that cannot be written to still has a status."""
+        if any(self._old.get(key) != value for key, value in self._new.items()):
+            with contextlib.suppress(MvcError, OSError):
+                payload = json.dumps({**self._old, **self._new}).encode("ascii")
+                atomic_write(self._fs, self._file, (payload,), overwrite=True)
+
+    def _read(self) -> dict[str, tuple[Stamp, str]]:
+        try:
+            # of the file system's own clock, which on a network is another one than this machine's
+            saved = self._fs.stat(self._file).st_mtime_ns
+            loaded = json.loads(self._fs.read(self._file))
+            found = {str(key): ((*map(int, stamp),), str(digest)) for key, (stamp, digest) in loaded.items()}
+        except (OSError, ValueError, TypeError, AttributeError):
+            return {}
+        return {
+            key: (stamp, digest) for key, (stamp, digest) in found.items() if len(stamp) == 5 and _settled(stamp, saved)
+        }
+
+
+def stamp_of(path: Path) -> Stamp:
+    """What of a file changes whenever it is written to."""
+    status = os.stat(path)
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_dev
+
+
+def _settled(stamp: Stamp, now: int) -> bool:
+    """Whether a file had been at rest for a tick at ``now``, in nanoseconds."""
+    _, *times, _, _ = stamp
+    tick = _COARSE if all(moment % 1_000_000_000 == 0 for moment in times) else _TICK
+    return max(times) + tick < now
