@@ -235,11 +235,7 @@ def _read_policy(data: bytes, scratch: Path) -> None:
 def _sample_index() -> bytes:
     index = Index(None)
     index.prepare()
-    engine = index._engine.raw_connection()
-    try:
-        return bytes(engine.driver_connection.serialize())  # type: ignore[union-attr]
-    finally:
-        engine.close()
+    return bytes(index._engine.connect().serialize())
 
 
 def _read_index(data: bytes, scratch: Path) -> None:
