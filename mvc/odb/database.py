@@ -5,15 +5,21 @@ Every read is hashed: what comes back is what its id says, or IntegrityError. No
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TypeVar
 
-from mvc.errors import InputError, IntegrityError, NotFoundError
+from mvc.errors import InputError, IntegrityError, MvcError, NotFoundError
 from mvc.objects import Kind, ObjectId, TensorSpec, hash_object, object_header, parse_object_id
 from mvc.odb.codecs import RAW, Buffer, Encoded, encode
+from mvc.odb.consolidation import consolidate, due
 from mvc.odb.loose import LooseObjects, Place
+from mvc.odb.packed import PackedObjects
+from mvc.odb.packs import Pack, PackWriter
 from mvc.odb.stored import HEAD_BYTES, StoredHead, pack, parse_head, plane_size, unpack
 from mvc.storage import Storage
+
+Answer = TypeVar("Answer")
 
 
 class ObjectDatabase:
@@ -26,7 +32,23 @@ class ObjectDatabase:
         self.storage = storage
         self._compress = compress
         self._loose = LooseObjects(storage)
-        self._places: tuple[Place, ...] = (self._loose,)
+        self._packed = PackedObjects(storage)
+        self._writer: PackWriter | None = None
+
+    @property
+    def packs(self) -> Mapping[str, Pack]:
+        """Every sound pack, by its storage key."""
+        return self._packed.packs
+
+    @property
+    def damaged_packs(self) -> Mapping[str, MvcError]:
+        """Packs that cannot be used, and why."""
+        return self._packed.damaged
+
+    @property
+    def _places(self) -> tuple[Place, ...]:
+        writer = self._writer
+        return (self._packed, self._loose) if writer is None else (writer, self._packed, self._loose)
 
     def put_tensor(self, spec: TensorSpec, data: Buffer) -> ObjectId:
         """Stores canonical bytes of a tensor. Raises InputError where they are not ``spec.nbytes`` many."""
@@ -42,19 +64,70 @@ class ObjectDatabase:
 
     def _put(self, header: bytes, payload: Buffer, itemsize: int) -> ObjectId:
         object_id = hash_object(header, (payload,))
-        if not any(place.contains(object_id) for place in self._places[1:]):
-            # always asked for, never done twice: the storage makes sure that whoever wrote it got as far as the disk
-            self._loose.write(object_id, self._stored_form(header, payload, itemsize))
+        self._write(object_id, self._stored_form(header, payload, itemsize))
         return object_id
+
+    def _write(self, object_id: ObjectId, chunks: Iterable[Buffer]) -> bool:
+        """Writes a stored form, whose ``chunks`` are asked for only where the object is not known in any place.
+
+        Of one that is known it is made sure that it is durable: whoever wrote it may not have got that far.
+        """
+        writer = self._writer
+        found = self._packed.locate(object_id)
+        if found is not None:
+            self.storage.touch(found[0].key)
+        elif writer is None or self._loose.contains(object_id):
+            return self._loose.write(object_id, chunks)
+        elif not writer.contains(object_id):
+            return writer.append(object_id, tuple(chunks))
+        return False
 
     def _stored_form(self, header: bytes, payload: Buffer, itemsize: int) -> Iterator[Buffer]:
         """Encodes only when the storage asks for the first chunk, which it does only for an object that it lacks."""
         encoded = encode(payload, itemsize) if self._compress else Encoded(RAW, (payload,))
         yield from pack(header, len(payload), encoded)
 
-    def batch(self) -> AbstractContextManager[None]:
-        """Puts within are durable together, and fast, once it has been left; an error leaves none that counts."""
-        return self._loose.batch()
+    @contextlib.contextmanager
+    def batch(self) -> Iterator[None]:
+        """What is put within goes into one pack, which is there, durably, once the batch has been left; with an error
+        there is none. Within, it can be read, and put from several threads: only appending waits. Inner ones join in.
+        """
+        if self._writer is not None:
+            yield
+            return
+        with self.storage.batch():
+            self._packed.refresh()
+            self._writer = writer = PackWriter(self.storage)
+            try:
+                yield
+                writer.finish()
+            except BaseException:
+                writer.abandon()
+                raise
+            finally:
+                self._writer = None
+        self._packed.refresh()
+
+    def consolidate(self) -> None:
+        """Makes many small packs into one, where there are many: a bounded piece of work. Needs the repository's lock.
+
+        Raises StorageError: then all is as before.
+        """
+        if packs := due(self.packs.values()):
+            consolidate(self.storage, packs)
+            self._packed.refresh()
+
+    def ignore(self, key: str) -> None:
+        """Does without this pack from now on: what it holds is not known here, and can be put again."""
+        self._packed.ignore(key)
+
+    def adopt(self, object_id: ObjectId, stored: bytes) -> bool:
+        """Takes over a stored form as it is, once it is proved to be that object; False where that is known already.
+
+        Raises IntegrityError for what is damaged, or needs an object that is not here.
+        """
+        unpack(object_id, stored)
+        return self._write(object_id, (stored,))
 
     def get_tensor(self, object_id: ObjectId) -> tuple[TensorSpec, Buffer]:
         """Spec and canonical bytes. Raises IntegrityError where the object is missing, damaged or no tensor."""
@@ -72,12 +145,22 @@ class ObjectDatabase:
 
     def contains(self, object_id: ObjectId) -> bool:
         """Whether the object is stored; its content is not looked at."""
-        parse_object_id(object_id)
-        return any(place.contains(object_id) for place in self._places)
+        if self._writer is not None:  # nobody else writes now, so once is enough
+            parse_object_id(object_id)
+            return any(place.contains(object_id) for place in self._places)
+        try:
+            self._look(object_id, lambda place: place.key(object_id))
+        except IntegrityError:
+            return False
+        return True
 
     def stored_size(self, object_id: ObjectId) -> int:
         """Bytes that the object takes. Raises IntegrityError where it is missing."""
-        return self._find(object_id).stored_size(object_id)
+        return self._look(object_id, lambda place: place.stored_size(object_id))
+
+    def key_of(self, object_id: ObjectId) -> str:
+        """Storage key of the file that holds the object. Raises IntegrityError where it is missing."""
+        return self._look(object_id, lambda place: place.key(object_id))
 
     def kind_of(self, object_id: ObjectId) -> Kind:
         """As the object says; its content is not checked. Raises IntegrityError."""
@@ -94,43 +177,47 @@ class ObjectDatabase:
 
     def ids(self, prefix: str = "") -> Iterator[ObjectId]:
         """Every stored id that begins with ``prefix`` (hexadecimal), sorted."""
-        if len(self._places) == 1:
-            return self._places[0].ids(prefix)
+        self._packed.refresh()
         return iter(sorted({object_id for place in self._places for object_id in place.ids(prefix)}))
 
-    def _find(self, object_id: ObjectId) -> Place:
+    def _look(self, object_id: ObjectId, action: Callable[[Place], Answer]) -> Answer:
+        """What a place answers. Objects move while others read: where all say no, packs are looked for again."""
         parse_object_id(object_id)
-        for place in self._places:
-            if place.contains(object_id):
-                return place
-        raise _missing(object_id)
+        while True:
+            generation = self._packed.generation
+            for place in self._places:
+                try:
+                    return action(place)
+                except NotFoundError:
+                    continue
+            if self._packed.refresh() == generation:
+                raise self._missing(object_id)
+
+    def _missing(self, object_id: ObjectId) -> IntegrityError:
+        damaged = ", ".join(sorted(self._packed.damaged))
+        lost = f"; it may be in what is damaged: {damaged}" if damaged else ""
+        return IntegrityError(f"object {object_id} is missing{lost}", hint="run: mvc fsck", code="missing-object")
 
     def _read(self, object_id: ObjectId) -> tuple[StoredHead, Buffer]:
+        data = self._look(object_id, lambda place: place.read(object_id))
         try:
-            data = self._find(object_id).read(object_id)
             return unpack(object_id, data)
-        except NotFoundError:
-            raise IntegrityError(
-                f"object {object_id} is missing", hint="run: mvc fsck", code="missing-object"
-            ) from None
         except IntegrityError as error:
             raise _named(error, object_id) from None
 
     def _head(self, object_id: ObjectId) -> StoredHead:
-        place = self._find(object_id)
+        def start(length: int) -> StoredHead | int:
+            return parse_head(self._look(object_id, lambda place: place.read_start(object_id, length)))
+
         try:
-            head = parse_head(place.read_start(object_id, HEAD_BYTES))
+            head = start(HEAD_BYTES)
             if isinstance(head, int):
-                head = parse_head(place.read_start(object_id, head))
+                head = start(head)
             if isinstance(head, int):
                 raise IntegrityError("a stored object is damaged: it is cut short", hint="run: mvc fsck")
             return head
         except IntegrityError as error:
             raise _named(error, object_id) from None
-
-
-def _missing(object_id: ObjectId) -> IntegrityError:
-    return IntegrityError(f"object {object_id} is missing", hint="run: mvc fsck", code="missing-object")
 
 
 def _named(error: IntegrityError, object_id: ObjectId) -> IntegrityError:

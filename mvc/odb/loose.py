@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager
 from typing import Protocol
 
 from mvc.objects import ObjectId
 from mvc.odb.codecs import Buffer
-from mvc.storage import Storage
+from mvc.storage import Storage, no_such_key
 
 PREFIX = "objects/"
 _KEY = re.compile(rf"{PREFIX}([0-9a-f]{{2}})/([0-9a-f]{{62}})")
@@ -19,6 +18,9 @@ class Place(Protocol):
     """Where stored objects lie. A database looks through its places in turn."""
 
     def contains(self, object_id: ObjectId) -> bool: ...
+
+    def key(self, object_id: ObjectId) -> str:
+        """Storage key of the file that holds it. Raises NotFoundError."""
 
     def read(self, object_id: ObjectId) -> bytes:
         """The whole stored form. Raises NotFoundError."""
@@ -34,13 +36,18 @@ class Place(Protocol):
 
 
 class LooseObjects:
-    """The place that new objects are written to."""
+    """The place of objects that are put alone."""
 
     def __init__(self, storage: Storage) -> None:
         self.storage = storage
 
     def contains(self, object_id: ObjectId) -> bool:
         return self.storage.exists(loose_key(object_id))
+
+    def key(self, object_id: ObjectId) -> str:
+        if not self.contains(object_id):
+            raise no_such_key(object_id)
+        return loose_key(object_id)
 
     def read(self, object_id: ObjectId) -> bytes:
         return self.storage.get(loose_key(object_id))
@@ -60,9 +67,6 @@ class LooseObjects:
     def write(self, object_id: ObjectId, chunks: Iterable[Buffer]) -> bool:
         """Stores an object that is not there yet; ``chunks`` are asked for only then."""
         return self.storage.put_if_absent(loose_key(object_id), chunks)
-
-    def batch(self) -> AbstractContextManager[None]:
-        return self.storage.batch()
 
 
 def loose_key(object_id: ObjectId) -> str:

@@ -2,8 +2,8 @@
 
 Walks from the pointer: operations → commits → manifests → skeletons and tensors; then looks at every object that
 nothing leads to. Repair moves damaged files to ``quarantine/`` and clears half-written ones away; it deletes no object
-and invents nothing. A quarantined object is missing, and comes back when the same checkpoint is committed or fetched
-again.
+and invents nothing. A damaged pack is moved once all that is whole in it is stored elsewhere. A quarantined object is
+missing, and comes back when the same checkpoint is committed or fetched again.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from mvc.errors import IntegrityError, MvcError
 from mvc.objects import Kind, Manifest, ObjectId, Operation
-from mvc.odb import loose_key
+from mvc.odb import loose_key, salvage
 from mvc.repository.layout import HEAD
 from mvc.repository.repository import Repository
 from mvc.repository.state import oldest_first, replay
@@ -31,7 +31,7 @@ INFORMATION = frozenset({"unreachable", "leftover"})
 @dataclass(frozen=True, slots=True)
 class Finding:
     """``code``: missing, damaged, malformed, bad-head, stray (a file that is no object), leftover (half-written),
-    unreachable. ``object`` is an id, or the path of what is no object, relative to ``.mvc``."""
+    unreachable. ``object`` is an id, or the path of a pack or of what is no object, relative to ``.mvc``."""
 
     code: str
     object: str
@@ -77,13 +77,35 @@ class _Check:
         self._repair = repair
         self._progress = progress
         self._seen: dict[ObjectId, Kind | None] = {}
+        #: packs that hold a damaged object
+        self._broken: set[str] = set()
 
     def run(self) -> None:
+        self._look_at_packs()
         self._walk_operations()
         for object_id in self._repository.odb.ids():
             if object_id not in self._seen and self._verify(object_id, None, "nothing") is not None:
                 self._find("unreachable", object_id, f"object {object_id} is stored, but no operation leads to it")
+        for key in sorted(self._broken):
+            self._give_up_pack(key)
         self._look_for_litter()
+
+    def _look_at_packs(self) -> None:
+        """Packs whose trailers are damaged; with repair, what is whole in them is brought back first."""
+        for key, error in sorted(self._repository.odb.damaged_packs.items()):
+            sound = self._give_up_pack(key) if error.code == "damaged-pack" else 0
+            saved = f"; {sound} whole objects of it were brought back" if self._repair else ""
+            self._find(
+                "damaged", key, f"{error.message}{saved}", repaired=self._repair and error.code == "damaged-pack"
+            )
+
+    def _give_up_pack(self, key: str) -> int:
+        """Moves a damaged pack away, once all that is whole in it is stored elsewhere: so many objects."""
+        if not self._repair:
+            return 0
+        found = salvage(self._repository.odb, key)
+        self._quarantine(self._repository.directory / key)
+        return len(found)
 
     def _find(self, code: str, name: str, message: str, *, repaired: bool = False) -> None:
         self.findings.append(Finding(code, name, message, repaired))
@@ -206,7 +228,12 @@ class _Check:
             self._find("stray", name, f"{name} is no object", repaired=self._quarantine(path))
 
     def _quarantine_object(self, object_id: ObjectId) -> bool:
-        return self._quarantine(self._repository.directory / loose_key(object_id))
+        """Moves a damaged object away with the file that holds it: one that holds others, too, at the end."""
+        key = self._repository.odb.key_of(object_id)
+        if key == loose_key(object_id):
+            return self._quarantine(self._repository.directory / key)
+        self._broken.add(key)
+        return self._repair
 
     def _quarantine(self, path: Path) -> bool:
         """Moves a file out of the way, under a name that tells where it was. False without ``repair``."""
@@ -226,11 +253,13 @@ class _Check:
 
 
 def _strays(repository: Repository) -> Iterator[Path]:
-    """Files under ``objects/`` that have no object's name."""
-    known = {loose_key(object_id) for object_id in repository.odb.ids()}
-    for key in repository.storage.list("objects/"):
-        if key not in known:
-            yield repository.directory / key
+    """Files among the objects that have no object's or pack's name."""
+    odb = repository.odb
+    known = {*map(loose_key, odb.ids()), *odb.packs, *odb.damaged_packs}
+    for directory in ("objects/", "packs/"):
+        for key in repository.storage.list(directory):
+            if key not in known:
+                yield repository.directory / key
 
 
 def _undone(head: ObjectId | None, operations: Mapping[ObjectId, Operation]) -> set[ObjectId]:

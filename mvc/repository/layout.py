@@ -26,7 +26,7 @@ FORMAT_VERSION = 2
 #: files of a template; others in a template's directory are not taken over
 TEMPLATE = ("config.toml", "policy.toml", "gitattributes")
 
-_DIRECTORIES = ("objects", "locks", "index", "quarantine")
+_DIRECTORIES = ("objects", "packs", "locks", "index", "quarantine")
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,9 +163,10 @@ def check_layout(fs: FileSystem, layout: Layout) -> int:
 def upgrade_layout(fs: FileSystem, layout: Layout) -> None:
     """Makes the repository one of FORMAT_VERSION, durably. Needs its lock, and comes before all that is written.
 
-    Each format is a superset of those before it, so the version is all there is to change. Raises as `check_layout`.
+    Each format is a superset of those before it, so there is little to change. Raises as `check_layout`.
     """
     if check_layout(fs, layout) < FORMAT_VERSION:
+        make_directories(fs, layout.directory / "packs")
         atomic_write(fs, layout.format, (f"{FORMAT_VERSION}\n".encode(),), overwrite=True)
 
 

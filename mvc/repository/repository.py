@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
-from mvc.errors import BusyError, ExistsError, InputError, IntegrityError, MvcError, NotFoundError
+from mvc.errors import BusyError, ExistsError, InputError, IntegrityError, MvcError, NotFoundError, StorageError
 from mvc.objects import Commit, Manifest, ObjectId, Operation, Skeleton, parse_object_id
 from mvc.odb import ObjectDatabase
 from mvc.repository.checkpoint import StoredCheckpoint
@@ -189,11 +189,14 @@ class Repository:
             settings=dict(settings or {}),
             removed=tuple(removed),
         )
-        self.odb.put("operation", operation.to_payload())
+        with self.odb.batch():
+            self.odb.put("operation", operation.to_payload())
         expected = f"{state.head or NO_OPERATION}\n".encode()
         if not self.storage.compare_and_swap(HEAD, expected, f"{operation.id}\n".encode()):
             raise BusyError("another process changed the repository meanwhile", hint="run the command again")
         self._state = replay((operation,), state)
+        with contextlib.suppress(StorageError):  # the change stands; whoever comes next tries again
+            self.odb.consolidate()
         return operation
 
     def _check_tags(self, state: State, tags: Mapping[str, ObjectId | None], known: set[ObjectId]) -> None:

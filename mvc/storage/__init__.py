@@ -1,6 +1,6 @@
 """Bytes by key, and the one door to the disk."""
 
-from mvc.storage.base import Chunks, Storage, check_key, no_such_key
+from mvc.storage.base import Chunks, Storage, Stream, check_key, no_such_key
 from mvc.storage.files import (
     TEMPORARY,
     atomic_write,
@@ -22,6 +22,7 @@ __all__ = [
     "LocalStorage",
     "MemoryStorage",
     "Storage",
+    "Stream",
     "atomic_write",
     "check_key",
     "discard",

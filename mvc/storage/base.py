@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 from mvc.errors import InputError, NotFoundError
@@ -34,6 +34,32 @@ def no_such_key(key: str) -> NotFoundError:
     return NotFoundError(f"the storage has no {key!r}", code="no-such-key")
 
 
+class Stream(ABC):
+    """A value on its way. It has no key, and nobody else sees it, until it is published; else it is to be abandoned.
+
+    Not safe to share between threads, but for `read`. After an error nothing more can be written or published.
+    """
+
+    @abstractmethod
+    def write(self, chunks: Sequence[bytes | memoryview]) -> None:
+        """Appends. Raises StorageError."""
+
+    @abstractmethod
+    def read(self, offset: int, length: int) -> bytes:
+        """What was written, or less of it at the end."""
+
+    @abstractmethod
+    def publish(self, key: str) -> bool:
+        """Makes the value durable, then gives it its key; False, and the value gone, where the key exists.
+
+        Raises StorageError; then there may be a half-written file that nothing reads, and never half a value.
+        """
+
+    @abstractmethod
+    def abandon(self) -> None:
+        """Takes away what was written; nothing after `publish`."""
+
+
 class Storage(ABC):
     """Bytes by key. Every method raises InputError for a malformed key and StorageError where the disk refuses.
 
@@ -57,6 +83,11 @@ class Storage(ABC):
         """
 
     @abstractmethod
+    def touch(self, key: str) -> None:
+        """Makes sure that a value that is there is durable: whoever wrote it may not have got that far. Within a batch
+        it is when the batch is."""
+
+    @abstractmethod
     def compare_and_swap(self, key: str, expected: bytes | None, new: bytes) -> bool:
         """Sets the value to ``new`` if it is ``expected`` (None: absent); else False. Atomic among all writers."""
 
@@ -73,8 +104,12 @@ class Storage(ABC):
         """Keys that begin with ``prefix``, sorted."""
 
     @abstractmethod
-    def delete(self, key: str) -> None:
-        """Removes a key. Raises NotFoundError."""
+    def delete(self, *keys: str) -> None:
+        """Removes keys, one after the other. Raises NotFoundError at the first that is not there."""
+
+    @abstractmethod
+    def stream(self, directory: str) -> Stream:
+        """A new value below the key ``directory`` that is written piece by piece, and named at the end."""
 
     def batch(self) -> AbstractContextManager[None]:
         """Puts within the context may be written together. They are durable when it has been left without an error;

@@ -13,15 +13,14 @@ from pathlib import Path
 from filelock import FileLock
 
 from mvc.errors import StorageError
-from mvc.storage.base import Chunks, Storage, check_key, no_such_key
+from mvc.storage.base import Chunks, Storage, Stream, check_key, no_such_key
 from mvc.storage.batches import WriteBatch
-from mvc.storage.files import TEMPORARY, atomic_write, disk_errors, exists
+from mvc.storage.files import TEMPORARY, atomic_write, disk_errors, exists, make_directories
 from mvc.storage.filesystem import REAL, FileSystem
+from mvc.storage.streams import ONCE, LocalStream
 
 #: serialises `compare_and_swap` between processes; no key begins with a dot
 _SWAP_LOCK = ".swap.lock"
-#: values that are written once are read-only, as git's objects are
-_ONCE = 0o444
 
 
 class LocalStorage(Storage):
@@ -65,8 +64,16 @@ class LocalStorage(Storage):
                 self._touch_up(batch, path.parent)
                 return False
             self._make_directories(batch, path.parent)
-            batch.add(path, chunks, _ONCE)
+            batch.add(path, chunks, ONCE)
             return True
+
+    def touch(self, key: str) -> None:
+        path = self._path(key)
+        if self._batch is not None:
+            self._touch_up(self._batch, path.parent)
+            return
+        with self._open_batch(threads=0):
+            self.touch(key)
 
     def _touch_up(self, batch: WriteBatch, directory: Path) -> None:
         """Another process may have named this key, or a directory above it, without having synced that yet."""
@@ -130,20 +137,32 @@ class LocalStorage(Storage):
                 if not name.startswith(start) or name.startswith((TEMPORARY, ".")):
                     continue
                 key = f"{directory}/{name}" if directory else name
-                mode = self._fs.stat(path / name).st_mode
+                try:
+                    mode = self._fs.stat(path / name).st_mode
+                except FileNotFoundError:
+                    mode = stat.S_IFREG  # deleted since; who lists keys learns of it when they are read, as ever
                 if stat.S_ISDIR(mode):
                     yield from self._walk(key, "")
                 elif stat.S_ISREG(mode):
                     yield key
 
-    def delete(self, key: str) -> None:
-        path = self._path(key)
-        with disk_errors(path, "delete"):
-            try:
-                self._fs.unlink(path)
-            except (FileNotFoundError, NotADirectoryError):
-                raise no_such_key(key) from None
-            self._fs.fsync_directory(path.parent)
+    def delete(self, *keys: str) -> None:
+        paths = [self._path(key) for key in keys]
+        for key, path in zip(keys, paths, strict=True):
+            with disk_errors(path, "delete"):
+                try:
+                    self._fs.unlink(path)
+                except (FileNotFoundError, NotADirectoryError):
+                    raise no_such_key(key) from None
+        for directory in dict.fromkeys(path.parent for path in paths):
+            with disk_errors(directory, "write to"):
+                self._fs.fsync_directory(directory)
+
+    def stream(self, directory: str) -> Stream:
+        path = self._path(directory)
+        with disk_errors(path, "write"):
+            make_directories(self._fs, path)
+            return LocalStream(self._fs, self.root, path)
 
     @contextlib.contextmanager
     def batch(self) -> Iterator[None]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from mvc.storage.base import Chunks, Storage, check_key, no_such_key
+from mvc.storage.base import Chunks, Storage, Stream, check_key, no_such_key
 
 
 class MemoryStorage(Storage):
@@ -34,6 +34,9 @@ class MemoryStorage(Storage):
             self._values[key] = value
             return True
 
+    def touch(self, key: str) -> None:
+        check_key(key)
+
     def compare_and_swap(self, key: str, expected: bytes | None, new: bytes) -> bool:
         with self._lock:
             if self._values.get(check_key(key)) != expected:
@@ -50,7 +53,30 @@ class MemoryStorage(Storage):
     def list(self, prefix: str = "") -> Iterator[str]:
         yield from sorted(key for key in list(self._values) if key.startswith(prefix))
 
-    def delete(self, key: str) -> None:
-        with self._lock:
-            if self._values.pop(check_key(key), None) is None:
-                raise no_such_key(key)
+    def delete(self, *keys: str) -> None:
+        for key in keys:
+            with self._lock:
+                if self._values.pop(check_key(key), None) is None:
+                    raise no_such_key(key)
+
+    def stream(self, directory: str) -> Stream:
+        return _MemoryStream(self)
+
+
+class _MemoryStream(Stream):
+    def __init__(self, storage: MemoryStorage) -> None:
+        self._storage = storage
+        self._value = bytearray()
+
+    def write(self, chunks: Sequence[bytes | memoryview]) -> None:
+        for chunk in chunks:
+            self._value += chunk
+
+    def read(self, offset: int, length: int) -> bytes:
+        return bytes(self._value[offset : offset + length])
+
+    def publish(self, key: str) -> bool:
+        return self._storage.put_if_absent(key, (bytes(self._value),))
+
+    def abandon(self) -> None:
+        self._value.clear()

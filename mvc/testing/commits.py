@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from mvc.objects import Commit, FileEntry, Manifest, ObjectId, Skeleton, TensorEntry, TensorSpec
+from mvc.odb import loose_key
 from mvc.repository import Repository
 
 #: of every operation, so that equal histories are equal bytes
@@ -28,6 +29,14 @@ def put_commit(repository: Repository, seed: int, *, tensors: int = 2, numel: in
     manifest = repository.put(Manifest((FileEntry("", "opaque", 5, "0" * 64, skeleton, tuple(entries)),)))
     commit = Commit(manifest, f"{seed}.safetensors", "2024-01-01T00:00:00.000000+00:00", "tester", f"commit {seed}")
     return repository.put(commit)
+
+
+def loosen(repository: Repository) -> None:
+    """Takes every object out of its pack, so that each is a file, as if it had been put without a batch."""
+    for key, pack in repository.odb.packs.items():
+        for object_id, stored in pack.entries():
+            repository.storage.put_if_absent(loose_key(object_id), (stored,))
+        repository.storage.delete(key)
 
 
 def add_commit(repository: Repository, seed: int, **declared: str) -> ObjectId:

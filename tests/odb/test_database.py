@@ -170,7 +170,7 @@ def test_a_batch_that_stops_anywhere_leaves_only_whole_objects(tmp_path: Path) -
         else:
             break
         n += 1
-    assert n > 20
+    assert n > 10
     assert len(list(ObjectDatabase(LocalStorage(root)).ids())) == 4
 
 

@@ -30,6 +30,7 @@ from mvc.porcelain.shuffled import shuffled_runs
 from mvc.porcelain.workspace import Workspace
 from mvc.repository import Repository, check_repository
 from mvc.storage import FileSystem
+from mvc.testing.commits import loosen
 from mvc.testing.faults import Crash, FaultyFileSystem
 
 Arrays = dict[str, Any]
@@ -107,6 +108,7 @@ def test_fsck_follows_embedders(filled: Workspace) -> None:
     assert check_repository(filled.repository).findings == ()
     manifest = filled.repository.manifest(filled.repository.commit(row.id).manifest)  # type: ignore[arg-type]
     [entry] = manifest.files[0].tensors
+    loosen(filled.repository)
     path = filled.repository.directory / "objects" / entry.object[:2] / entry.object[2:]
     path.chmod(0o600)
     path.unlink()
@@ -331,6 +333,7 @@ def test_a_bad_embedder_takes_nothing_away(
     row = list_embedders(many).embedders[0]
     manifest = many.repository.manifest(many.repository.commit(row.id).manifest)  # type: ignore[arg-type]
     [entry] = manifest.files[0].tensors
+    loosen(many.repository)
     (many.repository.directory / "objects" / entry.object[:2] / entry.object[2:]).unlink()
     assert identify(many, [copy]) == without
     assert any("embedder could not be used" in text for text in many.warnings)

@@ -60,7 +60,7 @@ def operations(tmp_path: Path) -> int:
 
 def test_a_process_that_stops_at_any_operation_of_a_change(tmp_path: Path) -> None:
     count = operations(tmp_path)
-    assert count > 60
+    assert count > 30
     outcomes = []
     for n in range(count):
         root = tmp_path / str(n)
@@ -69,7 +69,7 @@ def test_a_process_that_stops_at_any_operation_of_a_change(tmp_path: Path) -> No
             change(root, FaultyFileSystem(n))
         outcomes.append(check_old_or_new(root, old))
     assert outcomes == sorted(outcomes), "once the pointer has moved the change stands"
-    assert outcomes.count(False) > 50
+    assert outcomes.count(False) > 20
     assert outcomes[-1]
 
 
