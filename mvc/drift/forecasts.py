@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special  # not scipy.stats: it takes a second to import
 
+from mvc.drift.probabilities import normal_quantile, student
 from mvc.drift.walks import Floats
 
 #: share of the last change that a damped trend carries on
@@ -87,9 +87,9 @@ def _score(errors: Floats, scale: Floats, evidence: Floats) -> Floats:
     strongest = np.max(evidence, axis=0, where=known, initial=-1e300)
     weights = np.where(known, np.exp(np.where(known, evidence - strongest, 0.0)), 0.0)
     ratio = np.where(known, errors, 0.0) / scale
-    below, above = ((weights * special.stdtr(_FREEDOM, side * ratio)).sum(axis=0) for side in (1, -1))
+    below, above = ((weights * student(_FREEDOM, side * ratio)).sum(axis=0) for side in (1, -1))
     least = np.minimum(below, above) / np.maximum(weights.sum(axis=0), 1e-300)
-    size = -special.ndtri(np.clip(least, 1e-300, 0.5))
+    size = -normal_quantile(np.clip(least, 1e-300, 0.5))
     return np.where(known.any(axis=0), np.where(below < above, -size, size), np.nan)
 
 

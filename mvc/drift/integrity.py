@@ -9,11 +9,11 @@ import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from scipy import special  # not scipy.stats: it takes a second to import
 
 from mvc.drift.catalogue import LIMIT
 from mvc.drift.findings import RuleFinding
 from mvc.drift.outliers import FLOATS, OUTLIER_WEIGHTS, outlier_weights
+from mvc.drift.probabilities import student
 from mvc.drift.profiles import StepProfile
 from mvc.drift.swaps import swapped_units
 from mvc.drift.tensorsteps import TensorStep
@@ -108,7 +108,7 @@ def _scaled(name: str, step: TensorStep, past: Sequence[TensorStep]) -> RuleFind
         aligned = True
     freedom = _FREEDOM + 2 * len(known) if len(known) >= _ENOUGH else _MANY
     surprise = abs(growth - centre)
-    probability = 2 * float(special.stdtr(freedom, -surprise / scale))
+    probability = 2 * float(student(freedom, -surprise / scale))
     if not aligned or surprise < _LEAST_GROWTH or probability >= LIMIT:
         return None
     ratio = math.exp(min(growth, 700.0))

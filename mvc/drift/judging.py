@@ -12,12 +12,12 @@ from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special  # not scipy.stats: it takes a second to import
 
 from mvc.drift.catalogue import RULES
 from mvc.drift.evidence import CALLED, Cause, causes, score, signs, strength
 from mvc.drift.findings import RuleFinding
 from mvc.drift.forecasts import Siblings, surprises
+from mvc.drift.probabilities import normal
 from mvc.drift.walks import Floats, Layout
 
 Places = npt.NDArray[np.intp]
@@ -143,7 +143,7 @@ def _group(surprising: Floats, places: Places) -> tuple[int, float]:
     if not len(known):
         return 0, 1.0
     place = int(known[np.abs(surprising[known]).argmax()])
-    return place, min(1.0, 2 * len(known) * float(special.ndtr(-abs(surprising[place]))))
+    return place, min(1.0, 2 * len(known) * float(normal(-abs(surprising[place]))))
 
 
 def _abnormal(

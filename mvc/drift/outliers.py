@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from scipy import special  # not scipy.stats: it takes a second to import
 
 from mvc.drift.catalogue import LIMIT
 from mvc.drift.findings import RuleFinding
+from mvc.drift.probabilities import student
 from mvc.drift.profiles import StepProfile
 from mvc.drift.tensorsteps import Change, TensorStep
 
@@ -134,7 +134,7 @@ def _crest_probability(step: TensorStep, past: Sequence[TensorStep]) -> float:
     if now is None or len(before) < _ENOUGH:
         return 1.0
     scale = (float(np.std(before)) + _LOOSE) * math.sqrt(1 + 1 / len(before))
-    return float(special.stdtr(len(before) + _ENOUGH, -(now - float(np.mean(before))) / scale))
+    return float(student(len(before) + _ENOUGH, -(now - float(np.mean(before))) / scale))
 
 
 def _flip(change: Change, step: TensorStep) -> tuple[int | None, float]:

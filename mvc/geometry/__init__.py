@@ -6,7 +6,7 @@ to load.
 """
 
 from mvc.geometry.bulk import Bulk
-from mvc.geometry.distances import TensorComparison, combine, compare_tensors, distance
+from mvc.geometry.distances import TensorComparison, combine, compare_tensors, distance, estimate_tensors
 from mvc.geometry.layers import Architecture, architecture_of, trainable
 from mvc.geometry.layouts import derive
 from mvc.geometry.permutations import Axis, PermutationSpec, Scaling, Units, permute, rescale
@@ -48,6 +48,7 @@ __all__ = [
     "compare_tensors",
     "derive",
     "distance",
+    "estimate_tensors",
     "fit_scales",
     "fit_tail",
     "head_sizes",

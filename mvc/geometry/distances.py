@@ -1,4 +1,5 @@
-"""How far two tensors or two models are from each other. Owns the exact figures; holds two tensors at a time.
+"""How far two tensors or two models are from each other: exact figures, which take both tensors, and estimates, which
+take their signatures. Holds two tensors at a time.
 
 Values that are not finite are counted and taken as zero, so that one NaN does not hide everything else.
 """
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mvc.geometry.sketches import EXACT, WIDTH, Signature
 from mvc.objects import Checkpoint, read_array
 
 #: values compared at a time: so few that their doubles stay in a processor's cache
@@ -21,9 +23,10 @@ _BLOCK = 1 << 14
 
 @dataclass(frozen=True)
 class TensorComparison:
-    """Exact figures of tensors a and b of equal shape. Sums over tensors give those of models (see `combine`).
+    """Figures of tensors a and b of equal shape. Sums over tensors give those of models (see `combine`).
 
-    ``changed`` counts the values that differ, those that are not finite left out.
+    ``changed`` counts the values that differ, those that are not finite left out. Of estimates ``variance`` is that of
+    ``squared_distance``, and ``max_abs`` and ``changed`` are None, unless nothing changed; of exact figures it is 0.
     """
 
     numel: int
@@ -31,13 +34,20 @@ class TensorComparison:
     squared_a: float
     squared_b: float
     inner: float
-    max_abs: float
+    max_abs: float | None
     nonfinite: int
-    changed: int = 0
+    changed: int | None = 0
+    exact: bool = True
+    variance: float = 0.0
 
     @property
     def distance(self) -> float:
         return math.sqrt(self.squared_distance)
+
+    @property
+    def error(self) -> float:
+        """Standard error of ``distance``, relative to it."""
+        return math.sqrt(self.variance) / (2 * self.squared_distance) if self.squared_distance else 0.0
 
     @property
     def relative_distance(self) -> float | None:
@@ -75,18 +85,44 @@ def compare_tensors(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> TensorCompariso
     return TensorComparison(flat_a.size, squared, squared_a, squared_b, inner, max_abs, nonfinite, changed)
 
 
+def estimate_tensors(a: Signature, b: Signature) -> TensorComparison:
+    """Figures from signatures of two tensors of equal size, all values of which are finite.
+
+    Squared distances are without bias and have a relative standard error of at most sqrt(2 / WIDTH), or none but
+    rounding where signatures hold every value (see `mvc.geometry.sketches`).
+    """
+    x, y = a.values.astype(np.float64), b.values.astype(np.float64)
+    change = y - x
+    squared = float(change @ change)
+    return TensorComparison(
+        numel=a.numel,
+        squared_distance=squared,
+        squared_a=float(x @ x),
+        squared_b=float(y @ y),
+        inner=float(x @ y),
+        max_abs=None if squared else 0.0,
+        nonfinite=0,
+        changed=None if squared else 0,
+        exact=False,
+        variance=0.0 if a.numel <= EXACT else 2 / WIDTH * squared**2,
+    )
+
+
 def combine(parts: Iterable[TensorComparison]) -> TensorComparison:
     """Figures of all tensors together, as of one long vector."""
     rows = list(parts)
+    known = all(row.max_abs is not None and row.changed is not None for row in rows)
     return TensorComparison(
         numel=sum(row.numel for row in rows),
         squared_distance=math.fsum(row.squared_distance for row in rows),
         squared_a=math.fsum(row.squared_a for row in rows),
         squared_b=math.fsum(row.squared_b for row in rows),
         inner=math.fsum(row.inner for row in rows),
-        max_abs=max((row.max_abs for row in rows), default=0.0),
+        max_abs=max((row.max_abs or 0.0 for row in rows), default=0.0) if known else None,
         nonfinite=sum(row.nonfinite for row in rows),
-        changed=sum(row.changed for row in rows),
+        changed=sum(row.changed or 0 for row in rows) if known else None,
+        exact=all(row.exact for row in rows),
+        variance=math.fsum(row.variance for row in rows),
     )
 
 

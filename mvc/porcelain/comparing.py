@@ -23,9 +23,13 @@ from mvc.porcelain.results.shows import SpectraResult, SpectrumResult
 
 #: squared norm of a tensor that need not be read again; None where it is not known
 KnownNorm = Callable[[ObjectId], float | None]
+#: figures of a tensor that need not be read, by its name; None where they are not known
+Figures = Callable[[str], TensorComparison | None]
 Values = npt.NDArray[np.generic]
 #: units may have moved where a matrix of theirs has a smaller cosine, if none has a larger one than that
 FAR, NEAR = 0.5, 0.95
+#: what is found in values alone
+LOW_RANK, FEW_VALUES, MOVED_UNITS = "low rank", "sparse", "moved units"
 _ORDER = {"reshaped": 1, "added": 2, "removed": 3}
 
 
@@ -33,13 +37,15 @@ _ORDER = {"reshaped": 1, "added": 2, "removed": 3}
 class Comparison:
     """Every tensor of either side that matches, the largest share of the squared distance first, and so the layers.
 
-    ``overall`` is the sum over the trainable tensors that both have in equal shape; ``moved`` where units moved.
+    ``overall`` is the sum over the trainable tensors that both have in equal shape; ``moved`` where units moved;
+    ``unseen`` what would have taken reading them.
     """
 
     rows: tuple[TensorDiff, ...]
     layers: tuple[LayerDiff, ...]
     overall: TensorComparison
     moved: MovedUnits | None
+    unseen: tuple[str, ...] = ()
 
 
 def compare(
@@ -48,12 +54,14 @@ def compare(
     *,
     pattern: str | None = None,
     known: KnownNorm,
+    figures: Figures | None = None,
     depth: int | None = None,
     spectra: bool = False,
 ) -> Comparison:
     """``pattern`` is a shell pattern on names, ``depth`` the number of parts of a layer's name; ``spectra`` asks for
-    those of matrices, which take longer."""
-    comparing = _Comparing(a, b, known, depth, spectra)
+    those of matrices, which take longer. With ``figures``, what they know is not read, and ranks and units that moved
+    are not looked for."""
+    comparing = _Comparing(a, b, known, figures or (lambda _: None), depth, spectra)
     names = [*b.specs, *(name for name in a.specs if name not in b.specs)]
     rows = [comparing.row(name) for name in names if pattern is None or fnmatchcase(name, pattern)]
     points = trainable(a.specs).keys() & trainable(b.specs).keys()
@@ -61,9 +69,10 @@ def compare(
     overall = combine(parts.values())
     total = overall.squared_distance
     rows = [replace(row, share=_share(parts[row.name], total)) if row.name in parts else row for row in rows]
-    moved, rows = _with_moved(a, b, parts, rows)
+    unseen = () if figures is None else _unseen(b, parts, overall)
+    moved, rows = _with_moved(a, b, parts, rows) if figures is None else (None, rows)
     rows.sort(key=lambda row: (row.status == "identical", -(row.share or 0.0), _ORDER.get(row.status, 0), row.name))
-    return Comparison(tuple(rows), _layers(rows, parts, total), overall, moved)
+    return Comparison(tuple(rows), _layers(rows, parts, total), overall, moved, unseen)
 
 
 def layer_of(name: str, depth: int | None = None) -> str:
@@ -78,8 +87,10 @@ def layer_of(name: str, depth: int | None = None) -> str:
 class _Comparing:
     """Rows of single tensors; ``parts`` gathers the figures of those that have any."""
 
-    def __init__(self, a: Checkpoint, b: Checkpoint, known: KnownNorm, depth: int | None, spectra: bool) -> None:
-        self.a, self.b, self.known, self.depth, self.spectra = a, b, known, depth, spectra
+    def __init__(
+        self, a: Checkpoint, b: Checkpoint, known: KnownNorm, figures: Figures, depth: int | None, spectra: bool
+    ) -> None:
+        self.a, self.b, self.known, self.figures, self.depth, self.spectra = a, b, known, figures, depth, spectra
         self.parts: dict[str, TensorComparison] = {}
 
     def row(self, name: str) -> TensorDiff:
@@ -102,12 +113,22 @@ class _Comparing:
 
     def _changed(self, plain: TensorDiff) -> TensorDiff:
         name = plain.name
+        part = self.figures(name)
+        if part is not None:
+            return self._told(plain, part)
         x, y = _values(self.a, name), _values(self.b, name)
         if x is None or y is None:
             return plain
         part = compare_tensors(x, y)
-        self.parts[name] = part
         floats = self.a.specs[name].is_float and self.b.specs[name].is_float
+        return replace(
+            self._told(plain, part),
+            rank=rank_of_change(x, y) if floats and part.squared_distance and not part.nonfinite else None,
+            spectra=_spectra(x, y) if floats and self.spectra else None,
+        )
+
+    def _told(self, plain: TensorDiff, part: TensorComparison) -> TensorDiff:
+        self.parts[plain.name] = part
         return replace(
             plain,
             distance=part.distance,
@@ -116,8 +137,7 @@ class _Comparing:
             max_abs=part.max_abs,
             nonfinite=part.nonfinite,
             changed=part.changed,
-            rank=rank_of_change(x, y) if floats and part.squared_distance and not part.nonfinite else None,
-            spectra=_spectra(x, y) if floats and self.spectra else None,
+            error=part.error,
         )
 
     def _identical(self, name: str, spec: TensorSpec) -> TensorComparison | None:
@@ -125,7 +145,10 @@ class _Comparing:
         if not spec.is_float or not spec.numel:
             return None
         squared = self.known(self.b.object_id(name))
-        if squared is None:
+        told = self.figures(name)
+        if told is not None:
+            part = told
+        elif squared is None:
             values = _values(self.b, name)
             if values is None:
                 return None
@@ -159,12 +182,31 @@ def _spectra(x: Values, y: Values) -> SpectraResult | None:
     return SpectraResult(*(SpectrumResult(one.spectral_norm, one.stable_rank) for one in sides))
 
 
+def _cosines(b: Checkpoint, parts: Mapping[str, TensorComparison]) -> dict[str, float]:
+    """Of matrices and kernels."""
+    return {name: part.cosine or 0.0 for name, part in parts.items() if len(b.specs[name].shape) > 1}
+
+
+def _may_have_moved(cosines: Mapping[str, float]) -> bool:
+    return any(cosine < FAR for cosine in cosines.values())
+
+
+def _unseen(b: Checkpoint, parts: Mapping[str, TensorComparison], overall: TensorComparison) -> tuple[str, ...]:
+    cosines = _cosines(b, parts)
+    said = {
+        LOW_RANK: bool(overall.squared_distance and cosines),
+        FEW_VALUES: overall.changed is None,
+        MOVED_UNITS: _may_have_moved(cosines),
+    }
+    return tuple(what for what, holds in said.items() if holds)
+
+
 def _with_moved(
     a: Checkpoint, b: Checkpoint, parts: Mapping[str, TensorComparison], rows: Sequence[TensorDiff]
 ) -> tuple[MovedUnits | None, list[TensorDiff]]:
     """The units that moved, if any did, and the rows with what is left once they are put back."""
-    cosines = {name: part.cosine or 0.0 for name, part in parts.items() if len(b.specs[name].shape) > 1}
-    if not any(cosine < FAR for cosine in cosines.values()) or any(part.nonfinite for part in parts.values()):
+    cosines = _cosines(b, parts)
+    if not _may_have_moved(cosines) or any(part.nonfinite for part in parts.values()):
         return None, list(rows)
     found = importlib.import_module("mvc.porcelain.moved").moved_units(a, b, parts.keys(), cosines, (FAR, NEAR))
     if found is None:
@@ -197,6 +239,7 @@ def _layers(rows: Sequence[TensorDiff], parts: Mapping[str, TensorComparison], t
                     max_abs=part.max_abs,
                     share=_share(part, total),
                     changed=part.changed,
+                    error=part.error,
                 )
             )
     found.sort(key=lambda layer: (-(layer.share or 0.0), layer.name))

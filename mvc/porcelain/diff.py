@@ -10,8 +10,9 @@ import numpy as np
 from mvc.errors import InputError
 from mvc.geometry import EXACT, trainable
 from mvc.objects import Checkpoint, ObjectId, TensorSpec
-from mvc.porcelain.comparing import Comparison, KnownNorm, compare
+from mvc.porcelain.comparing import MOVED_UNITS, Comparison, KnownNorm, compare
 from mvc.porcelain.course import course, words
+from mvc.porcelain.kept import kept_figures
 from mvc.porcelain.reading import History, committed_as, open_side
 from mvc.porcelain.results.diffs import CourseResult, DiffResult
 from mvc.porcelain.workspace import Workspace
@@ -28,17 +29,26 @@ def diff(
     tensor: str | None = None,
     depth: int | None = None,
     spectra: bool = False,
+    exact: bool = False,
     directory: Path = Path(),
 ) -> DiffResult:
     """Compares revisions or checkpoint files ``a`` and ``b``; ``tensor`` is a shell pattern on names.
 
     The overall figures are those of the shared trainable tensors that match. A layer is a module, or ``depth`` parts of
-    its name. ``spectra`` asks for spectral norms and stable ranks of matrices, which take longer. Raises InputError
-    where no tensor matches.
+    its name. ``spectra`` asks for spectral norms and stable ranks of matrices, which take longer. Commits of more than
+    `kept.READ` values are compared by what the index keeps of them, unless ``exact`` or ``spectra`` has them read.
+
+    Raises InputError where no tensor matches.
     """
     with open_side(workspace, a, directory) as left, open_side(workspace, b, directory) as right:
         known = _known(workspace, left.checkpoint, right.checkpoint)
-        found = compare(left.checkpoint, right.checkpoint, pattern=tensor, known=known, depth=depth, spectra=spectra)
+        kept = None
+        if left.commit is not None and right.commit is not None and not (exact or spectra):
+            sides = (left.commit, left.checkpoint), (right.commit, right.checkpoint)
+            kept = kept_figures(workspace, *sides, tensor)
+        found = compare(
+            left.checkpoint, right.checkpoint, pattern=tensor, known=known, figures=kept, depth=depth, spectra=spectra
+        )
         places = [side.commit or committed_as(workspace, side.checkpoint) for side in (left, right)]
         weights = min(weights_of(side.checkpoint.specs) for side in (left, right))
     if tensor is not None and not found.rows:
@@ -59,6 +69,9 @@ def diff(
         tensors=found.rows,
         steps=None if median is None else overall.distance / median,
         verdict=_verdict(found, median, where),
+        exact=overall.exact,
+        error=overall.error,
+        unseen=found.unseen,
         compared=overall.numel,
         coverage=overall.numel / weights if weights else 0.0,
         layers=found.layers,
@@ -106,6 +119,8 @@ def _verdict(found: Comparison, median: float | None, where: CourseResult | None
     # gains near 1 and the like are alike in all models: a small cosine is no kinship, however many weights there are
     cosine = overall.cosine if moved is None else moved.cosine
     if cosine is not None and abs(cosine) < max(0.1, 4 / overall.numel**0.5):
+        if MOVED_UNITS in found.unseen:
+            return "as far apart as independent models, unless units are in another order: --exact looks for that"
         return "independent models: their weights are as far apart as chance puts them"
     distance = overall.distance if moved is None else moved.distance
     said = "" if where is None else words(where, distance, None if median is None else distance / median)

@@ -122,8 +122,10 @@ class Repository:
     def status(self, *paths: PathLike) -> StatusResult:
         return status(self._workspace, [Path(path) for path in paths])
 
-    def diff(self, a: str, b: str, *, tensor: str | None = None, spectra: bool = False) -> DiffResult:
-        return diff(self._workspace, a, b, tensor=tensor, spectra=spectra)
+    def diff(
+        self, a: str, b: str, *, tensor: str | None = None, spectra: bool = False, exact: bool = False
+    ) -> DiffResult:
+        return diff(self._workspace, a, b, tensor=tensor, spectra=spectra, exact=exact)
 
     def blame(self, revision: str = "HEAD", *, tensor: str | None = None, exact: bool = False) -> BlameResult:
         return blame(self._workspace, revision, tensor=tensor, exact=exact)

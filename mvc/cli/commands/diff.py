@@ -104,7 +104,8 @@ def _spectra(rows: Sequence[TensorDiff], room: int) -> Iterator[str]:
 
 def _summary(result: DiffResult, changed: Sequence[TensorDiff], room: int) -> Iterator[str]:
     largest = max((row.max_abs or 0.0 for row in changed), default=0.0)
-    yield _counts(result) + (f" · largest change {number(largest)}" if largest else "")
+    known = all(row.max_abs is not None or row.distance is None for row in changed)
+    yield _counts(result) + (f" · largest change {number(largest)}" if largest and known else "")
     yield from _kinds(changed)
     if result.coverage < 1:
         values = count(result.compared, "value")
@@ -126,8 +127,18 @@ def _summary(result: DiffResult, changed: Sequence[TensorDiff], room: int) -> It
     bad = sum(row.nonfinite for row in result.tensors)
     if bad:
         yield paint(f"{count(bad, 'value')} not finite, left out of all distances", "bad")
+    if result.unseen or not result.exact:
+        yield from textwrap.wrap(_kept(result), room)
     if result.verdict:
         yield from textwrap.wrap(escape(result.verdict), room)
+
+
+def _kept(result: DiffResult) -> str:
+    """That weights were not read, what that leaves open, and how to have them read."""
+    said = "from the figures kept at commit" if result.exact else "estimates from the sketches kept at commit"
+    error = f" (distance ±{percent(result.error)})" if result.error else ""
+    unseen = f", without a look at what is {' or '.join(result.unseen)}" if result.unseen else ""
+    return f"{said}{error}{unseen}; read the weights with --exact"
 
 
 def _kinds(changed: Sequence[TensorDiff]) -> Iterator[str]:
@@ -167,6 +178,7 @@ def _counts(result: DiffResult) -> str:
 @tensor_option
 @layer_options
 @click.option("--spectra", is_flag=True, help="Also spectral norm and stable rank of each matrix and its change.")
+@click.option("--exact", is_flag=True, help="Read large models instead of what is kept of them.")
 @click.option("--all", "everything", is_flag=True, help="List every row.")
 @click.option("--exit-code", is_flag=True, help="Exit with 1 if the models differ.")
 @json_option
@@ -179,6 +191,7 @@ def command(
     by: str | None,
     depth: int | None,
     spectra: bool,
+    exact: bool,
     everything: bool,
     exit_code: bool,
     as_json: bool,
@@ -188,7 +201,9 @@ def command(
     A and B are revisions or checkpoint files.
     """
     workspace = open_workspace(session)
-    result = diff(workspace, a, b, tensor=tensor, depth=depth, spectra=spectra, directory=session.directory)
+    result = diff(
+        workspace, a, b, tensor=tensor, depth=depth, spectra=spectra, exact=exact, directory=session.directory
+    )
     if as_json:
         output.emit_json(result, "diff")
     else:

@@ -114,7 +114,7 @@ def _figures(checkpoint: Checkpoint, name: str) -> str:
         values = values.view(values.real.dtype)
     figures = compare_tensors(np.broadcast_to(np.zeros((), values.dtype), values.shape), values)
     bad = f"  {figures.nonfinite:,} not finite" if figures.nonfinite else ""
-    return f"  norm {np.sqrt(figures.squared_b):.6g}  max {figures.max_abs:.6g}{bad}"
+    return f"  norm {np.sqrt(figures.squared_b):.6g}  max {figures.max_abs or 0.0:.6g}{bad}"
 
 
 def _bytes(path: Path) -> Iterator[str]:

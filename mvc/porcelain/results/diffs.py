@@ -16,6 +16,7 @@ class TensorDiff:
 
     ``changed`` counts values that differ; ``rank`` is that of the change where it is low, else None. ``matched``: the
     distance after the units of b were put into a's order, where units moved in this tensor. ``layer``: its module.
+    ``error``: of an estimated distance its relative standard error; then what only values tell is None.
     """
 
     name: str
@@ -32,6 +33,7 @@ class TensorDiff:
     matched: float | None = None
     spectra: SpectraResult | None = None
     layer: str = ""
+    error: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -45,9 +47,10 @@ class LayerDiff:
     distance: float
     relative_distance: float | None
     cosine: float | None
-    max_abs: float
+    max_abs: float | None
     share: float | None
-    changed: int
+    changed: int | None
+    error: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,8 @@ class DiffResult:
     """``relative_distance`` is distance / rms of the two norms (independent models ≈ 1.41). ``steps`` is the distance
     in units of the lineage's median step where a side stands in a lineage, else None; ``verdict`` says it in words.
     ``compared`` counts the trainable values that all this is about, ``coverage`` is their share of the smaller model.
+    Where models are large and ``exact`` is False, figures come from what the index keeps: ``error`` is the relative
+    standard error of ``distance``, and nobody looked for ``unseen``.
     """
 
     a: str
@@ -123,3 +128,6 @@ class DiffResult:
     layers: tuple[LayerDiff, ...] = ()
     moved: MovedUnits | None = None
     course: CourseResult | None = None
+    exact: bool = True
+    error: float = 0.0
+    unseen: tuple[str, ...] = ()
