@@ -9,9 +9,15 @@ from typing import cast
 
 from mvc.cli import environment
 from mvc.cli.author import author
+from mvc.cli.messages import note
 from mvc.cli.options import Session
+from mvc.cli.text import escape
 from mvc.errors import NotFoundError
 from mvc.porcelain.workspace import Workspace
+from mvc.repository import Holder
+
+#: seconds from which a wait is told
+_NOTICEABLE = 1.0
 
 
 def open_workspace(session: Session, at_op: str | None = None) -> Workspace:
@@ -27,8 +33,15 @@ def open_at(start: Path, directory: Path) -> Workspace:
     """The repository around ``start``, for whoever is at work in ``directory``."""
     trust = environment.variable("MVC_TRUST") == "1"
     try:
-        return Workspace.open(start, author=author(directory.absolute()), trust=trust)
+        workspace = Workspace.open(start, author=author(directory.absolute()), trust=trust)
     except NotFoundError as error:
         if start == directory:
             raise
         raise NotFoundError(error.message, hint=f"run: mvc init {shlex.quote(str(start))}", code=error.code) from None
+    workspace.repository.waiting = _tell_waiting
+    return workspace
+
+
+def _tell_waiting(holder: Holder | None, seconds: float) -> None:
+    if seconds >= _NOTICEABLE:
+        note(f"waiting up to {seconds:g} s for {escape(holder or 'another process')}")

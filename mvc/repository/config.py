@@ -24,7 +24,7 @@ class UserConfig:
 
 @dataclass(frozen=True, slots=True)
 class LockConfig:
-    """``timeout`` in seconds."""
+    """``timeout``: seconds that a change waits for each one that is before it."""
 
     timeout: float = 30.0
 

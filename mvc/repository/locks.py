@@ -18,7 +18,8 @@ import os
 import secrets
 import socket
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -26,6 +27,9 @@ from filelock import FileLock, Timeout
 
 from mvc.errors import BusyError
 from mvc.storage import FileSystem, atomic_write, disk_errors
+
+#: seconds after which a waiting process looks who holds the lock now
+_LOOK = 1.0
 
 #: tokens of the locks that this process holds: its own pid in a record proves nothing
 _held: set[str] = set()
@@ -56,6 +60,10 @@ class Holder:
         if self.pid == os.getpid() and self.token not in _held:
             return False  # this process, but an earlier lock that it failed to clear away
         return self.start in ("", process_start(self.pid))
+
+
+#: told who holds the lock, if that is known, and how many seconds are waited for it
+Waiting = Callable[[Holder | None, float], None]
 
 
 def process_start(pid: int) -> str:
@@ -89,13 +97,13 @@ class WriteLock:
                 return None
 
     @contextlib.contextmanager
-    def hold(self, command: str, timeout: float) -> Iterator[None]:
-        """Holds the lock. Waits ``timeout`` seconds for another holder, then raises BusyError that names it."""
+    def hold(
+        self, command: str, timeout: float, *, each: bool = False, waiting: Waiting | None = None
+    ) -> Iterator[None]:
+        """Holds the lock. Waits ``timeout`` seconds for other holders, or with ``each`` for each one of them, then
+        raises BusyError that names the last. ``waiting`` is told for whom and how long, before every wait."""
         with disk_errors(self._directory, "lock"):
-            try:
-                self._lock.acquire(timeout=timeout)
-            except Timeout:  # an OSError as well, so it is caught in here
-                raise self._busy() from None
+            self._acquire(timeout, each, waiting or (lambda _holder, _timeout: None))
         try:
             self._check_leftover()
             token = secrets.token_hex(8)
@@ -111,6 +119,23 @@ class WriteLock:
                 self._clear()
         finally:
             self._lock.release()
+
+    def _acquire(self, timeout: float, each: bool, waiting: Waiting) -> None:
+        holder, end, wait = None, time.monotonic(), 0.0
+        while True:
+            try:
+                self._lock.acquire(timeout=wait)
+            except Timeout:  # an OSError as well, so it is caught in here
+                now = self.holder()
+                if wait == 0 or (each and now is not None and now != holder):
+                    holder, end = now, time.monotonic() + timeout
+                    if timeout > 0:
+                        waiting(holder, timeout)
+                wait = min(_LOOK, end - time.monotonic())
+                if wait <= 0:
+                    raise self._busy() from None
+            else:
+                return
 
     def _check_leftover(self) -> None:
         holder = self.holder()

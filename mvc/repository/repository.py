@@ -28,7 +28,7 @@ from mvc.repository.layout import (
     read_template,
     upgrade_layout,
 )
-from mvc.repository.locks import WriteLock, running_command
+from mvc.repository.locks import Waiting, WriteLock, running_command
 from mvc.repository.revisions import check_tag
 from mvc.repository.state import State, oldest_first, replay
 from mvc.storage import REAL, FileSystem, LocalStorage
@@ -48,6 +48,7 @@ class Repository:
         self.fs = fs
         self.storage = LocalStorage(layout.directory, fs=fs)
         self.odb = ObjectDatabase(self.storage, compress=config.storage.compress)
+        self.waiting: Waiting | None = None
         self._lock = WriteLock(fs, layout.locks)
         self._locked = False
         self._current = False  # whether, under the lock that is held, the format was made the one written here
@@ -86,14 +87,15 @@ class Repository:
         """Makes this instance the repository's one writer. To be held while objects are put, too.
 
         A repository of an older format becomes one of today's, unless ``upgrade`` is False: then nothing may be put.
-        ``timeout`` is in seconds (None: the config's). Raises BusyError that names the holder. Reentrant.
+        ``timeout`` is in seconds (None: the config's, for each holder before it). `waiting` is told before a wait.
+        Raises BusyError that names the holder. Reentrant.
         """
         if self._locked:
             self._upgrade(upgrade)
             yield
             return
         wait = self.config.lock.timeout if timeout is None else timeout
-        with self._lock.hold(command or running_command(), wait):
+        with self._lock.hold(command or running_command(), wait, each=timeout is None, waiting=self.waiting):
             self._locked = True
             try:
                 self._upgrade(upgrade)

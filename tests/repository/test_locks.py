@@ -8,12 +8,14 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mvc.errors import BusyError
 from mvc.repository import Repository, check_repository
+from mvc.repository.config import LockConfig
 from mvc.repository.locks import process_start
 from mvc.storage import FileSystem
 from mvc.testing.commits import add_commit
@@ -35,6 +37,19 @@ from mvc.repository import Repository
 with Repository.open(sys.argv[1]).lock(command="a long commit"):
     print("held", flush=True)
     time.sleep(600)
+"""
+
+PASSING = """
+import sys, time
+from pathlib import Path
+from mvc.repository import Repository
+
+repository = Repository.open(sys.argv[1])
+print("ready", flush=True)
+while not Path(sys.argv[1], "go").exists():
+    time.sleep(0.01)
+with repository.lock(command="a short one " + sys.argv[2]):
+    time.sleep(2)
 """
 
 
@@ -71,6 +86,29 @@ def test_the_holder_is_named_and_the_record_goes_with_the_lock(repository: Repos
         assert caught.value.hint
     assert not record(repository).exists()
     add_commit(repository, 1)
+
+
+def test_a_wait_is_told_and_lasts_as_long_as_holders_change(repository: Repository) -> None:
+    told: list[str] = []
+    holders = [
+        subprocess.Popen([sys.executable, "-c", PASSING, str(repository.root), str(n)], stdout=subprocess.PIPE)
+        for n in range(3)
+    ]
+    for process in holders:
+        assert process.stdout is not None
+        process.stdout.readline()
+    (repository.root / "go").touch()
+    while not record(repository).exists():
+        time.sleep(0.02)
+    waiter = Repository.open(repository.root)
+    waiter.config = replace(waiter.config, lock=LockConfig(timeout=4.0))
+    waiter.waiting = lambda holder, seconds: told.append(f"{holder} {seconds:g}")
+    with waiter.lock():  # three holders of 2 s each, one after the other: longer than one wait in all
+        pass
+    assert told and all("a short one" in line and line.endswith(" 4") for line in told)
+    for process in holders:
+        process.communicate()
+        assert process.returncode == 0
 
 
 def test_readers_take_no_lock(repository: Repository) -> None:
