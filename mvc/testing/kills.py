@@ -69,6 +69,10 @@ def _undo(workspace: Workspace, rng: random.Random) -> None:
     undo(workspace)
 
 
+def _reindex(workspace: Workspace, rng: random.Random) -> None:
+    reindex(workspace)
+
+
 Work = Callable[[Workspace, random.Random], None]
 #: what a process does, and how often beside the others
 WORK: Mapping[Work, int] = {
@@ -76,7 +80,7 @@ WORK: Mapping[Work, int] = {
     _tag: 2,
     _rename: 1,
     _undo: 2,
-    lambda workspace, _: reindex(workspace) and None: 1,
+    _reindex: 1,
 }
 
 
