@@ -115,7 +115,11 @@ def atomic_write(
         except BaseException:
             discard(fs, temporary, descriptor)
             raise
-        fs.close(descriptor)
+        try:
+            fs.close(descriptor)
+        except BaseException:
+            discard(fs, temporary)  # without the descriptor: it is closed all the same
+            raise
         if not publish(fs, temporary, path, overwrite=overwrite):
             raise ExistsError(f"{str(path)!r} already exists", hint="choose another name, or ask to overwrite")
         fs.fsync_directory(path.parent)
