@@ -18,6 +18,7 @@ from mvc.porcelain.reindex import reindex
 from mvc.porcelain.tags import create_tag, delete_tag, list_tags
 from mvc.porcelain.workspace import Workspace
 from mvc.repository import check_repository
+from mvc.testing.commits import loosen
 
 Write, Walk = Callable[..., Path], Any
 
@@ -152,20 +153,24 @@ def test_undo_is_refused_where_something_stands_on_it(workspace: Workspace, file
     assert log(workspace).lineages == ()
 
 
-def test_what_is_no_longer_stored_does_not_come_back(workspace: Workspace, files: list[Path]) -> None:
+def test_what_is_no_longer_stored_does_not_come_back(
+    workspace: Workspace, files: list[Path], reopened: Callable[[Workspace], Workspace]
+) -> None:
     commit(workspace, files[:2])
     undo(workspace)
     repository = workspace.repository
+    loosen(repository)
     gone = repository.operation(op_log(workspace).operations[1].id).commits[0]  # type: ignore[arg-type]
     tensor = repository.manifest(repository.commit(gone).manifest).files[0].tensors[0].object
     repository.storage.delete(loose_key(tensor))
+    workspace = reopened(workspace)
     with pytest.raises(InputError, match="no longer stored") as caught:
         undo(workspace)
     assert caught.value.code == "cannot-undo"
     # the same content can be committed again
     commit(workspace, files[:2])
     assert len(log(workspace).lineages[0].commits) == 2
-    assert check_repository(repository).ok
+    assert check_repository(workspace.repository).ok
 
 
 def test_a_name_that_was_given_away_meanwhile_is_not_taken_back(workspace: Workspace, files: list[Path]) -> None:

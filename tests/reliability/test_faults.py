@@ -21,7 +21,9 @@ import pytest
 from safetensors.numpy import save
 
 from mvc.errors import MvcError, StorageError
-from mvc.objects import ObjectId
+from mvc.objects import ObjectId, Skeleton
+from mvc.odb import loose_key
+from mvc.odb.consolidation import FULL
 from mvc.porcelain.checkout import checkout, file_bytes
 from mvc.porcelain.commits import commit
 from mvc.porcelain.lineages import list_lineages, rename
@@ -32,6 +34,7 @@ from mvc.porcelain.tags import create_tag
 from mvc.porcelain.workspace import Workspace
 from mvc.repository import Repository, check_repository
 from mvc.storage import FileSystem
+from mvc.testing.commits import loosen, put_commit
 from mvc.testing.faults import Crash, FaultyFileSystem, PowerLossFileSystem
 
 #: of all disk operations of a change this many are tried in a quick run, evenly; all of them with --with-slow
@@ -55,16 +58,44 @@ def put(workspace: Workspace, *seeds: int, **options: Any) -> None:
     commit(workspace, [files / f"{seed}.safetensors" for seed in seeds], **options)
 
 
-def damage_one(workspace: Workspace) -> None:
-    """An object of a commit that was taken away: it can be quarantined without anything being missing."""
-    put(workspace, 7)
-    gone = workspace.repository.state().commits[-1]
+def damage_loose(workspace: Workspace) -> None:
+    """A stored object of a commit that was taken away: without it nothing is missing. Also a half-written file."""
+    put(workspace, 1, 7)
     undo(workspace)
-    place = workspace.repository.directory / "objects" / gone[:2] / gone[2:]
-    if place.exists():
-        place.chmod(0o644)
-        place.write_bytes(b"damaged")
-    (workspace.repository.directory / "objects" / "tmp-1-2").write_bytes(b"half")
+    repository = workspace.repository
+    loosen(repository)
+    gone = next(operation for operation in repository.operations() if operation.removed).removed[0]
+    spoil(repository.directory / loose_key(gone))
+    (repository.directory / "objects" / "tmp-1-2").write_bytes(b"half")
+
+
+def damage_pack(workspace: Workspace) -> None:
+    """The same, in the pack that also holds commits that still count."""
+    put(workspace, 1)
+    repository = workspace.repository
+    with repository.lock(), repository.odb.batch():
+        commits = [put_commit(repository, seed) for seed in (1, 2)]
+        repository.put(Skeleton(9, (), b"not used."))
+    (pack,) = {repository.odb.key_of(commit) for commit in commits}
+    spoil(repository.directory / pack)
+
+
+def many_packs(workspace: Workspace) -> None:
+    """As many packs as the next commit makes one of."""
+    for seed in range(FULL // 2 - 1):  # each makes two: one of what it puts, one of its operation
+        put(workspace, seed)
+    assert len(workspace.repository.odb.packs) == FULL - 2
+
+
+def spoil(path: Path) -> None:
+    content = path.read_bytes()
+    middle = len(content) // 3
+    path.chmod(0o644)
+    path.write_bytes(content[:middle] + bytes([content[middle] ^ 4]) + content[middle + 1 :])
+
+
+def repair(workspace: Workspace) -> None:
+    check_repository(workspace.repository, repair=True)
 
 
 @dataclass(frozen=True)
@@ -88,7 +119,9 @@ SCENARIOS = (
     Scenario("undo a commit", undo),
     Scenario("redo a commit", undo, lambda workspace: (put(workspace, 1, 2), undo(workspace))),
     Scenario("reindex", reindex),
-    Scenario("fsck --repair", lambda workspace: check_repository(workspace.repository, repair=True), damage_one),
+    Scenario("fsck --repair", repair, damage_loose),
+    Scenario("fsck --repair of a pack", repair, damage_pack),
+    Scenario("a commit that makes one pack of many", lambda workspace: put(workspace, 30), many_packs),
 )
 
 
@@ -165,6 +198,13 @@ def check(prepared: Prepared, root: Path, acknowledged: bool) -> bool:
     assert check_repository(Repository.open(root), repair=True).ok or allowed
     assert check_repository(Repository.open(root)).ok
     return stands
+
+
+def test_a_commit_makes_one_pack_of_many(tmp_path: Path) -> None:
+    workspace = Workspace.of(Repository.init(tmp_path / "repo"), author="t")
+    many_packs(workspace)
+    put(workspace, 30)
+    assert len(Repository.open(workspace.repository.root).odb.packs) == 1
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
