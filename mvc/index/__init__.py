@@ -1,7 +1,10 @@
 """The rebuildable SQL view of commits, and home of every inference."""
 
+from sqlalchemy import Connection, func, or_, select, update
+from sqlalchemy.exc import SQLAlchemyError as DatabaseError
+from sqlalchemy.sql import ColumnElement as Expression
+
 from mvc.index.database import SCHEMAS, Index, IndexDamaged, Stamp, set_stamp
-from mvc.index.engines import Connection, DatabaseError
 from mvc.index.rows import (
     ArchitectureRow,
     CommitRow,
@@ -26,7 +29,6 @@ from mvc.index.rows import (
     chunked,
     insert_rows,
 )
-from mvc.index.sql import Expression, func, or_, select, update
 
 __all__ = [
     "SCHEMAS",

@@ -9,18 +9,23 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Connection, Engine, create_engine, delete, event, insert, inspect, select
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.pool import NullPool, StaticPool
+
 from mvc.errors import BusyError, InputError, IntegrityError, MvcError, StorageError
-from mvc.index.engines import Connection, DatabaseError, Engine, by_url, sqlite
-from mvc.index.sql import delete, select
 from mvc.index.tables import ALEMBIC, META, METADATA
 
 #: revisions of the schema that this mvc knows, oldest first; each is a module of ``mvc.index.versions``
 SCHEMAS = ("0001", "0002", "0003", "0004", "0005")
+#: milliseconds that SQLite waits for another connection
+_BUSY = 10_000
 
 
 class IndexDamaged(IntegrityError):
@@ -43,8 +48,7 @@ class Index:
     def __init__(self, file: Path | None, url: str = "") -> None:
         self._file = None if url else file
         self._owned = not url
-        self._url = url or f"sqlite:///{file or ''}"
-        self._engine: Engine = by_url(url) if url else sqlite(":memory:" if file is None else str(file))
+        self._engine = _engine(url or ("sqlite://" if file is None else f"sqlite:///{file}"), in_memory=file is None)
 
     def stamp(self) -> Stamp | None:
         """What the index reflects; None where there is none yet, or one of an older schema.
@@ -54,7 +58,7 @@ class Index:
         if self._file is not None and not self._file.exists():
             return None
         with self.reading() as connection:
-            schema = self._schema(connection)
+            schema = _schema(connection)
             if schema != SCHEMAS[-1]:
                 return None
             values = {str(key): str(value) for key, value in connection.execute(select(META.c.key, META.c.value))}
@@ -64,32 +68,35 @@ class Index:
 
     def prepare(self) -> None:
         """Makes the tables, or brings those of an older schema up to date. Needs the repository's lock."""
-        if self._file is not None:
-            with _translated(), self._engine.connected() as connection:
-                connection.run("PRAGMA journal_mode=WAL")
+        with _translated():
+            if self._engine.dialect.name == "sqlite" and self._file is not None:
+                with contextlib.closing(sqlite3.connect(self._file)) as raw:
+                    raw.execute("PRAGMA journal_mode=WAL")
         with self.writing() as connection:
-            schema = self._schema(connection)
+            schema = _schema(connection)
             if schema is None:
-                self._engine.create(connection, METADATA.values())
-                connection.insert(ALEMBIC, [(SCHEMAS[-1],)])
-        if schema not in (None, SCHEMAS[-1]):
-            # alembic is slow to import and all but never needed
-            importlib.import_module("mvc.index.migrations").upgrade(self._url)
+                METADATA.create_all(connection)
+                connection.execute(insert(ALEMBIC), {"version_num": SCHEMAS[-1]})
+            elif schema != SCHEMAS[-1]:
+                # alembic is slow to import and all but never needed
+                importlib.import_module("mvc.index.migrations").upgrade(connection)
 
     def copy(self) -> Index:
         """One in memory that holds what this one holds, as far as that can be read without ado; else an empty one."""
         copied = Index(None)
         if self._file is not None and self._file.exists():
-            with contextlib.suppress(DatabaseError), self._engine.connected() as source:
-                source.copy_to(copied._engine.connect())
+            with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(self._file)) as source:
+                raw = copied._engine.raw_connection()
+                with contextlib.closing(raw):
+                    source.backup(raw.driver_connection)  # type: ignore[arg-type]
         return copied
 
     def discard(self) -> None:
         """Throws the index away. Needs the repository's lock. Raises IndexDamaged for a database that is not ours."""
+        self._engine.dispose()
         if not self._owned:
             with self.writing() as connection:
-                for name in reversed(METADATA):
-                    connection.run(f"DROP TABLE IF EXISTS {name}")
+                METADATA.drop_all(connection)
         elif self._file is not None:
             for suffix in ("", "-wal", "-shm", "-journal"):
                 try:
@@ -100,41 +107,73 @@ class Index:
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:
         """One consistent view. Raises IndexDamaged, BusyError, StorageError."""
-        with _translated(), self._engine.transaction(writes=False) as connection:
+        with _translated(), self._engine.connect() as connection, connection.begin():
             yield connection
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[Connection]:
         """One transaction: all of it or, with an error, nothing. Raises as `reading`."""
-        with _translated(), self._engine.transaction(writes=True) as connection:
+        with (
+            _translated(),
+            self._engine.connect().execution_options(mvc_writes=True) as connection,
+            connection.begin(),
+        ):
             yield connection
 
     def dump(self) -> dict[str, list[tuple[Any, ...]]]:
         """Every table's rows, sorted by primary key: equal dumps are equal indexes."""
         with self.reading() as connection:
             return {
-                name: list(connection.execute(select(*vars(table.c).values()).order_by(*table.key)))
-                for name, table in sorted(METADATA.items())
+                name: [tuple(row) for row in connection.execute(select(table).order_by(*table.primary_key.columns))]
+                for name, table in sorted(METADATA.tables.items())
             }
-
-    def _schema(self, connection: Connection) -> str | None:
-        """Revision of the schema; None where there are no tables. Raises InputError for a newer one."""
-        if not self._engine.has_table(connection, ALEMBIC):
-            return None
-        revision: str | None = connection.execute(select(ALEMBIC.c.version_num)).scalar()
-        if revision is not None and revision not in SCHEMAS:
-            raise InputError(
-                f"the index was written by a newer mvc (schema {revision}; this one knows {SCHEMAS[-1]})",
-                hint="upgrade mvc, or build the index again for this version with: mvc reindex",
-                code="newer-index",
-            )
-        return revision
 
 
 def set_stamp(connection: Connection, stamp: Stamp) -> None:
     """Says what the index reflects once the transaction is done."""
     connection.execute(delete(META))
-    connection.insert(META, [("engine", stamp.engine), ("operation", stamp.operation)])
+    connection.execute(
+        insert(META),
+        [{"key": "engine", "value": stamp.engine}, {"key": "operation", "value": stamp.operation}],
+    )
+
+
+def _schema(connection: Connection) -> str | None:
+    """Revision of the schema; None where there are no tables. Raises InputError for a newer one."""
+    if not inspect(connection).has_table(ALEMBIC.name):
+        return None
+    revision = connection.execute(select(ALEMBIC.c.version_num)).scalar()
+    if revision is not None and revision not in SCHEMAS:
+        raise InputError(
+            f"the index was written by a newer mvc (schema {revision}; this one knows {SCHEMAS[-1]})",
+            hint="upgrade mvc, or build the index again for this version with: mvc reindex",
+            code="newer-index",
+        )
+    return revision
+
+
+def _engine(url: str, *, in_memory: bool) -> Engine:
+    try:
+        engine = create_engine(url, poolclass=StaticPool if in_memory and url == "sqlite://" else NullPool)
+    except Exception as error:  # SQLAlchemy and drivers raise what they like for a URL
+        message = f"the index's url cannot be used: {error}"
+        raise InputError(message, hint="correct [index] in .mvc/config.toml") from None
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _on_connect)
+        event.listen(engine, "begin", _on_begin)
+    return engine
+
+
+def _on_connect(connection: Any, _record: object) -> None:
+    # Python's sqlite3 would begin and end transactions by itself, and tables would not be part of them
+    connection.isolation_level = None
+    for pragma in (f"busy_timeout={_BUSY}", "foreign_keys=ON", "synchronous=NORMAL"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _on_begin(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("mvc_writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 @contextlib.contextmanager
@@ -142,13 +181,14 @@ def _translated() -> Iterator[None]:
     """Raises the database's errors as mvc's."""
     try:
         yield
-    except DatabaseError as error:
+    except (DBAPIError, sqlite3.Error) as error:
         raise _translate(error) from error
 
 
-def _translate(error: DatabaseError) -> MvcError:
-    text = str(error)
-    if type(error.__cause__).__name__ == "OperationalError":
+def _translate(error: DBAPIError | sqlite3.Error) -> MvcError:
+    original = error.orig if isinstance(error, DBAPIError) else error
+    text = str(original)
+    if isinstance(error, OperationalError | sqlite3.OperationalError):
         if "locked" in text or "busy" in text:
             return BusyError("the index is being written by another process", hint="wait until it has finished")
         if any(words in text for words in ("unable to open", "readonly", "disk", "full", "connect")):

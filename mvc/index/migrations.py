@@ -11,12 +11,11 @@ from typing import Any
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, event
-from sqlalchemy.pool import NullPool
+from sqlalchemy import Connection
 
 
-def upgrade(url: str, revision: str = "head") -> None:
-    """Upgrades the schema of the database at ``url``, in one transaction."""
+def upgrade(connection: Connection, revision: str = "head") -> None:
+    """Upgrades the schema within the connection's transaction."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     script = ScriptDirectory.from_config(config)
@@ -24,14 +23,6 @@ def upgrade(url: str, revision: str = "head") -> None:
     def steps(current: Any, _context: Any) -> Any:
         return script._upgrade_revs(revision, current)
 
-    engine = create_engine(url, poolclass=NullPool)
-    if engine.dialect.name == "sqlite":
-        # Python's sqlite3 would begin and end transactions by itself, and tables would not be part of them
-        event.listen(engine, "connect", lambda raw, _: setattr(raw, "isolation_level", None))
-        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
-    with (
-        engine.begin() as connection,
-        EnvironmentContext(config, script, fn=steps, destination_rev=revision) as environment,
-    ):
+    with EnvironmentContext(config, script, fn=steps, destination_rev=revision) as environment:
         environment.configure(connection=connection, transactional_ddl=True)
         environment.run_migrations()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Self
 
+from sqlalchemy import Connection, Table, delete, insert, select
+from sqlalchemy.sql import ColumnElement
+
 import mvc.index.tables as tables
-from mvc.index.engines import Connection
-from mvc.index.sql import Expression, Table, delete, select
 from mvc.objects import ObjectId
 
 #: names in one IN (...), below every database's limit on parameters
@@ -23,33 +24,26 @@ class Row:
     TABLE: ClassVar[Table]
     JSON: ClassVar[frozenset[str]] = frozenset()
 
-    def values(self) -> list[Any]:
-        """As the table holds them, in its order."""
-        found = (getattr(self, column.name) for column in self.TABLE.columns)
-        if not self.JSON:
-            return list(found)
-        named = zip(self.TABLE.columns, found, strict=True)
-        return [_encode(value) if column.name in self.JSON else value for column, value in named]
+    def columns(self) -> dict[str, Any]:
+        return {
+            item.name: _encode(getattr(self, item.name)) if item.name in self.JSON else getattr(self, item.name)
+            for item in fields(self)
+        }
 
     @classmethod
-    def select(cls, connection: Connection, *where: Expression, order: Sequence[Expression] = ()) -> list[Self]:
+    def select(cls, connection: Connection, *where: ColumnElement[bool], order: Sequence[Any] = ()) -> list[Self]:
         """Rows that fit, in the order given, else by primary key."""
-        names = [column.name for column in cls.TABLE.columns]
-        query = select(*(getattr(cls.TABLE.c, name) for name in names)).where(*where)
-        rows = connection.execute(query.order_by(*(order or cls.TABLE.key)))
-        places = [i for i, name in enumerate(names) if name in cls.JSON]
-        if not places:
-            return [cls(*row) for row in rows]
-        found = []
-        for row in rows:
-            values = list(row)
-            for i in places:
-                values[i] = _decode(values[i])
-            found.append(cls(*values))
-        return found
+        names = [item.name for item in fields(cls)]
+        columns = [cls.TABLE.c[name] for name in names]
+        query = select(*columns).where(*where).order_by(*(order or cls.TABLE.primary_key.columns))
+        decode = [name in cls.JSON for name in names]
+        return [
+            cls(*(_decode(value) if is_json else value for value, is_json in zip(row, decode, strict=True)))
+            for row in connection.execute(query)
+        ]
 
     @classmethod
-    def clear(cls, connection: Connection, *where: Expression) -> None:
+    def clear(cls, connection: Connection, *where: ColumnElement[bool]) -> None:
         connection.execute(delete(cls.TABLE).where(*where))
 
 
@@ -57,7 +51,7 @@ def insert_rows(connection: Connection, rows: Iterable[Row]) -> None:
     """Inserts rows of one kind."""
     found = list(rows)
     if found:
-        connection.insert(found[0].TABLE, (row.values() for row in found))
+        connection.execute(insert(found[0].TABLE), [row.columns() for row in found])
 
 
 def chunked(values: Iterable[ObjectId]) -> Iterator[list[ObjectId]]:

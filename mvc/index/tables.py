@@ -6,26 +6,34 @@ clocks, no paths of this machine. So an index that was built step by step and on
 
 from __future__ import annotations
 
-from mvc.index.sql import (
-    AnyText,
-    BigInteger,
-    Column,
-    Float,
-    ForeignKey,
-    Index,
-    Integer,
-    LargeBinary,
-    String,
-    Table,
-    Text,
-)
+import json
+from typing import Any
 
-#: every table by its name, each after those that it refers to
-METADATA: dict[str, Table] = {}
+from sqlalchemy import BigInteger, Column, Float, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator
+
+METADATA = MetaData()
 
 
-def _id(name: str = "id") -> Column:
-    return Column(name, String(64), primary_key=True)
+class AnyText(TypeDecorator[str]):
+    """Text that may hold what databases refuse: NUL, and the lone surrogates that stand for bytes of odd file names."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        if value is None:
+            return None
+        plain = value[:1] != '"' and "\0" not in value and value.isprintable()
+        return value if plain else json.dumps(value)
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> str | None:
+        return json.loads(value) if value is not None and value[:1] == '"' else value
+
+
+def _id(name: str = "id", **more: Any) -> Column[str]:
+    return Column(name, String(64), primary_key=True, **more)
 
 
 #: schema: revision of this schema. engine: version of what inferred. operation: the newest one that is reflected

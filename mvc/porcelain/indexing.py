@@ -184,7 +184,7 @@ def _add_commits(
     return touched
 
 
-def _has(connection: Connection, column: Expression, value: str) -> bool:
+def _has(connection: Connection, column: Expression[str], value: str) -> bool:
     return connection.execute(select(column).where(column == value).limit(1)).first() is not None
 
 

@@ -235,7 +235,7 @@ def _read_policy(data: bytes, scratch: Path) -> None:
 def _sample_index() -> bytes:
     index = Index(None)
     index.prepare()
-    return bytes(index._engine.connect().serialize())
+    return bytes(index._engine.raw_connection().driver_connection.serialize())  # type: ignore[union-attr]
 
 
 def _read_index(data: bytes, scratch: Path) -> None:

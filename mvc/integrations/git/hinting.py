@@ -53,7 +53,7 @@ def _behind(connection: Connection, commit: str) -> tuple[str, str] | None:
     column = PlacementRow.TABLE.c
     for place in PlacementRow.select(connection, column.commit == commit):
         name = LineageRow.select(connection, LineageRow.TABLE.c.id == place.lineage)[0].name
-        last = connection.execute(select(func.max(column.position)).where(column.lineage == place.lineage)).scalar()
+        last = connection.execute(select(func.max(column.position)).where(column.lineage == place.lineage)).scalar_one()
         if place.position < last:
             return f"is {name}@{place.position}, {last - place.position} behind the tip {name}@{last}", f"{name}@{last}"
     return None
