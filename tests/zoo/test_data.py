@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import struct
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,14 +14,7 @@ from mvc.zoo import shifts
 from mvc.zoo.cards import Card
 from mvc.zoo.data import Dataset, digits, load
 from mvc.zoo.sources import load_for
-
-
-def write_idx(path: Path, array: np.ndarray, *, packed: bool) -> None:
-    content = struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape) + array.tobytes()
-    path.write_bytes(content)
-    if packed:
-        path.with_name(path.name + ".gz").write_bytes(gzip.compress(content))
-        path.unlink()
+from tests.zoo.idx import write_idx_directory
 
 
 @pytest.fixture
@@ -35,12 +26,6 @@ def raw() -> dict[str, np.ndarray]:
         "x_test": rng.integers(0, 256, (3, 28, 28), np.uint8),
         "y_test": np.arange(3, dtype=np.uint8),
     }
-
-
-def write_idx_directory(directory: Path, raw: dict[str, np.ndarray], *, packed: bool) -> None:
-    for split, short in (("train", "train"), ("t10k", "test")):
-        write_idx(directory / f"{split}-images-idx3-ubyte", raw[f"x_{short}"], packed=packed)
-        write_idx(directory / f"{split}-labels-idx1-ubyte", raw[f"y_{short}"], packed=packed)
 
 
 def test_digits_are_real_and_in_range() -> None:
