@@ -59,12 +59,7 @@ def train_card(
     report = progress or silent
     if out is None and population is None and into is None:
         raise InputError("nothing would be kept of the training", hint="give -o DIR, --population DIR or --into REPO")
-    if out is None and (truth is not None or anonymous):
-        raise InputError("the truth and anonymous names are for checkpoint files", hint="give -o DIR as well")
-    if out is not None and truth is None:
-        truth = out.parent / f"{out.name}-truth.json"
-    if out is not None and truth is not None:
-        check_places(out, truth)
+    truth = truth_beside(out, truth, anonymous=anonymous)
     committed = 0
     if card == DEMO:
         with interruptible(lambda: "the demo keeps nothing before its training is done; the same command begins anew"):
@@ -96,6 +91,17 @@ def train_card(
     )
 
 
+def truth_beside(out: Path | None, truth: Path | None, *, anonymous: bool) -> Path | None:
+    """Where the truth about checkpoint files in ``out`` goes; None without these. Raises InputError, ExistsError."""
+    if out is None:
+        if truth is not None or anonymous:
+            raise InputError("the truth and anonymous names are for checkpoint files", hint="give -o DIR as well")
+        return None
+    truth = out.parent / f"{out.name}-truth.json" if truth is None else truth
+    check_places(out, truth)
+    return truth
+
+
 def commit_runs(into: Workspace, card: str, runs: list[Run], *, progress: Report | None = None) -> int:
     """Commits every checkpoint of ``runs`` and returns how many were not there; those that were are left as they are.
 
@@ -107,7 +113,7 @@ def commit_runs(into: Workspace, card: str, runs: list[Run], *, progress: Report
         with tempfile.TemporaryDirectory(prefix="mvc-zoo-") as scratch:
             facts: dict[Path, Declared] = {}
             for run in some:
-                extra = {"card": card} | {name: str(value) for name, value in run.member.hyperparameters().items()}
+                extra = {"card": card} | {name: str(value) for name, value in run.hyperparameters.items()}
                 for number, epoch in enumerate(run.epochs):
                     place = f"{card}/{run.place(number)}"
                     file = Path(scratch, place)

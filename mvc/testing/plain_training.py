@@ -49,7 +49,9 @@ def module_of(card: Card, weights: Tensor) -> nn.Sequential:
         layers.append(nn.Linear(inner, out, bias=architecture.bias))
     module = nn.Sequential(*layers)
     with torch.no_grad():
-        for parameter, view in zip(module.parameters(), views(weights[None], architecture).values(), strict=True):
+        for parameter, view in zip(
+            module.parameters(), views(weights[None], architecture.shapes()).values(), strict=True
+        ):
             parameter.copy_(view[0])
     return module
 

@@ -51,7 +51,7 @@ def _mlps(card: Card, data: Dataset, progress: Progress | None) -> list[Run]:
     parent = runs[FORKED_ROW]
     start = population.states[FORKED_AT].of([FORKED_ROW], fresh=True)
     half = only_classes(data, FORK_CLASSES)
-    fork = _continued(card, half, parent, start, seed=1000 + parent.member.seed, checkpoints=FORK_CHECKPOINTS)
+    fork = _continued(card, half, parent, start, seed=1000 + parent.seed, checkpoints=FORK_CHECKPOINTS)
     fork = replace(
         fork,
         name=f"{parent.name}-fork",
@@ -60,7 +60,7 @@ def _mlps(card: Card, data: Dataset, progress: Progress | None) -> list[Run]:
     )
     healthy = runs[CORRUPTED_ROW]
     start = population.states[last - 1].of([CORRUPTED_ROW])
-    end = _continued(card, permuted_classes(data), healthy, start, seed=healthy.member.seed, checkpoints=1)
+    end = _continued(card, permuted_classes(data), healthy, start, seed=healthy.seed, checkpoints=1)
     runs[CORRUPTED_ROW] = replace(
         healthy,
         weights=torch.cat([healthy.weights[:last], end.weights]),  # (K, d)

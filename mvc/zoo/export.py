@@ -18,13 +18,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 import torch
 from safetensors.torch import save
 from torch import Tensor
 
 from mvc.errors import ExistsError, InputError
-from mvc.zoo.cards import Architecture
 from mvc.zoo.files import write_whole
 from mvc.zoo.grids import Member
 from mvc.zoo.nets import views
@@ -45,14 +45,17 @@ class ForkPoint:
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """One model's checkpoints: weights (K, d), and for each of the K its epoch and metrics.
+    """One model's checkpoints: weights (K, d), laid out as ``shapes`` say, and for each of the K its epoch and metrics.
 
+    ``card`` is the name of what it was trained by, ``hyperparameters`` what is known of these, its seed included.
     Metrics are train_accuracy, test_accuracy, gap (their difference) and f1_0, f1_1, … of each class on the test
     images. ``corrupted`` lists the checkpoints whose training since the one before saw corrupted data.
     """
 
     name: str
-    member: Member
+    card: str
+    hyperparameters: Mapping[str, float | int | str]
+    shapes: Mapping[str, tuple[int, ...]]
     weights: Tensor
     epochs: tuple[float, ...]
     metrics: tuple[Mapping[str, float], ...]
@@ -61,12 +64,12 @@ class Run:
     corrupted: tuple[int, ...] = ()
 
     @property
-    def architecture(self) -> Architecture:
-        return self.member.card.architecture
+    def seed(self) -> int:
+        return int(self.hyperparameters["seed"])
 
     def file(self, number: int) -> bytes:
         """Checkpoint ``number`` as safetensors, float32."""
-        weights = views(self.weights[[number]], self.architecture)
+        weights = views(self.weights[[number]], self.shapes)
         return save({name: view[0].contiguous() for name, view in weights.items()}, {"format": "pt"})
 
     def place(self, number: int) -> str:
@@ -78,7 +81,15 @@ def runs_of(population: Population, prefix: str) -> list[Run]:
     """One Run a model, named by its seed: ``prefix-007``."""
     scores = zip(population.train_accuracy, population.test_accuracy, population.f1, strict=True)  # (K,) (K,) (K, C)
     return [
-        Run(f"{prefix}-{seed:03d}", Member(card, seed), weights, population.epochs, _metrics(*map(Tensor.numpy, found)))
+        Run(
+            f"{prefix}-{seed:03d}",
+            card.name,
+            Member(card, seed).hyperparameters(),
+            card.architecture.shapes(),
+            weights,
+            population.epochs,
+            _metrics(*map(Tensor.numpy, found)),
+        )
         for seed, card, weights, found in zip(
             population.seeds, population.cards, population.weights, scores, strict=True
         )
@@ -86,24 +97,40 @@ def runs_of(population: Population, prefix: str) -> list[Run]:
 
 
 def runs_of_zoo(zoo: Zoo) -> list[Run]:
-    """One Run a model, named by its number in the population: ``NAME-007``."""
-    scores = zip(zoo.facts["train_accuracy"], zoo.facts["test_accuracy"], zoo.facts["f1"], strict=True)
+    """One Run a model, named by its number in the population: ``NAME-007``. F1 where it is known."""
+    facts = zoo.facts
+    known = [name for name, column in facts.items() if column.ndim == 1]
+    said: list[dict[str, Any]] = [{name: facts[name][row].item() for name in known} for row in range(len(zoo.weights))]
+    if zoo.members:
+        said = [member.hyperparameters() for member in zoo.members]
+    cards = [member.card.name for member in zoo.members] or [zoo.name] * len(zoo.weights)
+    scores = zip(facts["train_accuracy"], facts["test_accuracy"], facts.get("f1", cards), strict=True)
     return [
-        Run(f"{zoo.name}-{number:03d}", member, torch.from_numpy(weights), tuple(zoo.epochs.tolist()), _metrics(*found))
-        for number, (member, weights, found) in enumerate(zip(zoo.members, zoo.weights, scores, strict=True))
+        Run(
+            f"{zoo.name}-{number:03d}",
+            card,
+            about,
+            zoo.shapes,
+            torch.from_numpy(weights),
+            tuple(zoo.epochs.tolist()),
+            _metrics(train, test, f1 if "f1" in facts else None),
+        )
+        for number, (card, about, weights, (train, test, f1)) in enumerate(
+            zip(cards, said, zoo.weights, scores, strict=True)
+        )
     ]
 
 
-def _metrics(train: npt.NDArray[Any], test: npt.NDArray[Any], f1: npt.NDArray[Any]) -> tuple[Mapping[str, float], ...]:
-    """From accuracies (K,) and F1 (K, classes)."""
+def _metrics(
+    train: npt.NDArray[Any], test: npt.NDArray[Any], f1: npt.NDArray[Any] | None
+) -> tuple[Mapping[str, float], ...]:
+    """From accuracies (K,) and F1 (K, classes); what is not known of a checkpoint is left out."""
+    columns = {"train_accuracy": train, "test_accuracy": test, "gap": train.astype(np.float64) - test}
+    if f1 is not None:
+        columns |= {f"f1_{number}": column for number, column in enumerate(f1.T)}
     return tuple(
-        {
-            "train_accuracy": round(float(on_train), 6),
-            "test_accuracy": round(float(on_test), 6),
-            "gap": round(float(on_train) - float(on_test), 6),
-            **{f"f1_{number}": round(float(one), 6) for number, one in enumerate(classes)},
-        }
-        for on_train, on_test, classes in zip(train, test, f1, strict=True)
+        {name: round(float(column[at]), 6) for name, column in columns.items() if np.isfinite(column[at])}
+        for at in range(len(train))
     )
 
 
@@ -176,9 +203,9 @@ def _known(runs: Sequence[Run], files: Mapping[str, tuple[Run, int]]) -> dict[st
         "version": TRUTH_VERSION,
         "runs": {
             run.name: {
-                "card": run.member.card.name,
-                "seed": run.member.seed,
-                "hyperparameters": run.member.hyperparameters(),
+                "card": run.card,
+                "seed": run.seed,
+                "hyperparameters": dict(run.hyperparameters),
                 "checkpoints": len(run.weights),
                 "parent": asdict(run.parent) if run.parent else None,
                 "note": run.note,

@@ -57,11 +57,11 @@ def _draw(init: Init, shape: tuple[int, ...], stream: torch.Generator) -> Tensor
     return torch.randn(shape, generator=stream) * math.sqrt(variance)
 
 
-def views(flat: Tensor, architecture: Architecture) -> dict[str, Tensor]:
-    """name → view (S, *shape) into P (S, d), one a weight, in file order; a single model is S = 1."""
+def views(flat: Tensor, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
+    """name → view (S, *shape) into P (S, d), one a weight, in the order of ``shapes``; a single model is S = 1."""
     named = {}
     start = 0
-    for name, shape in architecture.shapes().items():
+    for name, shape in shapes.items():
         stop = start + math.prod(shape)
         named[name] = flat[:, start:stop].view(-1, *shape)
         start = stop

@@ -107,7 +107,8 @@ class Trainer:
         if start is not None:
             self._slots |= {name: slot.clone() for name, slot in start.slots.items()}
         self._leaves = {
-            name: view.detach().requires_grad_() for name, view in views(self._weights, self.card.architecture).items()
+            name: view.detach().requires_grad_()
+            for name, view in views(self._weights, self.card.architecture.shapes()).items()
         }
         self._multiples = _column(lr)  # (S, 1)
         self._lr = _column([one.optimiser.lr for one in cards])  # (S, 1)

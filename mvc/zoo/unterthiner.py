@@ -1,5 +1,8 @@
 """The public zoos of Unterthiner et al. 2020 ("Predicting Neural Network Accuracy from Weights"), read as they are
-distributed. Owns their layout on disk; runs nothing that is in them.
+distributed ("Small CNN Zoo"). Owns their layout on disk; runs nothing that is in them.
+
+The layout is that of the authors' README and notebook (google-research, dnn_predict_accuracy) and of what others read
+of it (the columns of layout.csv; that step is the epoch):
 
     weights.npy      a checkpoint's weights in each row, (N, d)
     metrics.csv.gz   as many rows: modeldir and step (the epoch), accuracies, config.… (or metrics.csv)
@@ -34,7 +37,6 @@ _NUMBERS: Mapping[str, str] = MappingProxyType(
         "weight_decay": "config.l2reg",
         "dropout": "config.dropout",
         "fraction": "config.train_fraction",
-        "seed": "config.random_seed",
     }
 )
 _TEXTS: Mapping[str, str] = MappingProxyType(
@@ -70,7 +72,7 @@ def read_unterthiner(directory: Path, *, models: int | None = None) -> Zoo:
             break
     if not kept or (models is not None and len(kept) < models):
         raise InputError(f"{directory} has {len(kept)} whole models", hint="ask for fewer")
-    return Zoo(directory.name, np.stack(arrays), shapes, epochs, (), _facts(directory, rows, kept))
+    return Zoo(directory.resolve().name, np.stack(arrays), shapes, epochs, (), _facts(directory, rows, kept))
 
 
 def _weights(file: Path) -> npt.NDArray[np.floating[Any]]:
@@ -142,11 +144,13 @@ def _complete(directory: Path, rows: Sequence[_Row]) -> tuple[npt.NDArray[np.flo
 def _facts(directory: Path, rows: Sequence[_Row], kept: Sequence[Sequence[int]]) -> dict[str, npt.NDArray[Any]]:
     try:
         facts: dict[str, npt.NDArray[Any]] = {
-            name: np.array([[float(rows[number][name]) for number in numbers] for numbers in kept], np.float32)
+            # what a table leaves empty was not a number
+            name: np.array([[float(rows[number][name] or "nan") for number in numbers] for numbers in kept], np.float32)
             for name in _MEASURED
         }
         first = [rows[numbers[0]] for numbers in kept]
         facts |= {name: np.array([float(row[column]) for row in first]) for name, column in _NUMBERS.items()}
+        facts["seed"] = np.array([int(float(row["config.random_seed"])) for row in first])
         facts |= {name: np.array([row[column] for row in first]) for name, column in _TEXTS.items()}
     except (KeyError, ValueError) as error:
         raise FormatError(f"{directory}: its metrics lack a column, or a number in it: {error}") from error

@@ -1,4 +1,4 @@
-"""`mvc zoo`: trains populations of small models to try mvc on. torch is imported only when one is trained."""
+"""`mvc zoo`: small models to try mvc on, trained here or published. torch is imported only to make or take them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mvc.cli import output
 from mvc.cli.listing import Entry, add_list
 from mvc.cli.messages import hint
 from mvc.cli.opening import open_at
-from mvc.cli.options import Session, data_option, json_option, pass_session
+from mvc.cli.options import Function, Session, data_option, json_option, pass_session
 from mvc.cli.progress import progress
 from mvc.cli.text import count, escape
 from mvc.porcelain.results.zoos import ZooListResult, ZooTrainResult
@@ -21,7 +21,7 @@ from mvc.porcelain.zoo import list_cards
 
 @click.group()
 def command() -> None:
-    """Train populations of small models, whose history is known, to try mvc on."""
+    """Train populations of small models, whose history is known, or take in published ones, to try mvc on."""
 
 
 def entries(result: ZooListResult) -> Iterator[Entry]:
@@ -33,6 +33,14 @@ def entries(result: ZooListResult) -> Iterator[Entry]:
 add_list(command, list_cards, entries, about="List the populations that can be trained.", schema="zoo-list")
 
 
+def truth_options(function: Function) -> Function:
+    truth = click.option(
+        "--truth", metavar="FILE", help="Where the truth about the files goes [default: DIR-truth.json]."
+    )
+    anonymous = click.option("--anonymous", is_flag=True, help="Give the files names that tell nothing.")
+    return truth(anonymous(function))
+
+
 @command.command()
 @click.argument("card")
 @click.option("-o", "--output", "out", metavar="DIR", help="Write checkpoint files to DIR, a new directory.")
@@ -42,8 +50,7 @@ add_list(command, list_cards, entries, about="List the populations that can be t
 @click.option("--epochs", type=int, metavar="N", help="How many epochs each.")
 @click.option("--models", type=int, metavar="N", help="Take a random sample of N runs, always the same ones.")
 @data_option
-@click.option("--truth", metavar="FILE", help="Where the truth about the files goes [default: DIR-truth.json].")
-@click.option("--anonymous", is_flag=True, help="Give the files names that tell nothing.")
+@truth_options
 @json_option
 @pass_session
 def train(
@@ -81,8 +88,48 @@ def train(
             anonymous=anonymous,
             progress=report,
         )
+    _emit(result, "zoo-train", as_json)
+
+
+@command.command("import")
+@click.argument("directory")
+@click.option("-o", "--output", "out", metavar="DIR", help="Write checkpoint files to DIR, a new directory.")
+@click.option("--into", metavar="REPO", help="Commit every checkpoint to a repository, with what is known of it.")
+@click.option("--models", type=int, metavar="N", help="Only the first N models.")
+@truth_options
+@json_option
+@pass_session
+def import_(
+    session: Session,
+    directory: str,
+    out: str | None,
+    into: str | None,
+    models: int | None,
+    truth: str | None,
+    anonymous: bool,
+    as_json: bool,
+) -> None:
+    """Take a published zoo into one or both of -o and --into.
+
+    DIRECTORY is a zoo of Unterthiner et al. 2020 ("Small CNN Zoo"): weights.npy, metrics.csv.gz and layout.csv.
+    """
+    with progress("importing") as report:
+        porcelain = importlib.import_module("mvc.porcelain.importing")
+        result: ZooTrainResult = porcelain.import_zoo(
+            session.path(directory),
+            None if out is None else session.path(out),
+            into=None if into is None else open_at(session.path(into), session.directory),
+            models=models,
+            truth=None if truth is None else session.path(truth),
+            anonymous=anonymous,
+            progress=report,
+        )
+    _emit(result, "zoo-import", as_json)
+
+
+def _emit(result: ZooTrainResult, schema: str, as_json: bool) -> None:
     if as_json:
-        output.emit_json(result, "zoo-train")
+        output.emit_json(result, schema)
         return
     made = f"{count(result.checkpoints, 'checkpoint')} of {count(result.runs, 'run')}"
     if result.out is not None:
