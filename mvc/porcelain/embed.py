@@ -93,16 +93,21 @@ def apply(
         raise InputError(message, hint="look at it with: mvc check")
     if output is not None:
         _write(workspace, output, {str(side): latents[side] for side in sides})
-    told = tuple(
-        LatentRow(
-            commit=side if isinstance(side, str) else None,
-            path=str(side) if isinstance(side, Path) else None,
-            embedder=space.kept.commit,
-            latent=tuple(map(float, latents[side])),
-        )
-        for side in sides
-    )
+    told = tuple(_told(history, side, space.kept, latents[side]) for side in sides)
     return EmbedApplyResult(told, None if output is None else str(output))
+
+
+def _told(history: History, side: str | Path, embedder: Kept, latent: Floats) -> LatentRow:
+    home = history.lineage(side) if isinstance(side, str) else None
+    placed = history.placed(side) if isinstance(side, str) else None
+    return LatentRow(
+        commit=side if isinstance(side, str) else None,
+        lineage=None if home is None else home.name,
+        position=None if placed is None else placed.position,
+        path=str(side) if isinstance(side, Path) else None,
+        embedder=embedder.commit,
+        latent=tuple(map(float, latent)),
+    )
 
 
 def _model(workspace: Workspace, history: History, side: str | Path) -> Model:

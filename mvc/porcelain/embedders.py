@@ -166,9 +166,9 @@ def keep_embedder(workspace: Workspace, raw: bytes, trained: Trained) -> Kept:
 def remove_embedder(workspace: Workspace, name: str) -> Kept:
     """Takes a version out of use; it stays where operations of the past name it. Raises NotFoundError."""
     with workspace.repository.lock():
-        if "@" not in name:
-            raise NotFoundError(f"{name!r} does not say which version", hint="as in: mvc embed remove 8b48d11696f9@1")
         found = find_embedder(workspace, name)
+        if "@" not in name:
+            raise NotFoundError(f"{name!r} does not say which version", hint=f"as in: mvc embed remove {found.name}")
         workspace.declare("embed remove", settings={f"{EMBEDDER}{found.architecture}:{found.version}": None})
     return found
 

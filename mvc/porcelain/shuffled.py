@@ -83,9 +83,18 @@ def shuffled_runs(
         beyond = beyond_strangers(known, own, spec, cosine)
         if beyond >= BEYOND:
             join(int(homes[a]), int(homes[b]))
-            links.append((int(homes[a]), ShuffledLink(commits[a], commits[b], cosine, beyond)))
+            link = ShuffledLink(
+                commits[a], _at(history, commits[a]), commits[b], _at(history, commits[b]), cosine, beyond
+            )
+            links.append((int(homes[a]), link))
     runs = _runs([row.name for row in rows], [part(number) for number in range(len(rows))], links)
     return EmbedKinResult(tuple(runs), space.kept.name)
+
+
+def _at(history: History, commit: str) -> str:
+    home, placed = history.lineage(commit), history.placed(commit)
+    assert home is not None and placed is not None  # it came from the log
+    return f"{home.name}@{placed.position}"
 
 
 def _candidates(places: Floats, homes: npt.NDArray[np.intp]) -> Iterator[tuple[int, int]]:

@@ -61,6 +61,9 @@ def test_from_training_to_a_permuted_copy(repo: Path, invoke: Invoke) -> None:
     applied = json.loads(out)
     assert code == 0 and applied["schema"] == "mvc.embed-apply/v1" and applied["output"] is None
     first, second = (np.array(one["latent"]) for one in applied["latents"])
+    assert all((one["commit"], one["lineage"], one["position"]) == (None, None, None) for one in applied["latents"])
+    [head] = json.loads(invoke("embed", "apply", "HEAD", "--json")[1])["latents"]
+    assert f"{head['commit'][:8]}  {head['lineage']}@{head['position']}" in invoke("embed", "apply", "HEAD")[1]
     assert np.allclose(first, second, atol=1e-4) and {one["embedder"] for one in applied["latents"]} == {row["id"]}
     match = json.loads(invoke("identify", "copy.safetensors", "--json")[1])["results"][0]["match"]
     assert match["transform"] == "permuted" and match["evidence"] == {"embedder": row["name"], "neighbour": 1}
@@ -74,7 +77,10 @@ def test_from_training_to_a_permuted_copy(repo: Path, invoke: Invoke) -> None:
     code, out, _ = invoke("embed", "kin", "--json")
     [run] = json.loads(out)["runs"]
     assert len(run["lineages"]) == 2 and run["links"][0]["beyond"] > 0.9
-    assert all(name in invoke("embed", "kin")[1] for name in run["lineages"])
+    [link], said = run["links"], invoke("embed", "kin")[1]
+    assert f"{link['a_at']} has its units in another order than {link['b_at']}" in said
+    names = {link[at].partition("@")[0] for at in ("a_at", "b_at")}
+    assert names == {*run["lineages"]} and "joined to these by forks" not in said
 
     assert invoke("embed", "apply", "-o", "out.npz")[:2] == (0, f"{RUNS * POINTS + 1} latents in out.npz\n")
     with np.load(repo / "out.npz") as file:

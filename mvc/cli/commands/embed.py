@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import click
 
@@ -146,10 +146,14 @@ def kin(session: Session, embedder: str | None, as_json: bool) -> None:
 
 
 def _run(run: ShuffledRun) -> Iterator[str]:
-    yield ", ".join(paint(escape(name), "name") for name in run.lineages)
-    least = min(run.links, key=lambda link: link.beyond)
-    weakest = f"{short(least.a)} and {short(least.b)}, cosine {number(least.cosine)} after matching"
-    yield paint(f"    one run but for the order of its units; weakest link: {weakest}", "dim")
+    near = dict.fromkeys(at.rpartition("@")[0] for link in run.links for at in (link.a_at, link.b_at))
+    yield ", ".join(paint(escape(name), "name") for name in near)
+    for link in run.links:
+        yield f"    {escape(link.a_at)} has its units in another order than {escape(link.b_at)}: " + paint(
+            f"{short(link.a)} and {short(link.b)} have cosine {number(link.cosine)} after matching", "dim"
+        )
+    if others := [name for name in run.lineages if name not in near]:
+        yield paint(f"    joined to these by forks: {', '.join(map(escape, others))}", "dim")
 
 
 def _lines(row: EmbedderRow) -> Iterator[str]:
@@ -159,11 +163,25 @@ def _lines(row: EmbedderRow) -> Iterator[str]:
     minutes = f", {row.minutes:g} minutes" if row.minutes else ""
     yield f"    {escape(row.recipe)}{minutes}: {learnt}, {escape(row.time[:10])}"
     if row.figures:
-        yield "    " + ", ".join(f"{escape(name)} {number(value)}" for name, value in row.figures.items())
+        yield "    " + ", ".join(_figures(row.figures))
+
+
+def _figures(figures: Mapping[str, float]) -> Iterator[str]:
+    """Those that this version knows in words."""
+    words = {
+        "loss": "loss {}",
+        "held out": "{} on lineages held out",
+        "place": "place along these read with R² {}",
+    }
+    known = {name: text for name, text in words.items() if name in figures}
+    yield from (text.format(number(figures[name])) for name, text in known.items())
+    yield from (f"{escape(name)} {number(value)}" for name, value in figures.items() if name not in known)
 
 
 def _latents(result: EmbedApplyResult) -> Iterator[str]:
-    for row in result.latents:
-        name = paint(short(row.commit), "id") if row.commit is not None else escape(row.path or "")
+    at = [escape(row.path or "" if row.commit is None else f"{row.lineage}@{row.position}") for row in result.latents]
+    width = max(map(len, at))
+    for row, name in zip(result.latents, at, strict=True):
+        commit = " " * len(short("0" * 64)) if row.commit is None else paint(short(row.commit), "id")
         more = f"  … {len(row.latent) - SHOWN} more" if len(row.latent) > SHOWN else ""
-        yield f"{name}  {'  '.join(f'{value:+.3f}' for value in row.latent[:SHOWN])}{more}"
+        yield f"{commit}  {name.ljust(width)}  {'  '.join(f'{value:+.3f}' for value in row.latent[:SHOWN])}{more}"

@@ -50,9 +50,12 @@ class EmbedTrainResult:
 
 @dataclass(frozen=True)
 class LatentRow:
-    """Where a model lies in the latent space of the embedder ``embedder`` (the id of its commit)."""
+    """Where a model lies in the latent space of ``embedder``, the id of its commit. ``lineage`` and ``position`` are
+    those of a commit in the log."""
 
     commit: str | None
+    lineage: str | None
+    position: int | None
     path: str | None
     embedder: str
     latent: tuple[float, ...]
@@ -69,17 +72,21 @@ class EmbedApplyResult:
 @dataclass(frozen=True)
 class ShuffledLink:
     """The commit ``a``, the first of its lineage, and ``b`` of another one, after their units were matched: ``cosine``,
-    and how far that is on the way from matched strangers (0) to an equal model (1)."""
+    and how far that is on the way from matched strangers (0) to an equal model (1). ``a_at`` and ``b_at``: where they
+    are, as LINEAGE@POSITION."""
 
     a: str
+    a_at: str
     b: str
+    b_at: str
     cosine: float
     beyond: float
 
 
 @dataclass(frozen=True)
 class ShuffledRun:
-    """``lineages`` that are one run but for the order of their units, and the ``links`` that say so."""
+    """``lineages`` that are kin once their units are put in order, with what forks join to them, and the ``links`` that
+    say so."""
 
     lineages: tuple[str, ...]
     links: tuple[ShuffledLink, ...]
