@@ -65,7 +65,7 @@ class Memory:
     def checkpoint(self, commit: str) -> Held:
         return self.committed[commit]
 
-    def models(self, commits: Iterable[str]) -> list[Model]:
+    def points(self, commits: Iterable[str]) -> list[Model]:
         return [self.committed[commit].model for commit in commits]
 
     def lineage(self, commit: str) -> SimpleNamespace:
@@ -171,7 +171,7 @@ def main() -> None:
         for place in range(0, runs.shape[1], asked.every)
     }
     memory, commits = Memory(committed), sorted(committed)
-    memory.models(commits)  # as the index has them
+    memory.points(commits)  # as the index has them
     began = time.process_time()
     places = embedder.embed(np.stack([flat(committed[one], shapes) for one in commits]))
     embedding = time.process_time() - began

@@ -31,7 +31,7 @@ Read = Callable[[str], npt.NDArray[Any]]
 def copied(history: History, file: Checkpoint, model: Model, commits: Sequence[str]) -> Iterator[Match]:
     """Commits that have the file's weights, or that these were made of without training. The same ones first."""
     names = sorted(model.signatures)
-    same = [commit for commit in commits if history.model(commit).objects == model.objects]
+    same = list(history.equal(model, commits))
     for commit in same:
         yield Match(commit, lineage_of(history, commit), "same", None, 1.0)
     ranked = likely(history, model, lambda name: read_array(file, name), [c for c in commits if c not in same])
@@ -49,7 +49,7 @@ def likely(history: History, model: Model, read: Read, commits: Sequence[str], n
     """
     if not commits:
         return []
-    known = np.stack([one.vector for one in history.models(commits)])
+    known = np.stack([one.vector for one in history.points(commits)])
     wanted = frozenset(names) or frozenset(model.signatures)
     away, at = np.zeros(len(commits)), 0
     for name in sorted(model.signatures):
@@ -62,7 +62,7 @@ def likely(history: History, model: Model, read: Read, commits: Sequence[str], n
         kept = values != 0
         change = block[:, 1:][:, kept] + block[:, :1] / math.sqrt(numel) - values[kept]
         away += (change**2).sum(1) / ((values**2).sum() or 1.0)
-    far = [signature_distance(one, model) for one in history.models(commits)]
+    far = [signature_distance(one, model) for one in history.points(commits)]
     return [commit for _, _, commit in sorted(zip(away, far, commits, strict=True))]
 
 

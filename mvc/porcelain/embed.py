@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from mvc.porcelain.embedders import (
 from mvc.porcelain.latents import LatentSpace
 from mvc.porcelain.progress import Report
 from mvc.porcelain.ranges import chosen
-from mvc.porcelain.reading import History, Model, open_found, read_model
+from mvc.porcelain.reading import History, open_found, read_model
 from mvc.porcelain.results.embedders import EmbedApplyResult, EmbedListResult, LatentRow
 from mvc.porcelain.workspace import Workspace
 from mvc.storage import atomic_write, exists
@@ -77,8 +77,7 @@ def apply(
         sides = [commit.id for row in rows for commit in row.commits]
     if not sides:
         raise InputError("no checkpoint is meant by that", hint="name commits or files, as in: mvc embed apply HEAD")
-    models = {side: _model(workspace, history, side) for side in sides}
-    space = LatentSpace(workspace, _fitting(workspace, models, named))
+    space = LatentSpace(workspace, _fitting(workspace, {_architecture(history, side) for side in sides}, named))
     commits = [side for side in sides if isinstance(side, str)]
     latents: dict[str | Path, Floats] = (
         dict(zip(commits, space.places(commits, progress), strict=True)) if commits else {}
@@ -110,16 +109,18 @@ def _told(history: History, side: str | Path, embedder: Kept, latent: Floats) ->
     )
 
 
-def _model(workspace: Workspace, history: History, side: str | Path) -> Model:
+def _architecture(history: History, side: str | Path) -> str:
+    home = history.lineage(side) if isinstance(side, str) else None
+    if home is not None:
+        return home.architecture
     if isinstance(side, str):
-        return history.model(side)
-    with open_found(workspace, side) as opened:
-        return read_model(opened.checkpoint)
+        return history.model(side).architecture
+    with open_found(history.workspace, side) as opened:
+        return read_model(opened.checkpoint).architecture
 
 
-def _fitting(workspace: Workspace, models: dict[str | Path, Model], named: Kept | None) -> Kept:
+def _fitting(workspace: Workspace, architectures: Collection[str], named: Kept | None) -> Kept:
     """The embedder ``named``, or the newest, for the one architecture that all models have."""
-    architectures = {model.architecture for model in models.values()}
     if len(architectures) > 1:
         raise InputError("these models are of several architectures", hint="embed those of one at a time")
     [architecture] = architectures

@@ -41,7 +41,7 @@ def _identify(workspace: Workspace, history: History, path: Path) -> Identified:
         if not commits:
             found = overlapping(history, str(path), model)
             return found or Identified(str(path), None, None, None, "no committed model has this architecture")
-        history.models(commits)
+        history.points(commits)  # asked for once
         matches = list(copied(history, opened, model, commits))
         # averages of commits are no sources: theirs say as much
         rows = (commit for row in alike for commit in row.commits)
@@ -83,7 +83,7 @@ def _placed(history: History, model: Model, alike: Sequence[LogLineage]) -> Iter
     keys = tuple(sorted(names))
     population = trajectory.Population(
         keys=keys,
-        vectors=np.stack([known.vector for known in history.models(keys)]),
+        vectors=np.stack([known.vector for known in history.points(keys)]),
         blocks=model.blocks(),
         declared=(trajectory.Declared(),) * len(keys),
     )

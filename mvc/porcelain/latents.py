@@ -11,9 +11,10 @@ from functools import cached_property
 
 import numpy as np
 
-from mvc.index import CommitRow, Connection, LatentRow, chunked, insert_rows, select
+from mvc.index import Connection, LatentRow, chunked, insert_rows
 from mvc.objects import Checkpoint, ObjectId, read_array
 from mvc.porcelain.embedders import Embedder, Floats, Kept, load_embedder, newest_embedder
+from mvc.porcelain.points import read_contents
 from mvc.porcelain.progress import Report, silent
 from mvc.porcelain.workspace import Workspace
 
@@ -54,7 +55,7 @@ class LatentSpace:
 
     def places(self, commits: Sequence[str], progress: Report | None = None) -> Floats:
         """[n, latent] of these commits; those that the cache lacks are embedded, and kept there."""
-        contents = self._workspace.read(lambda connection: _contents(connection, commits))
+        contents = self._workspace.read(lambda connection: read_contents(connection, commits))
         first = {contents[commit]: commit for commit in reversed(commits)}
         known = self._workspace.read(lambda connection: _known(connection, self.kept.commit, first))
         missing = [content for content in first if content not in known]
@@ -76,15 +77,6 @@ class LatentSpace:
         finite = np.isfinite(weights).all(axis=1, keepdims=True)  # [n, 1]
         latents = self.embedder.embed(np.where(finite, weights, 0).astype(np.float32))
         return np.where(finite, latents, np.float32(np.nan))
-
-
-def _contents(connection: Connection, commits: Sequence[str]) -> dict[str, str]:
-    column = CommitRow.TABLE.c
-    return {
-        commit: content
-        for piece in chunked(map(ObjectId, commits))
-        for commit, content in connection.execute(select(column.id, column.content).where(column.id.in_(piece)))
-    }
 
 
 def _rows(connection: Connection, embedder: ObjectId, contents: Mapping[str, object]) -> Iterator[LatentRow]:

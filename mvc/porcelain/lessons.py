@@ -71,11 +71,11 @@ def _most(paths: Sequence[Sequence[str]]) -> int:
 def _paths(history: History, rows: Sequence[LogLineage]) -> list[list[str]]:
     """Commits of each lineage that are points of its training, all their values finite."""
     own = [[commit.id for commit in row.commits if commit.relation not in ("copies", "mixes")] for row in rows]
-    known = {commit: model for path in own for commit, model in zip(path, history.models(path), strict=True)}
+    known = {commit: point for path in own for commit, point in zip(path, history.points(path), strict=True)}
     sound = {
         commit
-        for commit, model in known.items()
-        if model.signatures and not any(one.nonfinite for one in model.signatures.values())
+        for commit, point in known.items()
+        if point.signatures and not any(one.nonfinite for one in point.signatures.values())
     }
     return [[commit for commit in path if commit in sound] for path in own]
 

@@ -30,7 +30,7 @@ def mixture_of(
     """The file as an average of some of the ``commits``, None where it is none."""
     if len(commits) < 2 or any(signature.nonfinite for signature in model.signatures.values()):
         return None
-    vectors = np.stack([known.vector for known in history.models(commits)])
+    vectors = np.stack([known.vector for known in history.points(commits)])
     names, read = sorted(model.signatures), partial(read_array, file)
     found = explain_mixture(vectors, model.vector, rounding=rounding(names, read))
     if found is None:

@@ -35,6 +35,7 @@ from mvc.geometry.permutations import Floats
 from mvc.objects import Checkpoint, TensorSpec, read_array
 from mvc.porcelain.copies import CHECKED, compare, joined, likely, lineage_of, needed
 from mvc.porcelain.latents import LatentSpace
+from mvc.porcelain.points import Point
 from mvc.porcelain.reading import History, Model
 from mvc.porcelain.results.matches import Match
 
@@ -218,7 +219,7 @@ class UnitSearch:
         """
         by_lineage: dict[str, list[tuple[float, str]]] = {}
         mine = _largest(self.model)
-        for commit, known in zip(commits, self.history.models(commits), strict=True):
+        for commit, known in zip(commits, self.history.points(commits), strict=True):
             away = float(np.abs(np.log(_largest(known) / mine)).sum())
             by_lineage.setdefault(lineage_of(self.history, commit), []).append((away, commit))
         chosen: list[tuple[float, str]] = []
@@ -227,6 +228,6 @@ class UnitSearch:
         return [commit for _, commit in sorted(chosen)[:MATCHED]]
 
 
-def _largest(model: Model) -> npt.NDArray[np.float64]:
+def _largest(model: Model | Point) -> npt.NDArray[np.float64]:
     tiny = 1e-12
     return np.array([model.signatures[name].max_abs + tiny for name in sorted(model.signatures)])

@@ -25,6 +25,7 @@ from mvc.objects import Checkpoint, ObjectId, TensorSpec, read_array
 from mvc.porcelain.facts import content_of, points_of
 from mvc.porcelain.log import log
 from mvc.porcelain.pointers import check_pointed, is_pointer, resolve_pointer
+from mvc.porcelain.points import Point, joined, read_points
 from mvc.porcelain.results.logs import LogCommit, LogLineage
 from mvc.porcelain.revisions import is_path, resolve
 from mvc.porcelain.workspace import Workspace
@@ -106,8 +107,7 @@ class Model:
     @cached_property
     def vector(self) -> npt.NDArray[np.float32]:
         """Signatures in the order of the architecture's names, joined."""
-        parts = [self.signatures[name].values for name in sorted(self.signatures)]
-        return np.concatenate(parts) if parts else np.empty(0, np.float32)
+        return joined(self.signatures)
 
     def blocks(self) -> tuple[Block, ...]:
         """Where each tensor's signature lies in ``vector``."""
@@ -134,6 +134,7 @@ class History:
         self._places = {commit.id: (row, i) for row in self.lineages for i, commit in enumerate(row.commits)}
         self._models: dict[str, Model] = {}
         self._checkpoints: dict[str, Checkpoint] = {}
+        self._points: dict[str, Point] = {}
         self._answers: dict[Hashable, object] = {}
 
     def remembered(self, question: Hashable, answer: Callable[[], Answer]) -> Answer:
@@ -268,6 +269,14 @@ class History:
             self._models[commit] = Model(specs[commit], objects, signatures)
         return [self._models[commit] for commit in wanted]
 
+    def points(self, commits: Iterable[str]) -> list[Point]:
+        """Points of these commits, which lineages have, in order: from the index alone, no manifest is read."""
+        wanted = list(commits)
+        missing = [commit for commit in dict.fromkeys(wanted) if commit not in self._points]
+        if missing:
+            self._points |= self.workspace.read(lambda connection: read_points(connection, missing))
+        return [self._points[commit] for commit in wanted]
+
     def alike(self, model: Model) -> Iterable[LogLineage]:
         """Lineages of the same architecture."""
         return (row for row in self.lineages if row.architecture == model.architecture and row.commits)
@@ -275,20 +284,26 @@ class History:
     def same(self, model: Model) -> str | None:
         """The commit that has exactly these weights, if there is one."""
         commits = [commit.id for row in self.alike(model) for commit in row.commits]
-        found = zip(commits, self.models(commits), strict=True)
-        return next((commit for commit, known in found if known.objects == model.objects), None)
+        return next(self.equal(model, commits), None)
+
+    def equal(self, model: Model, commits: Sequence[str]) -> Iterator[str]:
+        """Of these commits, of the model's architecture, those that have exactly these weights."""
+        for commit, known in zip(commits, self.points(commits), strict=True):
+            # few have these trainable tensors, so few manifests are read
+            if known.objects.items() <= model.objects.items() and self.model(commit).objects == model.objects:
+                yield commit
 
     def nearest_tip(self, model: Model) -> LogCommit | None:
         """The tip of the lineage that a model would go on from: the likest one, whatever happened to some tensor."""
         tips = [row.commits[-1] for row in self.alike(model)]
-        vectors = [known.vector for known in self.models(tip.id for tip in tips)]
+        vectors = [known.vector for known in self.points(tip.id for tip in tips)]
         if not vectors:
             return None
         away = unlikeness(np.stack(vectors), model.vector, model.blocks()).tolist()
         return min(zip(away, tips, strict=True), key=lambda pair: (pair[0], pair[1].id))[1]
 
 
-def signature_distance(a: Model, b: Model) -> float:
+def signature_distance(a: Model | Point, b: Model | Point) -> float:
     """Distance as the signatures have it; infinite between different architectures."""
     if a.vector.size != b.vector.size:
         return float("inf")
