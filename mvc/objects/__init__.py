@@ -1,7 +1,7 @@
 """Vocabulary: pure values, each with one canonical byte form. Imports nothing of mvc but its errors."""
 
 from mvc.objects.checkpoint import Checkpoint, read_array
-from mvc.objects.commits import EMBEDDER, Commit, Operation
+from mvc.objects.commits import EMBEDDER, GONE, Commit, Operation
 from mvc.objects.ids import KINDS, Kind, ObjectId, hash_object, object_header, parse_object_id
 from mvc.objects.manifest import ROLES, FileEntry, Manifest, Role, TensorEntry
 from mvc.objects.skeleton import Hole, Skeleton
@@ -10,6 +10,7 @@ from mvc.objects.tensors import DTYPES, DType, TensorSpec, as_array, tensor_id
 __all__ = [
     "DTYPES",
     "EMBEDDER",
+    "GONE",
     "KINDS",
     "ROLES",
     "Checkpoint",

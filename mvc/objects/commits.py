@@ -18,6 +18,8 @@ from mvc.objects.ids import ObjectId, hash_object, object_header
 #: ``embedder:<architecture>:<version>``, a setting's key → the commit that holds this trained embedder. The commit is
 #: kept like every other, and is none of the repository's checkpoints: no operation has it among its ``commits``
 EMBEDDER = "embedder:"
+#: ``gone:<commit>``, a setting's key → id of a memory: what is remembered of the commit, whose tensors were given up
+GONE = "gone:"
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ import blake3
 from mvc.errors import InputError
 
 ObjectId = NewType("ObjectId", str)
-Kind = Literal["tensor", "skeleton", "manifest", "commit", "operation"]
-KINDS: tuple[Kind, ...] = ("tensor", "skeleton", "manifest", "commit", "operation")
+Kind = Literal["tensor", "skeleton", "manifest", "commit", "operation", "memory"]
+KINDS: tuple[Kind, ...] = ("tensor", "skeleton", "manifest", "commit", "operation", "memory")
 
 _ID = re.compile(r"[0-9a-f]{64}")
 

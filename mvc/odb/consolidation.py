@@ -24,11 +24,11 @@ FULL = 10
 LARGE = 1 << 22
 
 
-def due(packs: Iterable[Pack]) -> list[Pack]:
-    """Packs that should be one now; none most of the time."""
+def due(packs: Iterable[Pack], *, large: int = LARGE) -> list[Pack]:
+    """Packs, smaller than ``large`` bytes, that should be one now; none most of the time."""
     tiers: dict[int, list[Pack]] = defaultdict(list)
     for pack in packs:
-        if pack.size < LARGE:
+        if pack.size < large:
             tiers[(pack.size >> 12).bit_length() // 3].append(pack)
     full = [tier for tier, members in tiers.items() if len(members) >= FULL]
     return [pack for tier, members in sorted(tiers.items()) if full and tier <= min(full) for pack in members]

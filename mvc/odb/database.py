@@ -38,6 +38,7 @@ class ObjectDatabase:
     @property
     def packs(self) -> Mapping[str, Pack]:
         """Every sound pack, by its storage key."""
+        self._packed.refresh()
         return self._packed.packs
 
     @property
@@ -73,6 +74,8 @@ class ObjectDatabase:
         Of one that is known it is made sure that it is durable: whoever wrote it may not have got that far.
         """
         writer = self._writer
+        if writer is None:
+            self._packed.refresh()  # what was known may have been collected since
         found = self._packed.locate(object_id)
         if found is not None:
             self.storage.touch(found[0].key)
@@ -126,8 +129,12 @@ class ObjectDatabase:
 
         Raises IntegrityError for what is damaged, or needs an object that is not here.
         """
-        unpack(object_id, stored)
+        self.prove(object_id, stored)
         return self._write(object_id, (stored,))
+
+    def prove(self, object_id: ObjectId, stored: bytes) -> None:
+        """Raises IntegrityError unless this is a stored form of the object, and what it needs is here."""
+        unpack(object_id, stored)
 
     def get_tensor(self, object_id: ObjectId) -> tuple[TensorSpec, Buffer]:
         """Spec and canonical bytes. Raises IntegrityError where the object is missing, damaged or no tensor."""
@@ -144,7 +151,7 @@ class ObjectDatabase:
         return bytes(payload)
 
     def contains(self, object_id: ObjectId) -> bool:
-        """Whether the object is stored; its content is not looked at."""
+        """Whether the object is stored, as far as is known here; its content is not looked at."""
         if self._writer is not None:  # nobody else writes now, so once is enough
             parse_object_id(object_id)
             return any(place.contains(object_id) for place in self._places)
@@ -160,6 +167,7 @@ class ObjectDatabase:
 
     def key_of(self, object_id: ObjectId) -> str:
         """Storage key of the file that holds the object. Raises IntegrityError where it is missing."""
+        self._packed.refresh()
         return self._look(object_id, lambda place: place.key(object_id))
 
     def kind_of(self, object_id: ObjectId) -> Kind:
@@ -169,6 +177,14 @@ class ObjectDatabase:
     def spec_of(self, object_id: ObjectId) -> TensorSpec:
         """A tensor's dtype and shape without its bytes; the content is not checked. Raises IntegrityError."""
         return self._head(object_id).spec
+
+    def bases_of(self, object_id: ObjectId) -> tuple[ObjectId, ...]:
+        """The objects that this one is stored as a difference from. Raises IntegrityError."""
+        return self._head(object_id).bases
+
+    def stored_form(self, object_id: ObjectId) -> bytes:
+        """The object as it is stored, not checked. Raises IntegrityError where it is missing."""
+        return self._look(object_id, lambda place: place.read(object_id))
 
     def verify(self, object_id: ObjectId) -> Kind:
         """Reads and hashes the object. Raises IntegrityError."""
@@ -199,7 +215,7 @@ class ObjectDatabase:
         return IntegrityError(f"object {object_id} is missing{lost}", hint="run: mvc fsck", code="missing-object")
 
     def _read(self, object_id: ObjectId) -> tuple[StoredHead, Buffer]:
-        data = self._look(object_id, lambda place: place.read(object_id))
+        data = self.stored_form(object_id)
         try:
             return unpack(object_id, data)
         except IntegrityError as error:

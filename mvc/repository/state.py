@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from mvc.objects import ObjectId, Operation
+from mvc.objects import GONE, ObjectId, Operation
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,12 @@ class State:
     commits: tuple[ObjectId, ...] = ()
     tags: Mapping[str, ObjectId] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def gone(self) -> dict[ObjectId, ObjectId]:
+        """Commits whose tensors were given up → the memory that was kept instead; not checked to be ids."""
+        found = ((key, value) for key, value in self.settings.items() if key.startswith(GONE))
+        return {ObjectId(key.removeprefix(GONE)): ObjectId(value) for key, value in found}
 
 
 def oldest_first(head: ObjectId | None, read: Callable[[ObjectId], Operation]) -> list[Operation]:

@@ -1,0 +1,107 @@
+"""What a repository needs: everything that its operations lead to. Owns the walk, and the order in which packs should
+have it; changes nothing.
+
+The order is that of reading: first what an index is built of (operations, commits, manifests), then each commit's
+skeletons and tensors, commits in the order of their arrival. So bases mostly come before what rests on them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from mvc.errors import IntegrityError, MvcError
+from mvc.objects import Manifest, ObjectId, Operation
+from mvc.repository.repository import Repository
+from mvc.repository.state import oldest_first, replay
+
+
+@dataclass(frozen=True)
+class Reach:
+    """``needed`` are objects that operations lead to, in order. ``released`` are tensors that were given up by an
+    operation, and that nothing else needs."""
+
+    needed: dict[ObjectId, None]
+    released: frozenset[ObjectId]
+
+
+def reach_of(repository: Repository, *, now: datetime, grace: timedelta, without: Collection[ObjectId] = ()) -> Reach:
+    """What is needed ``now``, if the commits ``without`` had given up their tensors as well.
+
+    A commit that an operation took away is needed for ``grace`` after that. Raises IntegrityError where an object
+    cannot be read that says what is needed.
+    """
+    history = oldest_first(repository.head(), repository.operation)
+    state = replay(history)
+    gone = {*state.gone, *without}
+    commits = _commits(history, set(state.commits), now - grace)
+    records = {commit: repository.commit(commit) for commit in commits}
+    manifests = {record.manifest: repository.manifest(record.manifest) for record in records.values()}
+    needed: dict[ObjectId, None] = {}
+    needed.update(dict.fromkeys(operation.id for operation in history))
+    needed.update(dict.fromkeys(commits))
+    needed.update(dict.fromkeys(manifests))
+    needed.update(dict.fromkeys(memory for commit, memory in state.gone.items()))
+    released: set[ObjectId] = set()
+    for commit, record in records.items():
+        manifest = manifests[record.manifest]
+        needed.update(dict.fromkeys(file.skeleton for file in manifest.files))
+        tensors = tensors_of(manifest)
+        if commit in gone:
+            released |= tensors.keys()
+        else:
+            needed.update(tensors)
+    return Reach(needed, frozenset(released - needed.keys()))
+
+
+def tensors_of(manifest: Manifest) -> dict[ObjectId, None]:
+    """Ids of a checkpoint's tensors, in file order."""
+    return dict.fromkeys(entry.object for file in manifest.files for entry in file.tensors)
+
+
+def with_bases(repository: Repository, objects: Collection[ObjectId]) -> dict[ObjectId, None]:
+    """These objects, and those that they are stored as differences from, each after its bases where they are not among
+    the given ones. Raises IntegrityError."""
+    found: dict[ObjectId, None] = {}
+    given = set(objects)
+    for object_id in objects:
+        pending = [object_id]
+        while pending:
+            at = pending[-1]
+            missing = [one for one in repository.odb.bases_of(at) if one not in found and one not in given]
+            if missing and not set(missing) & set(pending):
+                pending += missing
+            else:
+                found[pending.pop()] = None
+    return found
+
+
+def _commits(history: list[Operation], counting: set[ObjectId], since: datetime) -> dict[ObjectId, None]:
+    """Commits that are needed: those that count, embedders, and what was taken away not long ago."""
+    removed: dict[ObjectId, datetime] = {}
+    for operation in history:
+        removed |= dict.fromkeys(operation.removed, _moment(operation))
+    found: dict[ObjectId, None] = {}
+    for operation in history:
+        tagged = (commit for commit in operation.tags.values() if commit is not None)
+        for commit in (*operation.commits, *tagged):
+            if commit in counting or (commit in removed and removed[commit] >= since):
+                found[commit] = None
+        found.update(dict.fromkeys(operation.embedders))
+    return found
+
+
+def _moment(operation: Operation) -> datetime:
+    """When an operation was made, as far as it says; a time that says nothing is taken for now."""
+    try:
+        moment = datetime.fromisoformat(operation.time)
+    except ValueError:
+        return datetime.now(UTC)
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+def broken(error: MvcError) -> IntegrityError:
+    """Why nothing may be taken away: what cannot be read may have needed it."""
+    message = f"{error.message}, so what is needed cannot be told, and nothing was taken away"
+    return IntegrityError(message, hint="run: mvc fsck --repair", code=error.code)
