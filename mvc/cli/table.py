@@ -31,6 +31,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     },
     "Keep house": {
         "fsck": "Verify everything that is stored.",
+        "gc": "Take away what nothing needs; pack the rest.",
         "reindex": "Rebuild the index from the stored objects.",
         "du": "Show how much space commits and lineages take.",
     },

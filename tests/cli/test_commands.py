@@ -144,6 +144,19 @@ def test_fsck_and_tags(repo: Path, invoke: Invoke) -> None:
     assert read(invoke, "reindex")["commits"] == 2 * LENGTH
 
 
+def test_gc_says_what_goes_and_changes_nothing_that_is_needed(repo: Path, invoke: Invoke) -> None:
+    before = read(invoke, "log")
+    dry = read(invoke, "gc", "--dry-run")
+    assert dry["dry_run"] is True and dry["removed"] == 0 and dry["kept"] > 0
+    done = read(invoke, "gc", "--grace", "0")
+    assert done["files"]["after"] == 1 and done["kept"] == dry["kept"]
+    assert read(invoke, "log") == before and read(invoke, "fsck")["findings"] == []
+    code, out, _ = invoke("gc", "-n")
+    assert code == 0 and "0 objects would go: 0 B" in out
+    code, _, err = invoke("gc", "--grace", "soon")
+    assert code == 2 and "write it like 14d" in err
+
+
 def test_init_twice_changes_nothing(repo: Path, invoke: Invoke) -> None:
     assert read(invoke, "init")["created"] is False
     assert read(invoke, "init", "elsewhere")["created"] is True

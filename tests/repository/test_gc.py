@@ -104,7 +104,7 @@ def test_files_from_the_future_are_young(repository: Repository) -> None:
     path = repository.directory / repository.odb.key_of(lost)
     os.utime(path, (LATER.timestamp() + 1e6, LATER.timestamp() + 1e6))
     assert collect(repository, now=LATER).young == 5
-    os.utime(path, (0, 0))
+    os.utime(repository.directory / repository.odb.key_of(lost), (0, 0))
     assert collect(repository, now=datetime.now(UTC)).removed == 5
 
 
