@@ -6,7 +6,7 @@ from mvc.formats.finding import Found, checkpoint_with, find_checkpoints, may_be
 from mvc.formats.lfs import LfsPointer, find_git, open_source, parse_lfs_pointer
 from mvc.formats.names import canonical_names
 from mvc.formats.reading import open_file, open_opaque
-from mvc.formats.restore import assemble, digest_of, skeleton_of
+from mvc.formats.restore import assemble, check_skeleton, digest_of, dissect, skeleton_of
 from mvc.formats.sharded import INDEX_SUFFIX
 from mvc.formats.sniff import (
     LFS_MAGIC,
@@ -33,8 +33,10 @@ __all__ = [
     "OpenedCheckpoint",
     "assemble",
     "canonical_names",
+    "check_skeleton",
     "checkpoint_with",
     "digest_of",
+    "dissect",
     "find_checkpoints",
     "find_git",
     "may_be_grouped",

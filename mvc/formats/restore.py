@@ -16,7 +16,74 @@ from mvc.formats.base import CheckpointFile
 from mvc.formats.source import CHUNK, printable
 from mvc.objects import DTYPES, Hole, ObjectId, Skeleton, TensorEntry, TensorSpec, as_array
 
-Read = Callable[[ObjectId], bytes | memoryview]
+Buffer = bytes | memoryview
+Read = Callable[[ObjectId], Buffer]
+
+
+def dissect(file: CheckpointFile, take: Callable[[int, Buffer], None]) -> tuple[Skeleton, str]:
+    """Skeleton and digest of a file, in one pass, on which ``take`` gets each tensor's number and canonical bytes once.
+
+    The proof that tensors and skeleton give the file again is made on the way: what `assemble` would put into each hole
+    is compared with what the file has there, as it is hashed. Raises IntegrityError where these differ.
+    """
+    hasher = blake3.blake3()
+    pieces = []
+    taken = set()
+    at = 0
+    for hole in file.holes:
+        pieces.append(file.read_raw(at, hole.offset - at))
+        hasher.update(pieces[-1])
+        data = file.read(hole.tensor)
+        spec = file.tensors[hole.tensor].spec
+        inside = memoryview(data) if hole.axes is None else _as_in_file(spec, hole, memoryview(data))
+        if inside.nbytes != hole.length or not _lies_there(file, hole.offset, inside, hasher):
+            raise not_restorable(file)
+        del inside
+        if hole.tensor not in taken:
+            take(hole.tensor, data)
+            taken.add(hole.tensor)
+        at = hole.offset + hole.length
+    pieces.append(file.read_raw(at, file.size - at))
+    hasher.update(pieces[-1])
+    for index in range(len(file.tensors)):
+        if index not in taken:
+            take(index, file.read(index))
+    return Skeleton(size=file.size, holes=file.holes, literal=b"".join(pieces)), hasher.hexdigest()
+
+
+def check_skeleton(file: CheckpointFile, skeleton: Skeleton) -> None:
+    """Raises IntegrityError unless a skeleton's bytes are those of the file, and its holes those that were compared."""
+    literal = memoryview(skeleton.literal)
+    taken = at = 0
+    for offset, length in (*((hole.offset, hole.length) for hole in file.holes), (file.size, 0)):
+        between = offset - at
+        if literal[taken : taken + between] != file.read_raw(at, between):
+            raise not_restorable(file)
+        taken += between
+        at = offset + length
+    if (skeleton.size, skeleton.holes, taken) != (file.size, file.holes, len(literal)):
+        raise not_restorable(file)
+
+
+def not_restorable(file: CheckpointFile) -> IntegrityError:
+    """Raises ChangedError where that is because the file is no longer what it was."""
+    file.verify_unchanged()
+    return IntegrityError(
+        f"{str(file.path)!r} cannot be restored byte for byte, so it was not committed",
+        hint="report this as a defect of mvc, with the file if you can",
+        code="not-restorable",
+    )
+
+
+def _lies_there(file: CheckpointFile, offset: int, data: memoryview, hasher: blake3.blake3) -> bool:
+    """Whether the file has these bytes at ``offset``; its own are hashed."""
+    flat = np.frombuffer(data, dtype=np.uint8)
+    same = True
+    for start in range(0, flat.size, CHUNK):
+        raw = file.read_raw(offset + start, min(CHUNK, flat.size - start))
+        hasher.update(raw)
+        same = same and np.array_equal(np.frombuffer(raw, dtype=np.uint8), flat[start : start + CHUNK])
+    return same
 
 
 def skeleton_of(file: CheckpointFile) -> Skeleton:

@@ -73,17 +73,23 @@ class ObjectDatabase:
 
         Of one that is known it is made sure that it is durable: whoever wrote it may not have got that far.
         """
+        if self.keep(object_id):
+            return False
         writer = self._writer
-        if writer is None:
+        return self._loose.write(object_id, chunks) if writer is None else writer.append(object_id, tuple(chunks))
+
+    def keep(self, object_id: ObjectId) -> bool:
+        """Whether the object is known; then it is durable once the batch is: whoever wrote it may have died."""
+        if self._writer is None:
             self._packed.refresh()  # what was known may have been collected since
         found = self._packed.locate(object_id)
         if found is not None:
             self.storage.touch(found[0].key)
-        elif writer is None or self._loose.contains(object_id):
-            return self._loose.write(object_id, chunks)
-        elif not writer.contains(object_id):
-            return writer.append(object_id, tuple(chunks))
-        return False
+        elif self._loose.contains(object_id):
+            self._loose.write(object_id, ())
+        else:
+            return self._writer is not None and self._writer.contains(object_id)
+        return True
 
     def _stored_form(self, header: bytes, payload: Buffer, itemsize: int) -> Iterator[Buffer]:
         """Encodes only when the storage asks for the first chunk, which it does only for an object that it lacks."""

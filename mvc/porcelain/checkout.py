@@ -18,6 +18,7 @@ import blake3
 from mvc.errors import ExistsError, InputError, IntegrityError
 from mvc.formats import assemble
 from mvc.objects import DTYPES, FileEntry, Manifest, TensorEntry
+from mvc.odb import Lanes
 from mvc.porcelain.pointers import target_path
 from mvc.porcelain.results.commits import CheckoutResult
 from mvc.porcelain.revisions import locate
@@ -87,10 +88,16 @@ def file_bytes(repository: Repository, file: FileEntry) -> Chunks:
     """The original file, piece by piece. Raises IntegrityError, at the end at the latest, if it is not that file."""
     hasher = blake3.blake3()
     size = 0
-    for chunk in assemble(repository.skeleton(file.skeleton), file.tensors, lambda i: repository.odb.get_tensor(i)[1]):
-        hasher.update(chunk)
-        size += memoryview(chunk).nbytes
-        yield chunk
+    skeleton = repository.skeleton(file.skeleton)
+    # a hole that names no tensor is refused when it is filled
+    wanted = [file.tensors[hole.tensor] for hole in skeleton.holes if hole.tensor < len(file.tensors)]
+    with Lanes(threaded=repository.fs.sync_threads > 0) as lanes:
+        sizes = ((entry.spec.nbytes, entry.object) for entry in wanted)
+        ahead = lanes.map(lambda object_id: repository.odb.get_tensor(object_id)[1], sizes)
+        for chunk in assemble(skeleton, file.tensors, lambda _: next(ahead)):
+            hasher.update(chunk)
+            size += memoryview(chunk).nbytes
+            yield chunk
     if size != file.size or hasher.hexdigest() != file.digest:
         raise IntegrityError("the restored file is not the one that was committed", hint="run: mvc fsck")
 

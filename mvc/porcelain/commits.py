@@ -93,10 +93,9 @@ def commit(
         before = frozenset(known.values())
         moment = (time or datetime.now(UTC)).astimezone(UTC)
         digests = Digests(repository, verify=verify)
-        intake = Intake(repository, digests)
         taken: list[Taken] = []
         ids: list[ObjectId] = []
-        with repository.odb.batch():
+        with Intake(repository, digests) as intake, repository.odb.batch():
             for done, path in enumerate(found):
                 report(done, len(found), path.name)
                 item = intake.take(path, known)

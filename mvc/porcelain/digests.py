@@ -12,7 +12,7 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from mvc.errors import MvcError
@@ -62,11 +62,21 @@ class Digests:
 
     def read(self, path: Path, compute: Callable[[], str]) -> str:
         """Digest of the file under a path, computed and remembered."""
-        now, stamp = time.time_ns(), stamp_of(path)
-        digest = compute()
-        if stamp == stamp_of(path) and _settled(stamp, now):
-            self._new[os.path.abspath(path)] = stamp, digest
+        with self.looking_at(path) as remember:
+            digest = compute()
+            remember(digest)
         return digest
+
+    @contextlib.contextmanager
+    def looking_at(self, path: Path) -> Iterator[Callable[[str], None]]:
+        """Gives what is to be called with the digest of the file under a path, once that was read from here on."""
+        now, stamp = time.time_ns(), stamp_of(path)
+
+        def remember(digest: str) -> None:
+            if stamp == stamp_of(path) and _settled(stamp, now):
+                self._new[os.path.abspath(path)] = stamp, digest
+
+        yield remember
 
     def save(self) -> None:
         """As far as the disk lets it: a repository that cannot be written to still has a status."""

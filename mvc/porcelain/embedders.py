@@ -142,8 +142,8 @@ def keep_embedder(workspace: Workspace, raw: bytes, trained: Trained) -> Kept:
         # removed ones count too: a name means one embedder forever
         ever = {key: value for one in repository.operations() for key, value in one.settings.items() if value}
         last = max((one.version for one in _kept(ever) if one.architecture == trained.architecture), default=0)
-        with repository.odb.batch():
-            manifest = Intake(repository, Digests(repository)).take(file, {}).manifest
+        with Intake(repository, Digests(repository)) as intake, repository.odb.batch():
+            manifest = intake.take(file, {}).manifest
             if manifest is None:
                 raise IntegrityError("an embedder was not taken in", hint="report this as a defect of mvc")
             commit = repository.put(

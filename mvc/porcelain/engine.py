@@ -7,7 +7,7 @@ from mvc.index import Stamp
 from mvc.objects import ObjectId
 
 #: changes whenever the same commits could be read otherwise than before; then everything is inferred again
-ENGINE = f"5.{VERSION}"
+ENGINE = f"6.{VERSION}"
 
 
 def stamp_of(head: ObjectId | None) -> Stamp:

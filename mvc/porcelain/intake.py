@@ -1,24 +1,26 @@
 """Takes checkpoints into the object database. Owns what is verified before a checkpoint may be committed.
 
-Each tensor is read once and alone. What was stored is read back and joined: its digest must be that of the file, so a
-checkpoint that could not be restored byte for byte is never acknowledged. What was put and is not committed afterwards
-is garbage that nothing leads to.
+A file is read in one pass, a few tensors in memory. A checkpoint that could not be restored byte for byte is never
+acknowledged: `mvc.formats.dissect` compares what skeleton and tensors put together with the file's own bytes while it
+hashes them, every tensor that is stored is read back and hashed to its id, and the skeleton is held against the file.
+A tensor that is stored already was read back when it was. What was put and is not committed afterwards is garbage that
+nothing leads to.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
+from typing import Self
 
-import blake3
-
-from mvc.errors import ChangedError, IntegrityError
-from mvc.formats import CheckpointFile, OpenedCheckpoint, assemble, digest_of, open_checkpoint, skeleton_of
+from mvc.errors import ChangedError
+from mvc.formats import CheckpointFile, check_skeleton, dissect, open_checkpoint
 from mvc.geometry import Signature, sign_tensor
-from mvc.objects import FileEntry, Manifest, ObjectId, Skeleton, TensorEntry, as_array, tensor_id
+from mvc.objects import FileEntry, Manifest, ObjectId, Skeleton, TensorEntry, TensorSpec, as_array, tensor_id
+from mvc.odb import Lanes
 from mvc.porcelain.digests import Digests
 from mvc.porcelain.facts import points_of
 from mvc.porcelain.pointers import Content
@@ -41,12 +43,22 @@ class Taken:
 
 
 class Intake:
-    """Takes in one command's checkpoints. Needs the repository's lock. ``signatures`` are those of new weights."""
+    """Takes in one command's checkpoints. Needs the repository's lock. ``signatures`` are those of new weights.
+
+    A context manager, whose threads end with it.
+    """
 
     def __init__(self, repository: Repository, digests: Digests) -> None:
         self.signatures: dict[ObjectId, Signature] = {}
         self._repository, self._digests = repository, digests
+        self._lanes = Lanes(threaded=repository.fs.sync_threads > 0)
         self._room = _MEMORY
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._lanes.__exit__(None, None, None)
 
     def take(self, path: Path, known: Mapping[Content, object]) -> Taken:
         """Stores a checkpoint; one whose content is ``known`` is only hashed, if at all, and its ``manifest`` is None.
@@ -63,60 +75,66 @@ class Intake:
 
     def _take(self, path: Path, known: Mapping[Content, object]) -> Taken:
         with open_checkpoint(path) as opened:
-            content = self._content(opened, known)
+            remembered = [(name, self._digests.known(file.path)) for name, file in opened.files]
+            content: Content = tuple((name, *found) for name, found in remembered if found is not None)
             recorded = recorded_path(self._repository, path)
-            if content in known:
+            if len(content) == len(opened.files) and content in known:
                 return Taken(path, recorded, content, None, opened.facts, frozenset())
             points = points_of(opened.specs)
             added: set[ObjectId] = set()
-            files = [
-                self._take_file(name, file, digest, points, added)
-                for (name, file), (_, _, digest) in zip(opened.files, content, strict=True)
-            ]
-            manifest = Manifest(tuple(files))
+            files = [(name, file, *self._take_file(file, points, added)) for name, file in opened.files]
+            content = tuple((name, file.size, digest) for name, file, _, digest, _ in files)
+            if content in known:
+                return Taken(path, recorded, content, None, opened.facts, frozenset())
+            for _, _, skeleton, _, _ in files:
+                self._put_record(skeleton, added)
+            manifest = Manifest(
+                tuple(
+                    FileEntry(name, file.format, file.size, digest, skeleton.id, entries)
+                    for name, file, skeleton, digest, entries in files
+                )
+            )
             facts = opened.facts
         # only now is it known that nothing changed while it was read
         self._put_record(manifest, added)
         return Taken(path, recorded, content, manifest, facts, frozenset(added))
 
-    def _content(self, opened: OpenedCheckpoint, known: Mapping[Content, object]) -> Content:
-        """Files with their digests; what is remembered of them counts only where it is of a ``known`` checkpoint."""
-        remembered = [(name, self._digests.known(file.path)) for name, file in opened.files]
-        content = tuple((name, *found) for name, found in remembered if found is not None)
-        if len(content) == len(opened.files) and content in known:
-            return content
-        return tuple(
-            (name, file.size, self._digests.read(file.path, partial(digest_of, file))) for name, file in opened.files
-        )
-
     def _take_file(
-        self, name: str, file: CheckpointFile, digest: str, points: Mapping[str, object], added: set[ObjectId]
-    ) -> FileEntry:
-        odb = self._repository.odb
+        self, file: CheckpointFile, points: Mapping[str, object], added: set[ObjectId]
+    ) -> tuple[Skeleton, str, tuple[TensorEntry, ...]]:
+        """Skeleton, digest and tensors of a file, these stored."""
+        ids: dict[int, Future[tuple[ObjectId, bool, Signature | None]]] = {}
+
+        def take(index: int, data: bytes | memoryview) -> None:
+            tensor = file.tensors[index]
+            signed = tensor.role == "weight" and tensor.name in points
+            ids[index] = self._lanes.run(len(data), self._take_tensor, tensor.spec, data, signed)
+
+        with self._digests.looking_at(file.path) as remember:
+            skeleton, digest = dissect(file, take)
+            remember(digest)
+        check_skeleton(file, skeleton)
         entries = []
         for index, tensor in enumerate(file.tensors):
-            data = file.read(index)
-            object_id = tensor_id(tensor.spec, data)
-            if not odb.contains(object_id):
+            object_id, new, signature = ids.pop(index).result()
+            if new:
                 added.add(object_id)
-                if tensor.role == "weight" and tensor.name in points:
-                    self._sign(object_id, sign_tensor(as_array(tensor.spec, data)))
-            # put also where it is stored: whoever stored it may not have made it durable yet
-            odb.put_tensor(tensor.spec, data)
+            if signature is not None:
+                self._sign(object_id, signature)
             entries.append(TensorEntry(tensor.name, object_id, tensor.spec, tensor.role))
-        skeleton = skeleton_of(file)
-        self._put_record(skeleton, added)
-        hasher = blake3.blake3()
-        for chunk in assemble(skeleton, entries, lambda object_id: odb.get_tensor(object_id)[1]):
-            hasher.update(chunk)
-        if hasher.hexdigest() != digest:
-            file.verify_unchanged()
-            raise IntegrityError(
-                f"{str(file.path)!r} cannot be restored byte for byte, so it was not committed",
-                hint="report this as a defect of mvc, with the file if you can",
-                code="not-restorable",
-            )
-        return FileEntry(name, file.format, file.size, digest, skeleton.id, tuple(entries))
+        return skeleton, digest, tuple(entries)
+
+    def _take_tensor(
+        self, spec: TensorSpec, data: bytes | memoryview, signed: bool
+    ) -> tuple[ObjectId, bool, Signature | None]:
+        """Id of a tensor, which is stored now; whether it was not before, and its signature then."""
+        odb = self._repository.odb
+        object_id = tensor_id(spec, data)
+        if odb.keep(object_id):
+            return object_id, False, None
+        odb.put_tensor(spec, data)
+        odb.verify(object_id)
+        return object_id, True, sign_tensor(as_array(spec, data)) if signed else None
 
     def _put_record(self, record: Manifest | Skeleton, added: set[ObjectId]) -> None:
         if not self._repository.odb.contains(record.id):

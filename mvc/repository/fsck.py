@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from mvc.errors import IntegrityError, MvcError
 from mvc.objects import Kind, Manifest, ObjectId, Operation
-from mvc.odb import loose_key, salvage
+from mvc.odb import Lanes, loose_key, salvage
 from mvc.repository.layout import HEAD
 from mvc.repository.repository import Repository
 from mvc.repository.state import oldest_first, replay
@@ -77,11 +77,13 @@ class _Check:
         self._repair = repair
         self._progress = progress
         self._seen: dict[ObjectId, Kind | None] = {}
+        self._hashed: dict[ObjectId, Kind | MvcError] = {}
         #: packs that hold a damaged object
         self._broken: set[str] = set()
 
     def run(self) -> None:
         self._look_at_packs()
+        self._hash()
         self._walk_operations()
         for object_id in self._repository.odb.ids():
             if object_id not in self._seen and self._verify(object_id, None, "nothing") is not None:
@@ -106,6 +108,23 @@ class _Check:
         found = salvage(self._repository.odb, key)
         self._quarantine(self._repository.directory / key)
         return len(found)
+
+    def _hash(self) -> None:
+        """Reads and hashes all that is stored, several objects at a time; what they lead to is looked at afterwards."""
+        odb = self._repository.odb
+
+        def verified(object_id: ObjectId) -> Kind | MvcError:
+            try:
+                return odb.verify(object_id)
+            except MvcError as error:
+                return error
+
+        ids = list(odb.ids())
+        sizes = ((odb.stored_size(one), one) for one in ids)
+        with Lanes(threaded=self._repository.fs.sync_threads > 0) as lanes:
+            for object_id, found in zip(ids, lanes.map(verified, sizes), strict=True):
+                self._hashed[object_id] = found
+                self._progress(len(self._hashed))
 
     def _find(self, code: str, name: str, message: str, *, repaired: bool = False) -> None:
         self.findings.append(Finding(code, name, message, repaired))
@@ -201,9 +220,13 @@ class _Check:
         """The object's kind, read and hashed; None, with a finding, where it is missing or damaged."""
         self._seen[object_id] = None
         self.read += 1
-        self._progress(self.read)
+        found = self._hashed.pop(object_id, None)
+        if found is None:
+            self._progress(self.read)
         try:
-            self._seen[object_id] = self._repository.odb.verify(object_id)
+            if isinstance(found, MvcError):
+                raise found
+            self._seen[object_id] = found or self._repository.odb.verify(object_id)
         except IntegrityError as error:
             if error.code == "missing-object":
                 self._find("missing", object_id, f"{kind} {object_id} is missing, needed by {source}")

@@ -6,11 +6,13 @@ forest of kinship: so what one family learns changes nothing in another, and not
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
+from mvc.geometry import EXACT, WIDTH
 from mvc.trajectory.declared import declared_edges, declared_order, declared_runs
 from mvc.trajectory.direction import DECIDED, confidence
 from mvc.trajectory.families import Branch, trace_family
@@ -34,6 +36,8 @@ from mvc.trajectory.placements import placements_of
 
 #: nearest neighbours by sketch whose distance is measured exactly
 CANDIDATES = 8
+#: values above which exact distances are measured only where sketches leave a doubt, by how many standard errors
+LARGE, _SIGMAS = 1 << 21, 4.0
 
 
 def infer(population: Population) -> Inference:
@@ -82,20 +86,51 @@ def _infer_trained(family: Population, links: Floats) -> Inference:
     found = declared_runs(family, vectors, squares, _traced(family, vectors, squares))
     lineages = [declared_order(family, lineage, warnings) for lineage in found]
     lineages.sort(key=lambda lineage: lineage.members[0])
+    if family.distance is not None and _large(family):
+        for a, b in _steps(lineages):
+            squares[a, b] = squares[b, a] = family.distance(a, b) ** 2
     placements = placements_of(family, vectors, squares, links, lineages)
     return Inference(tuple(lineages), placements, tuple(warnings))
 
 
 def _squares(family: Population, vectors: Floats) -> Floats:
-    """Squared distances from signatures; exact ones to each point's nearest candidates where those are sketches."""
+    """Squared distances from signatures; exact ones to each point's nearest candidates where those are sketches.
+
+    Of large models, whose exact distances take long and whose sketches err little, only to those candidates that may be
+    nearest for all that sketches tell.
+    """
     squares = squared_distances(vectors)
     if family.distance is None:
         return squares
     n = len(squares)
     near = np.argsort(squares + np.diag(np.full(n, np.inf)), axis=1, kind="stable")[:, : min(CANDIDATES, n - 1)]
-    for a, b in sorted({(min(i, int(j)), max(i, int(j))) for i in range(n) for j in near[i]}):
+    pairs = {(min(i, int(j)), max(i, int(j))) for i in range(n) for j in near[i]}
+    if _large(family):
+        errors = {(a, b): _SIGMAS * _error(family, vectors[a] - vectors[b]) for a, b in pairs}
+        most = [min(squares[i, j] + errors[min(i, j), max(i, j)] for j in map(int, row)) for i, row in enumerate(near)]
+        pairs = {(a, b) for a, b in pairs if squares[a, b] - errors[a, b] <= max(most[a], most[b])}
+    for a, b in sorted(pairs):
         squares[a, b] = squares[b, a] = family.distance(a, b) ** 2
     return squares
+
+
+def _large(family: Population) -> bool:
+    return sum(block.numel for block in family.blocks) > LARGE
+
+
+def _steps(lineages: Sequence[Lineage]) -> Iterator[tuple[int, int]]:
+    """Points that follow one another, and those that lineages forked from."""
+    for lineage in lineages:
+        yield from pairwise(lineage.members)
+        if lineage.fork is not None:
+            yield lineage.fork.parent, lineage.members[0]
+
+
+def _error(family: Population, change: Floats) -> float:
+    """Standard error of a squared distance that sketches tell, from the difference [k] of two signatures."""
+    parts = np.add.reduceat(change**2, [block.start for block in family.blocks])
+    sketched = np.array([block.numel > EXACT for block in family.blocks])
+    return float(np.sqrt(2 / WIDTH * (parts[sketched] ** 2).sum()))
 
 
 def _traced(family: Population, vectors: Floats, squares: Floats) -> list[Lineage]:

@@ -93,15 +93,15 @@ def test_a_file_that_changes_while_it_is_read_is_tried_again_once(
     workspace: Workspace, population: list[Path], monkeypatch: pytest.MonkeyPatch, times: int
 ) -> None:
     left = [times]
-    real = intake.skeleton_of
+    real = intake.dissect
 
-    def touching(file: Any) -> Any:
+    def touching(file: Any, take: Any) -> Any:
         if left[0]:
             left[0] -= 1
             os.utime(file.path, ns=(left[0], left[0]))
-        return real(file)
+        return real(file, take)
 
-    monkeypatch.setattr(intake, "skeleton_of", touching)
+    monkeypatch.setattr(intake, "dissect", touching)
     if times == 1:
         assert len(commit(workspace, population[:3]).commits) == 3
     else:
@@ -113,8 +113,13 @@ def test_a_file_that_changes_while_it_is_read_is_tried_again_once(
 def test_a_skeleton_that_does_not_restore_its_file_is_never_acknowledged(
     workspace: Workspace, population: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = intake.skeleton_of
-    monkeypatch.setattr(intake, "skeleton_of", lambda file: type(s := real(file))(s.size, s.holes, s.literal[::-1]))
+    real = intake.dissect
+
+    def reversing(file: Any, take: Any) -> Any:
+        skeleton, digest = real(file, take)
+        return type(skeleton)(skeleton.size, skeleton.holes, skeleton.literal[::-1]), digest
+
+    monkeypatch.setattr(intake, "dissect", reversing)
     with pytest.raises(Exception, match="byte for byte"):
         commit(workspace, population[:1])
     assert _nothing_happened(workspace)

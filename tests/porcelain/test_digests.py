@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from mvc.formats import CheckpointFile, digest_of
+from mvc.formats import CheckpointFile, dissect
 from mvc.porcelain import digests as module
 from mvc.porcelain import intake
 from mvc.porcelain.commits import commit
@@ -47,11 +48,11 @@ def test_an_unchanged_file_is_not_read_again_unless_asked_for(
     _at_rest()
     read = []
 
-    def reading(file: CheckpointFile) -> str:
+    def reading(file: CheckpointFile, take: Any) -> Any:
         read.append(file.path)
-        return digest_of(file)
+        return dissect(file, take)
 
-    monkeypatch.setattr(intake, "digest_of", reading)
+    monkeypatch.setattr(intake, "dissect", reading)
     monkeypatch.setattr("mvc.porcelain.status.digest_of", lambda file: pytest.fail("read by status"))
     again = commit(workspace, [path]).commits[0]
     assert (again.id, again.relation, read) == (first.id, "duplicate", [])
