@@ -132,7 +132,9 @@ class Workspace:
         try:
             with self.repository.lock(_PATIENCE, "index", upgrade=False):
                 self.update()
-        except (BusyError, StorageError) as error:
+        except StorageError:
+            self._build_aside()
+        except BusyError as error:
             if stamp is None:
                 self._build_aside()
             else:
@@ -140,20 +142,28 @@ class Workspace:
         return self.index
 
     def _build_aside(self) -> None:
-        """Goes on with an index in memory: there is none on the disk, and none can be written now."""
+        """Goes on with an index in memory, as none can be written now; what the one on the disk has is taken over."""
+        self.index = self.index.copy()
+        try:
+            _indexing().bring_up_to_date(self.repository, self.index, at=self.at)
+        except IndexDamaged:
+            self._start_aside()
+
+    def _start_aside(self) -> None:
+        """The same, from nothing."""
         self.index = Index(None)
         _indexing().bring_up_to_date(self.repository, self.index, at=self.at)
 
     def _discard(self) -> None:
         """Gets rid of a damaged index."""
         if self.at is not None:
-            self._build_aside()
+            self._start_aside()
             return
         try:
             with self.repository.lock(_PATIENCE, "index", upgrade=False):
                 self.index.discard()
         except (BusyError, StorageError):
-            self._build_aside()
+            self._start_aside()
 
     def warn(self, text: str) -> None:
         """Says it once to whoever reads."""

@@ -25,6 +25,7 @@ _HINTS = {
     errno.EPERM: ("permission denied", "check the owner and the permissions of the path; nothing was changed"),
     errno.EIO: ("the disk reported an input/output error", "check the disk; then run: mvc fsck"),
     errno.ENAMETOOLONG: ("the name is too long", "use a shorter path"),
+    errno.EFBIG: ("a file would be larger than allowed", "raise the limit with: ulimit -f unlimited"),
     errno.EMFILE: ("too many open files", "raise the limit with: ulimit -n 4096"),
 }
 #: a file system that has no hard links
