@@ -245,6 +245,12 @@ def test_pushes_that_concern_no_model_import_nothing_heavy(work: Place) -> None:
         assert done.stdout == "HEAVY [] 0\n" and done.stderr == "", arguments
 
 
+def test_a_push_of_nothing(work: Place) -> None:
+    """git says so with an empty standard input."""
+    done = work.mvc("git", "hook", "pre-push", "origin", "URL", stdin="")
+    assert done.returncode == 0 and "checkpoint" not in done.stderr
+
+
 def test_lines_that_git_never_wrote(work: Place) -> None:
     done = work.mvc("git", "hook", "pre-push", "origin", "URL", ok=False, stdin="nonsense\n")
     assert done.returncode == 2 and "error: git handed over a line that is none" in done.stderr
