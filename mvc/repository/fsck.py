@@ -18,6 +18,7 @@ from mvc.errors import IntegrityError, MvcError
 from mvc.objects import Kind, Manifest, ObjectId, Operation
 from mvc.odb import Lanes, loose_key, salvage
 from mvc.repository.layout import HEAD
+from mvc.repository.reach import is_whole
 from mvc.repository.repository import Repository
 from mvc.repository.state import oldest_first, replay
 from mvc.storage import TEMPORARY, disk_errors, exists, temporary_name
@@ -147,15 +148,8 @@ class _Check:
             tagged = [commit for commit in operation.tags.values() if commit is not None]
             named = dict.fromkeys([*operation.commits, *tagged, *operation.embedders])
             # what an undo took away may be cleared away any time, so only what is whole is looked at
-            counted = [commit for commit in named if commit not in undone or self._stored_whole(commit)]
+            counted = [commit for commit in named if commit not in undone or is_whole(self._repository, commit)]
             self._walk_commits(counted, f"operation {object_id[:12]}")
-
-    def _stored_whole(self, commit_id: ObjectId) -> bool:
-        try:
-            manifest = self._repository.manifest(self._repository.commit(commit_id).manifest)
-        except MvcError:
-            return False
-        return all(self._repository.odb.contains(object_id) for object_id in manifest.objects())
 
     def _recover_head(self, message: str) -> ObjectId | None:
         """What the pointer said, where only one operation is left that no other stands on; else None."""

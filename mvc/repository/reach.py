@@ -36,6 +36,9 @@ def reach_of(repository: Repository, *, now: datetime, grace: timedelta, without
     state = replay(history)
     gone = {*state.gone, *without}
     commits = _commits(history, set(state.commits), now - grace)
+    # of what was taken away an earlier collection, with less grace, may have left a part, or nothing
+    taken = {commit for operation in history for commit in operation.removed} - set(state.commits)
+    commits = {commit: None for commit in commits if commit not in taken or is_whole(repository, commit)}
     records = {commit: repository.commit(commit) for commit in commits}
     manifests = {record.manifest: repository.manifest(record.manifest) for record in records.values()}
     needed: dict[ObjectId, None] = {}
@@ -53,6 +56,15 @@ def reach_of(repository: Repository, *, now: datetime, grace: timedelta, without
         else:
             needed.update(tensors)
     return Reach(needed, frozenset(released - needed.keys()))
+
+
+def is_whole(repository: Repository, commit: ObjectId) -> bool:
+    """Whether all that a commit consists of is stored; what it is, is not looked at."""
+    try:
+        manifest = repository.manifest(repository.commit(commit).manifest)
+    except MvcError:
+        return False
+    return all(repository.odb.contains(object_id) for object_id in manifest.objects())
 
 
 def tensors_of(manifest: Manifest) -> dict[ObjectId, None]:

@@ -13,9 +13,11 @@ import random
 import signal
 import tempfile
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +34,7 @@ from mvc.porcelain.reindex import reindex
 from mvc.porcelain.tags import create_tag, delete_tag, list_tags
 from mvc.porcelain.workspace import Workspace
 from mvc.repository import Repository, check_repository
+from mvc.repository.gc import collect
 
 #: seconds within which a process is killed, from when it has acknowledged none to two changes
 LONGEST = 0.2
@@ -73,6 +76,10 @@ def _reindex(workspace: Workspace, rng: random.Random) -> None:
     reindex(workspace)
 
 
+def _collect(workspace: Workspace, rng: random.Random) -> None:
+    collect(workspace.repository, grace=rng.choice((timedelta(0), timedelta(days=1))))
+
+
 Work = Callable[[Workspace, random.Random], None]
 #: what a process does, and how often beside the others
 WORK: Mapping[Work, int] = {
@@ -81,6 +88,7 @@ WORK: Mapping[Work, int] = {
     _rename: 1,
     _undo: 2,
     _reindex: 1,
+    _collect: 2,
 }
 
 
@@ -121,8 +129,10 @@ def _killed(root: Path, rng: random.Random, work: Mapping[Work, int]) -> list[Ob
         try:
             os.close(reading)
             _work(root, random.Random(seed), work, writing)
+        except BaseException:  # the work has no end; a copy of the parent must not go on with what the parent does
+            traceback.print_exc()
         finally:
-            os._exit(70)  # only after an error: the work has no end
+            os._exit(70)
     os.close(writing)
     with open(reading, "rb") as pipe:
         lines = [pipe.readline() for _ in range(1 + changes)]

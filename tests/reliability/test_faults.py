@@ -13,6 +13,7 @@ import random
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from mvc.porcelain.reindex import reindex
 from mvc.porcelain.tags import create_tag
 from mvc.porcelain.workspace import Workspace
 from mvc.repository import Repository, check_repository
+from mvc.repository.gc import collect
 from mvc.storage import FileSystem
 from mvc.testing.commits import loosen, put_commit
 from mvc.testing.faults import Crash, FaultyFileSystem, PowerLossFileSystem
@@ -80,6 +82,18 @@ def damage_pack(workspace: Workspace) -> None:
     spoil(repository.directory / pack)
 
 
+def rubbish(workspace: Workspace) -> None:
+    """Commits that count in several packs and files, one that was taken away, and objects that nothing leads to."""
+    put(workspace, 1, 2)
+    loosen(workspace.repository)
+    workspace = Workspace.open(workspace.repository.root, author="t")
+    put(workspace, 3, 4)
+    put(workspace, 5)
+    undo(workspace)
+    with workspace.repository.lock(), workspace.repository.odb.batch():
+        put_commit(workspace.repository, 1)
+
+
 def many_packs(workspace: Workspace) -> None:
     """As many packs as the next commit makes one of."""
     for seed in range(FULL // 2 - 1):  # each makes two: one of what it puts, one of its operation
@@ -122,6 +136,7 @@ SCENARIOS = (
     Scenario("fsck --repair", repair, damage_loose),
     Scenario("fsck --repair of a pack", repair, damage_pack),
     Scenario("a commit that makes one pack of many", lambda workspace: put(workspace, 30), many_packs),
+    Scenario("gc", lambda workspace: collect(workspace.repository, grace=timedelta(0)), rubbish),
 )
 
 

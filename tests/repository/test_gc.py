@@ -120,6 +120,8 @@ def test_what_an_undo_took_away_is_kept_for_a_while(repository: Repository) -> N
     assert back.commits == (state.commits[1],)
     collect(repository, now=LATER)
     assert not repository.odb.contains(state.commits[1])
+    # within the grace period again: what is gone is not missed
+    assert collect(repository, now=datetime.now(UTC)).removed == 0
     assert check_repository(repository).ok
     assert len(contents(repository)) == 2
 
