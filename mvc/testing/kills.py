@@ -65,7 +65,8 @@ def _tag(workspace: Workspace, rng: random.Random) -> None:
 
 
 def _rename(workspace: Workspace, rng: random.Random) -> None:
-    rename(workspace, rng.choice(list_lineages(workspace).lineages).name, f"run-{rng.randrange(1000)}")
+    if lineages := list_lineages(workspace).lineages:
+        rename(workspace, rng.choice(lineages).name, f"run-{rng.randrange(1000)}")
 
 
 def _undo(workspace: Workspace, rng: random.Random) -> None:
