@@ -1,10 +1,11 @@
 """Deduplicated, encoded tensors and small objects."""
 
-from mvc.odb.codecs import Buffer
-from mvc.odb.database import ObjectDatabase
+from mvc.odb.database import KEYFRAME, ObjectDatabase
+from mvc.odb.deltas import MAX_BASES
 from mvc.odb.lanes import Lanes
 from mvc.odb.loose import Place, loose_key
 from mvc.odb.packs import Pack
 from mvc.odb.salvage import salvage
+from mvc.odb.zstd import Buffer
 
-__all__ = ["Buffer", "Lanes", "ObjectDatabase", "Pack", "Place", "loose_key", "salvage"]
+__all__ = ["KEYFRAME", "MAX_BASES", "Buffer", "Lanes", "ObjectDatabase", "Pack", "Place", "loose_key", "salvage"]

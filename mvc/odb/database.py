@@ -6,33 +6,40 @@ Every read is hashed: what comes back is what its id says, or IntegrityError. No
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from mvc.errors import InputError, IntegrityError, MvcError, NotFoundError
 from mvc.objects import Kind, ObjectId, TensorSpec, hash_object, object_header, parse_object_id
-from mvc.odb.codecs import RAW, Buffer, Encoded, encode
+from mvc.odb.chains import Chains
+from mvc.odb.codecs import RAW, Encoded, encode
 from mvc.odb.consolidation import consolidate, due
 from mvc.odb.loose import LooseObjects, Place
 from mvc.odb.packed import PackedObjects
 from mvc.odb.packs import Pack, PackWriter
-from mvc.odb.stored import HEAD_BYTES, StoredHead, pack, parse_head, plane_size, unpack
+from mvc.odb.stored import StoredHead, named, pack, parse_head, read_head, unpack
+from mvc.odb.zstd import Buffer
 from mvc.storage import Storage
 
 Answer = TypeVar("Answer")
+#: objects that may have to be read besides a tensor's own, unless a config says otherwise
+KEYFRAME = 10
 
 
 class ObjectDatabase:
     """Objects over a Storage. Reads need no lock; writers of a repository hold its lock.
 
-    ``compress`` = False stores every payload as it is.
+    ``compress`` = False stores every payload as it is. ``keyframe`` is how many objects may have to be read besides a
+    tensor's own; 0: none is stored as its difference from others.
     """
 
-    def __init__(self, storage: Storage, *, compress: bool = True) -> None:
+    def __init__(self, storage: Storage, *, compress: bool = True, keyframe: int = KEYFRAME) -> None:
         self.storage = storage
         self._compress = compress
+        self._keyframe = keyframe
         self._loose = LooseObjects(storage)
         self._packed = PackedObjects(storage)
+        self._chains = Chains(self.contains, self._stored, self._start)
         self._writer: PackWriter | None = None
 
     @property
@@ -51,21 +58,32 @@ class ObjectDatabase:
         writer = self._writer
         return (self._packed, self._loose) if writer is None else (writer, self._packed, self._loose)
 
-    def put_tensor(self, spec: TensorSpec, data: Buffer) -> ObjectId:
-        """Stores canonical bytes of a tensor. Raises InputError where they are not ``spec.nbytes`` many."""
+    def put_tensor(self, spec: TensorSpec, data: Buffer, *, bases: Sequence[ObjectId] = ()) -> ObjectId:
+        """Stores canonical bytes of a tensor. Raises InputError where they are not ``spec.nbytes`` many.
+
+        ``bases`` are tensors that may be much like it, best first: its predecessor, then the one before. Whether and
+        how they are used is decided by what they save; those that are missing or of another spec are passed over.
+        """
         view = memoryview(data)
         view = view.cast("B") if view.nbytes else memoryview(b"")  # a view with a 0 in its shape cannot be cast
         if len(view) != spec.nbytes:
             raise InputError(f"{len(view)} bytes are no {spec.dtype} tensor of shape {list(spec.shape)}")
-        return self._put(spec.header(), view, plane_size(spec))
+
+        def encoded() -> Encoded:
+            return self._chains.encode(spec, view, bases, limit=self._keyframe)
+
+        object_id = self._put(spec.header(), view, encoded)
+        if bases:
+            self._chains.remember(object_id, bytes(view))
+        return object_id
 
     def put(self, kind: Kind, payload: bytes) -> ObjectId:
         """Stores an object other than a tensor."""
-        return self._put(object_header(kind), payload, 1)
+        return self._put(object_header(kind), payload, lambda: encode(payload))
 
-    def _put(self, header: bytes, payload: Buffer, itemsize: int) -> ObjectId:
+    def _put(self, header: bytes, payload: Buffer, encoder: Callable[[], Encoded]) -> ObjectId:
         object_id = hash_object(header, (payload,))
-        self._write(object_id, self._stored_form(header, payload, itemsize))
+        self._write(object_id, self._stored_form(header, payload, encoder))
         return object_id
 
     def _write(self, object_id: ObjectId, chunks: Iterable[Buffer]) -> bool:
@@ -91,9 +109,9 @@ class ObjectDatabase:
             return self._writer is not None and self._writer.contains(object_id)
         return True
 
-    def _stored_form(self, header: bytes, payload: Buffer, itemsize: int) -> Iterator[Buffer]:
+    def _stored_form(self, header: bytes, payload: Buffer, encoder: Callable[[], Encoded]) -> Iterator[Buffer]:
         """Encodes only when the storage asks for the first chunk, which it does only for an object that it lacks."""
-        encoded = encode(payload, itemsize) if self._compress else Encoded(RAW, (payload,))
+        encoded = encoder() if self._compress else Encoded(RAW, (payload,))
         yield from pack(header, len(payload), encoded)
 
     @contextlib.contextmanager
@@ -112,6 +130,7 @@ class ObjectDatabase:
                 writer.finish()
             except BaseException:
                 writer.abandon()
+                self._chains.forget()
                 raise
             finally:
                 self._writer = None
@@ -129,13 +148,18 @@ class ObjectDatabase:
     def ignore(self, key: str) -> None:
         """Does without this pack from now on: what it holds is not known here, and can be put again."""
         self._packed.ignore(key)
+        self._chains.forget()
 
     def adopt(self, object_id: ObjectId, stored: bytes) -> bool:
         """Takes over a stored form as it is, once it is proved to be that object; False where that is known already.
 
         Raises IntegrityError for what is damaged, or needs an object that is not here.
         """
+<<<<<<< HEAD
         self.prove(object_id, stored)
+=======
+        self._unpack(object_id, stored)
+>>>>>>> 5c72161 (Tensors are stored as differences from earlier ones where that saves space)
         return self._write(object_id, (stored,))
 
     def prove(self, object_id: ObjectId, stored: bytes) -> None:
@@ -188,9 +212,15 @@ class ObjectDatabase:
         """The objects that this one is stored as a difference from. Raises IntegrityError."""
         return self._head(object_id).bases
 
+<<<<<<< HEAD
     def stored_form(self, object_id: ObjectId) -> bytes:
         """The object as it is stored, not checked. Raises IntegrityError where it is missing."""
         return self._look(object_id, lambda place: place.read(object_id))
+=======
+    def depth(self, object_id: ObjectId) -> int:
+        """How many objects must be read besides this one, as it says. Raises IntegrityError."""
+        return self._chains.link(object_id).reach
+>>>>>>> 5c72161 (Tensors are stored as differences from earlier ones where that saves space)
 
     def verify(self, object_id: ObjectId) -> Kind:
         """Reads and hashes the object. Raises IntegrityError."""
@@ -221,28 +251,32 @@ class ObjectDatabase:
         return IntegrityError(f"object {object_id} is missing{lost}", hint="run: mvc fsck", code="missing-object")
 
     def _read(self, object_id: ObjectId) -> tuple[StoredHead, Buffer]:
+<<<<<<< HEAD
         data = self.stored_form(object_id)
+=======
+>>>>>>> 5c72161 (Tensors are stored as differences from earlier ones where that saves space)
         try:
-            return unpack(object_id, data)
+            head, payload = self._unpack(object_id, self._stored(object_id))
         except IntegrityError as error:
-            raise _named(error, object_id) from None
+            raise named(error, object_id) from None
+        if head.bases:
+            self._chains.remember(object_id, payload)
+        return head, payload
+
+    def _unpack(self, object_id: ObjectId, stored: Buffer) -> tuple[StoredHead, Buffer]:
+        """Head and payload of this stored form of an object, with the bases that it needs. Raises IntegrityError."""
+        head = parse_head(stored)
+        rests = not isinstance(head, int) and head.bases
+        return unpack(object_id, stored, self._chains.bases(object_id, stored) if rests else ())
+
+    def _stored(self, object_id: ObjectId) -> bytes:
+        return self._look(object_id, lambda place: place.read(object_id))
+
+    def _start(self, object_id: ObjectId, length: int) -> bytes:
+        return self._look(object_id, lambda place: place.read_start(object_id, length))
 
     def _head(self, object_id: ObjectId) -> StoredHead:
-        def start(length: int) -> StoredHead | int:
-            return parse_head(self._look(object_id, lambda place: place.read_start(object_id, length)))
-
         try:
-            head = start(HEAD_BYTES)
-            if isinstance(head, int):
-                head = start(head)
-            if isinstance(head, int):
-                raise IntegrityError("a stored object is damaged: it is cut short", hint="run: mvc fsck")
-            return head
+            return read_head(lambda length: self._start(object_id, length))[0]
         except IntegrityError as error:
-            raise _named(error, object_id) from None
-
-
-def _named(error: IntegrityError, object_id: ObjectId) -> IntegrityError:
-    """The same error, with the object's id in place of "a stored object"."""
-    message = error.message.replace("a stored object", f"object {object_id}", 1)
-    return IntegrityError(message, hint=error.hint, code=error.code)
+            raise named(error, object_id) from None

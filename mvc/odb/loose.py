@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from mvc.objects import ObjectId
-from mvc.odb.codecs import Buffer
+from mvc.odb.zstd import Buffer
 from mvc.storage import Storage, no_such_key
 
 PREFIX = "objects/"

@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from mvc.errors import IntegrityError, StorageError
 from mvc.objects import ObjectId
-from mvc.odb.codecs import Buffer
+from mvc.odb.zstd import Buffer
 from mvc.storage import Storage, Stream, no_such_key
 
 DIRECTORY = "packs"

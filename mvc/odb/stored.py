@@ -5,12 +5,16 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
 from mvc.errors import FormatError, IntegrityError
-from mvc.objects import DTYPES, Kind, ObjectId, TensorSpec, hash_object
-from mvc.odb.codecs import Buffer, Encoded, decode
+from mvc.objects import Kind, ObjectId, TensorSpec, hash_object
+from mvc.odb.codecs import RESIDUALS, Encoded, decode
+from mvc.odb.deltas import decode_residuals
+from mvc.odb.numbers import number_form
+from mvc.odb.zstd import Buffer
 
 MAGIC = b"mvco"
 VERSION = 1
@@ -70,7 +74,8 @@ class StoredHead:
 
 def pack(header: bytes, size: int, encoded: Encoded) -> tuple[Buffer, ...]:
     """Stored form of the object with this canonical header and a payload of ``size`` bytes."""
-    return _HEAD.pack(MAGIC, VERSION, encoded.codec, 0, 0, len(header), size), header, *encoded.chunks
+    bases = b"".join(map(bytes.fromhex, encoded.bases))
+    return _HEAD.pack(MAGIC, VERSION, encoded.codec, len(bases), 0, len(header), size), bases, header, *encoded.chunks
 
 
 def parse_head(data: Buffer) -> StoredHead | int:
@@ -98,27 +103,48 @@ def parse_head(data: Buffer) -> StoredHead | int:
     return StoredHead(codec, bases, header, int(size), offset)
 
 
-def unpack(object_id: ObjectId, data: Buffer) -> tuple[StoredHead, Buffer]:
-    """Head and decoded payload of a whole stored object, checked against its id. Raises IntegrityError."""
+def read_head(start: Callable[[int], bytes], more: int = 0) -> tuple[StoredHead, bytes]:
+    """Head of a stored object, whose first so many bytes ``start`` reads, and ``more`` bytes of its encoded payload.
+
+    Raises IntegrityError.
+    """
+    data = start(HEAD_BYTES)
+    head = parse_head(data)
+    need = more + (head if isinstance(head, int) else head.payload_offset)
+    if need > HEAD_BYTES:
+        data = start(need)
+        head = parse_head(data)
+    if isinstance(head, int):
+        raise _malformed("it is cut short")
+    return head, data[head.payload_offset : need]
+
+
+def unpack(object_id: ObjectId, data: Buffer, bases: Sequence[Buffer] = ()) -> tuple[StoredHead, Buffer]:
+    """Head and decoded payload of a whole stored object, checked against its id. Raises IntegrityError.
+
+    ``bases`` are the decoded payloads of its bases, of its own size.
+    """
     head = parse_head(data)
     if isinstance(head, int):
         raise _malformed("it is cut short")
-    if head.bases:
-        raise IntegrityError(
-            f"a stored object uses codec {head.codec}", hint="a newer version of mvc may have written it"
-        )
     if head.kind == "tensor":
         _ = head.spec  # its shape bounds what is decoded
-    payload = decode(head.codec, memoryview(data)[head.payload_offset :], head.size)
+    encoded = memoryview(data)[head.payload_offset :]
+    if head.codec == RESIDUALS:
+        payload = decode_residuals(encoded, number_form(head.spec), head.size, bases)
+    elif head.bases:
+        raise _malformed("its codec has no bases")
+    else:
+        payload = decode(head.codec, encoded, head.size)
     if hash_object(head.header, (payload,)) != object_id:
         raise _malformed("its content is not what its name says")
     return head, payload
 
 
-def plane_size(spec: TensorSpec) -> int:
-    """Bytes of one value, for byte planes; 1 where a value is no whole number of bytes."""
-    dtype = DTYPES[spec.dtype].numpy
-    return 1 if dtype is None else dtype.itemsize
+def named(error: IntegrityError, object_id: ObjectId) -> IntegrityError:
+    """The same error, with the object's id in place of "a stored object"."""
+    message = error.message.replace("a stored object", f"object {object_id}", 1)
+    return IntegrityError(message, hint=error.hint, code=error.code)
 
 
 def _malformed(why: str) -> IntegrityError:

@@ -19,6 +19,7 @@ from mvc.formats import find_checkpoints, open_checkpoint
 from mvc.index import CommitRow, Connection, FileRow, LineageRow, PlacementRow, TagRow, chunked, select
 from mvc.objects import Commit, ObjectId
 from mvc.porcelain.digests import Digests
+from mvc.porcelain.bases import Bases
 from mvc.porcelain.intake import Intake, Taken
 from mvc.porcelain.origins import overlaps_of, placed
 from mvc.porcelain.pointers import Content, Pointer, check_pointed
@@ -95,7 +96,7 @@ def commit(
         digests = Digests(repository, verify=verify)
         taken: list[Taken] = []
         ids: list[ObjectId] = []
-        with Intake(repository, digests) as intake, repository.odb.batch():
+        with Intake(repository, digests, Bases(workspace)) as intake, repository.odb.batch():
             for done, path in enumerate(found):
                 report(done, len(found), path.name)
                 item = intake.take(path, known)

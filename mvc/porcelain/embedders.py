@@ -23,6 +23,7 @@ from mvc.errors import InputError, IntegrityError, NotFoundError
 from mvc.index import SettingRow
 from mvc.objects import EMBEDDER, Commit, ObjectId
 from mvc.porcelain.checkout import file_bytes
+from mvc.porcelain.bases import Bases
 from mvc.porcelain.digests import Digests
 from mvc.porcelain.intake import Intake
 from mvc.porcelain.results.embedders import EmbedderRow
@@ -142,7 +143,8 @@ def keep_embedder(workspace: Workspace, raw: bytes, trained: Trained) -> Kept:
         # removed ones count too: a name means one embedder forever
         ever = {key: value for one in repository.operations() for key, value in one.settings.items() if value}
         last = max((one.version for one in _kept(ever) if one.architecture == trained.architecture), default=0)
-        with Intake(repository, Digests(repository)) as intake, repository.odb.batch():
+        bases = Bases(workspace)
+        with Intake(repository, Digests(repository), bases) as intake, repository.odb.batch():
             manifest = intake.take(file, {}).manifest
             if manifest is None:
                 raise IntegrityError("an embedder was not taken in", hint="report this as a defect of mvc")

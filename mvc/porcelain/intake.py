@@ -10,7 +10,7 @@ nothing leads to.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from mvc.formats import CheckpointFile, check_skeleton, dissect, open_checkpoint
 from mvc.geometry import Signature, sign_tensor
 from mvc.objects import FileEntry, Manifest, ObjectId, Skeleton, TensorEntry, TensorSpec, as_array, tensor_id
 from mvc.odb import Lanes
+from mvc.porcelain.bases import Bases, Hints
 from mvc.porcelain.digests import Digests
 from mvc.porcelain.facts import points_of
 from mvc.porcelain.pointers import Content
@@ -48,9 +49,9 @@ class Intake:
     A context manager, whose threads end with it.
     """
 
-    def __init__(self, repository: Repository, digests: Digests) -> None:
+    def __init__(self, repository: Repository, digests: Digests, bases: Bases) -> None:
         self.signatures: dict[ObjectId, Signature] = {}
-        self._repository, self._digests = repository, digests
+        self._repository, self._digests, self._bases = repository, digests, bases
         self._lanes = Lanes(threaded=repository.fs.sync_threads > 0)
         self._room = _MEMORY
 
@@ -81,8 +82,9 @@ class Intake:
             if len(content) == len(opened.files) and content in known:
                 return Taken(path, recorded, content, None, opened.facts, frozenset())
             points = points_of(opened.specs)
+            hints = self._bases.choose(opened)
             added: set[ObjectId] = set()
-            files = [(name, file, *self._take_file(file, points, added)) for name, file in opened.files]
+            files = [(name, file, *self._take_file(file, points, hints, added)) for name, file in opened.files]
             content = tuple((name, file.size, digest) for name, file, _, digest, _ in files)
             if content in known:
                 return Taken(path, recorded, content, None, opened.facts, frozenset())
@@ -97,10 +99,11 @@ class Intake:
             facts = opened.facts
         # only now is it known that nothing changed while it was read
         self._put_record(manifest, added)
+        self._bases.took(manifest)
         return Taken(path, recorded, content, manifest, facts, frozenset(added))
 
     def _take_file(
-        self, file: CheckpointFile, points: Mapping[str, object], added: set[ObjectId]
+        self, file: CheckpointFile, points: Mapping[str, object], hints: Hints, added: set[ObjectId]
     ) -> tuple[Skeleton, str, tuple[TensorEntry, ...]]:
         """Skeleton, digest and tensors of a file, these stored."""
         ids: dict[int, Future[tuple[ObjectId, bool, Signature | None]]] = {}
@@ -108,7 +111,8 @@ class Intake:
         def take(index: int, data: bytes | memoryview) -> None:
             tensor = file.tensors[index]
             signed = tensor.role == "weight" and tensor.name in points
-            ids[index] = self._lanes.run(len(data), self._take_tensor, tensor.spec, data, signed)
+            bases = hints.get((tensor.role, tensor.name), ())
+            ids[index] = self._lanes.run(len(data), self._take_tensor, tensor.spec, data, bases, signed)
 
         with self._digests.looking_at(file.path) as remember:
             skeleton, digest = dissect(file, take)
@@ -125,16 +129,18 @@ class Intake:
         return skeleton, digest, tuple(entries)
 
     def _take_tensor(
-        self, spec: TensorSpec, data: bytes | memoryview, signed: bool
+        self, spec: TensorSpec, data: bytes | memoryview, bases: Sequence[ObjectId], signed: bool
     ) -> tuple[ObjectId, bool, Signature | None]:
         """Id of a tensor, which is stored now; whether it was not before, and its signature then."""
         odb = self._repository.odb
         object_id = tensor_id(spec, data)
         if odb.keep(object_id):
             return object_id, False, None
-        odb.put_tensor(spec, data)
+        odb.put_tensor(spec, data, bases=bases)
         odb.verify(object_id)
-        return object_id, True, sign_tensor(as_array(spec, data)) if signed else None
+        if not signed:
+            return object_id, True, None
+        return object_id, True, self._bases.signatures.get(object_id) or sign_tensor(as_array(spec, data))
 
     def _put_record(self, record: Manifest | Skeleton, added: set[ObjectId]) -> None:
         if not self._repository.odb.contains(record.id):

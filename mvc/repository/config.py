@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mvc.errors import InputError
+from mvc.odb import KEYFRAME, MAX_BASES
 from mvc.storage import FileSystem, disk_errors
 
 Table = TypeVar("Table")
@@ -31,7 +32,10 @@ class LockConfig:
 
 @dataclass(frozen=True, slots=True)
 class StorageConfig:
+    """``keyframe``: how many objects may have to be read besides a tensor's own; 0: none is stored as a difference."""
+
     compress: bool = True
+    keyframe: int = KEYFRAME
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,8 @@ def parse_config(content: bytes, source: str) -> Config:
     config = _build(Config(), table, source, "")
     if not 0 <= config.lock.timeout < 1e7:
         raise InputError(f"{source}: lock.timeout must be a number of seconds, 0 or more", code="bad-config")
+    if not 0 <= config.storage.keyframe <= MAX_BASES:
+        raise InputError(f"{source}: storage.keyframe must be a number from 0 to {MAX_BASES}", code="bad-config")
     if config.index.url and not config.index.url.startswith(("postgresql:", "postgresql+", "sqlite:")):
         hint = "use a URL that begins with postgresql:// or leave it empty"
         raise InputError(f"{source}: index.url is for PostgreSQL or SQLite only", hint=hint, code="bad-config")

@@ -1,0 +1,237 @@
+"""Tensors that are stored as differences from others. Owns which bases one may have, and putting together what is
+read.
+
+A tensor's *reach* is the number of objects that must be read besides its own. Every base's reach is smaller than that
+of what rests on it, so that none can rest on itself, and no reach exceeds MAX_BASES, whatever an object claims. Where a
+chain has grown as long as it may, the next tensor rests on the chain's root; the measured gain says how long that pays.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from mvc.errors import IntegrityError
+from mvc.objects import ObjectId, TensorSpec
+from mvc.odb.codecs import RAW, RESIDUALS, Encoded, encode
+from mvc.odb.deltas import MAX_BASES, ONE_BASE, PLAN_BYTES, encode_residuals, make_plan, read_plan
+from mvc.odb.numbers import number_form
+from mvc.odb.stored import named, read_head, unpack
+from mvc.odb.zstd import Buffer, Effort, undecodable
+
+#: bytes of decoded tensors that are remembered: with two checkpoints of 40 MB the next one's bases need not be decoded
+_MEMORY = 96 << 20
+#: part of the size that must be saved before decoding is worth its time
+_MIN_GAIN = 0.02
+#: bytes below which a tensor has no base: a base's id alone takes 32
+_MIN_SIZE = 1 << 10
+#: bytes below which floats stay as they are
+_MIN_FLOATS = 1 << 8
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What one object rests on, and how it says what it is (its canonical header)."""
+
+    bases: tuple[ObjectId, ...]
+    reach: int
+    header: bytes
+
+
+class Chains:
+    """The tensors of one database. ``contains``, ``read`` and ``start`` (of which the first bytes are enough) are how
+    it finds stored forms; the last two raise IntegrityError. May be used by several threads at once.
+    """
+
+    def __init__(
+        self,
+        contains: Callable[[ObjectId], bool],
+        read: Callable[[ObjectId], bytes],
+        start: Callable[[ObjectId, int], bytes],
+    ) -> None:
+        self._contains = contains
+        self._stored = read
+        self._start = start
+        self._links: dict[ObjectId, Link] = {}
+        self._recent = _Recent(_MEMORY)
+
+    def link(self, object_id: ObjectId) -> Link:
+        """Raises IntegrityError where the object is missing or its head is damaged."""
+        found = self._links.get(object_id)
+        if found is None:
+            try:
+                found = self._links[object_id] = _read_link(lambda length: self._start(object_id, length))
+            except IntegrityError as error:
+                raise named(error, object_id) from None
+        return found
+
+    def closure(self, object_id: ObjectId) -> tuple[ObjectId, ...]:
+        """Every object that must be read besides this one, farthest first. Raises IntegrityError."""
+        return self._order((object_id,))[:-1]
+
+    def bases(self, object_id: ObjectId, stored: Buffer) -> tuple[Buffer, ...]:
+        """Bytes of what this stored form of an object rests on. Raises IntegrityError that names what is wrong."""
+        link = _read_link(lambda length: bytes(stored[:length]))
+        try:
+            return self._bases(object_id, link)
+        except IntegrityError:
+            self.forget()  # another process may have stored them in other forms since
+            return self._bases(object_id, link)
+
+    def _bases(self, object_id: ObjectId, link: Link) -> tuple[Buffer, ...]:
+        for base in link.bases:
+            self._check_below(object_id, link, base)
+        return self._resolve(link.bases)
+
+    def remember(self, object_id: ObjectId, data: Buffer) -> None:
+        """Bytes of a tensor that the next one may rest on. They must be its own, and stay as they are."""
+        self._recent.put(object_id, data)
+
+    def forget(self) -> None:
+        """Nothing is known any more: of objects that are gone, or stored in another form."""
+        self._links.clear()
+        self._recent.clear()
+
+    def encode(
+        self, spec: TensorSpec, data: Buffer, hints: Sequence[ObjectId], *, limit: int, effort: Effort = "symbols"
+    ) -> Encoded:
+        """The smallest form of a tensor that a sample promises; ``hints`` are other tensors, best first.
+
+        At most ``limit`` objects will have to be read besides it. What cannot be a base is passed over.
+        """
+        form = number_form(spec)
+        bases = self._usable(spec, hints, limit) if len(data) >= _MIN_SIZE else ()
+        try:
+            payloads = self._resolve(bases)
+        except IntegrityError:  # a damaged base is none
+            bases = payloads = ()
+        if len(data) < _MIN_FLOATS or (form.mantissa is None and not bases):
+            return encode(data, form.width)
+        plan, share = make_plan(data, form, payloads)
+        used = plan.bases
+        if not used and form.mantissa is None:
+            return encode(data, form.width)
+        if share <= 1 - _MIN_GAIN:
+            bases = tuple(bases[:used])
+            plan = replace(plan, reach=len(self._order(bases)))
+            chunks = tuple(encode_residuals(data, form, payloads[:used], plan, effort))
+            if sum(map(len, chunks)) <= len(data) * (1 - _MIN_GAIN):
+                return Encoded(RESIDUALS, chunks, bases)
+        return Encoded(RAW, (data,))
+
+    def _usable(self, spec: TensorSpec, hints: Sequence[ObjectId], limit: int) -> tuple[ObjectId, ...]:
+        """At most two bases among the hints, of the same spec, within reach."""
+        known = tuple(hint for hint in dict.fromkeys(hints) if self._fits(hint, spec))[:2]
+        if not known or limit < 1:
+            return ()
+        if self.link(known[0]).reach >= limit:
+            return self.closure(known[0])[:1]
+        if len(known) == 2 and spec.nbytes <= ONE_BASE and len(self._order(known)) <= limit:
+            return known
+        return known[:1]
+
+    def _fits(self, object_id: ObjectId, spec: TensorSpec) -> bool:
+        try:
+            # one that is known may be gone by now
+            return self._contains(object_id) and self.link(object_id).header == spec.header()
+        except IntegrityError:
+            return False
+
+    def _resolve(self, wanted: Sequence[ObjectId]) -> tuple[Buffer, ...]:
+        """Bytes of these tensors, each of their bases decoded once, and few held at a time. Raises IntegrityError."""
+        order = self._order(wanted, self._recent)
+        users = Counter(wanted)
+        live = {}
+        for object_id in order:
+            remembered = self._recent.get(object_id)
+            if remembered is None:
+                users.update(self.link(object_id).bases)
+            else:
+                live[object_id] = remembered
+        for object_id in order:
+            if object_id in live:
+                continue
+            under = self.link(object_id).bases
+            live[object_id] = self._read(object_id, tuple(live[base] for base in under))
+            users.subtract(under)
+            for base in under:
+                if not users[base]:
+                    live.pop(base, None)
+        for object_id in wanted:
+            self._recent.put(object_id, live[object_id])
+        return tuple(live[object_id] for object_id in wanted)
+
+    def _read(self, object_id: ObjectId, bases: Sequence[Buffer]) -> Buffer:
+        try:
+            return unpack(object_id, self._stored(object_id), bases)[1]
+        except IntegrityError as error:
+            raise named(error, object_id) from None
+
+    def _order(self, wanted: Iterable[ObjectId], known: _Recent | None = None) -> tuple[ObjectId, ...]:
+        """These and all that they rest on, what rests on nothing first; nothing below what is ``known``."""
+        found: dict[ObjectId, int] = {}
+        pending = list(wanted)
+        while pending:
+            object_id = pending.pop()
+            if object_id in found:
+                continue
+            link = self.link(object_id)
+            found[object_id] = link.reach
+            if known is not None and object_id in known:
+                continue
+            for base in link.bases:
+                self._check_below(object_id, link, base)
+                pending.append(base)
+            if len(found) > MAX_BASES + 1:
+                raise named(undecodable(f"it needs more than {MAX_BASES} others"), object_id)
+        return tuple(sorted(found, key=lambda object_id: (found[object_id], object_id)))
+
+    def _check_below(self, object_id: ObjectId, link: Link, base: ObjectId) -> None:
+        below = self.link(base)
+        if below.reach >= link.reach or below.header != link.header:
+            raise named(undecodable(f"{base} cannot be its base"), object_id)
+
+
+def _read_link(start: Callable[[int], bytes]) -> Link:
+    head, plan = read_head(start, PLAN_BYTES)
+    reach = read_plan(plan).reach if head.codec == RESIDUALS else 0
+    if bool(head.bases) != bool(reach):
+        raise undecodable("its bases do not fit its reach")
+    return Link(head.bases, reach, head.header)
+
+
+class _Recent:
+    """The tensors used last, up to ``room`` bytes."""
+
+    def __init__(self, room: int) -> None:
+        self._room = room
+        self._used = 0
+        self._held: OrderedDict[ObjectId, Buffer] = OrderedDict()
+        self._mutex = threading.Lock()
+
+    def __contains__(self, object_id: ObjectId) -> bool:
+        return object_id in self._held
+
+    def get(self, object_id: ObjectId) -> Buffer | None:
+        with self._mutex:
+            found = self._held.get(object_id)
+            if found is not None:
+                self._held.move_to_end(object_id)
+            return found
+
+    def put(self, object_id: ObjectId, data: Buffer) -> None:
+        with self._mutex:
+            if object_id in self._held or len(data) > self._room:
+                return
+            self._held[object_id] = data
+            self._used += len(data)
+            while self._used > self._room:
+                _, dropped = self._held.popitem(last=False)
+                self._used -= len(dropped)
+
+    def clear(self) -> None:
+        with self._mutex:
+            self._held.clear()
+            self._used = 0

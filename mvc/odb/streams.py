@@ -1,0 +1,154 @@
+"""Runs of small bytes, most of them smaller still. Owns how one is written, chosen by its histogram on a sample.
+
+Huffman coding, all that zstd has for single bytes, spends at least one bit on each. Where most bytes are 0, 1 or 2,
+eight, four or two of them are therefore packed into one first, so that it codes them together; a byte that does not fit
+is written as the largest number of the packed width, and the rest of it apart.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from mvc.odb.zstd import Buffer, Bytes, Effort, compress, decompress, undecodable
+
+#: methods: nothing but zeros; packed to so many bits, then zstd; zstd; as it is
+ZEROS, PACKED, ZSTD, RAW = 0, (1, 2, 4), 8, 9
+_HEAD = struct.Struct("<BI")  # method, length of what follows
+_SAMPLE = 4096
+#: bits of a byte above which it is not worth coding; that many uniform ones look as if they had 7.955
+_NOISE = 7.9
+#: bits that an optimal prefix code wastes where no symbol is very frequent
+_WASTE = 0.03
+#: bits that a frame takes by itself, and its code for each different byte
+_FRAME, _SYMBOL = 96, 4
+
+
+def write_stream(data: Bytes, effort: Effort) -> Iterator[Buffer]:
+    """Encoded form of contiguous ``data`` (fewer than 2³² bytes), in parts."""
+    yield from _write(data, effort, (RAW, ZSTD, *PACKED))
+
+
+def _write(data: Bytes, effort: Effort, methods: tuple[int, ...]) -> Iterator[Buffer]:
+    if not data.any():
+        yield _HEAD.pack(ZEROS, 0)
+        return
+    shares = sample(data)
+    method = min(methods, key=lambda method: cost(method, shares, len(data)))
+    if method in PACKED:
+        yield from _write_packed(data, method, effort)
+        return
+    packed = compress(data, effort) if method == ZSTD else b""
+    if method == ZSTD and len(packed) < len(data):
+        yield from (_HEAD.pack(ZSTD, len(packed)), packed)
+    else:
+        yield from (_HEAD.pack(RAW, len(data)), data.data)
+
+
+def read_stream(payload: memoryview, offset: int, size: int) -> tuple[Bytes, int]:
+    """``size`` bytes of the stream at ``offset``, and where the next begins. Raises IntegrityError."""
+    return _read(payload, offset, size, (RAW, ZSTD, *PACKED))
+
+
+def _read(payload: memoryview, offset: int, size: int, methods: tuple[int, ...]) -> tuple[Bytes, int]:
+    if offset + _HEAD.size > len(payload):
+        raise undecodable("a stream is missing")
+    method, length = _HEAD.unpack_from(payload, offset)
+    offset += _HEAD.size
+    part = payload[offset : offset + length]
+    offset += length
+    if len(part) != length:
+        raise undecodable("a stream is cut short")
+    if method == ZEROS and not length:
+        return np.zeros(size, dtype=np.uint8), offset
+    if method == RAW and length == size:
+        return np.frombuffer(part, dtype=np.uint8), offset
+    if method == ZSTD:
+        return decompress(part, size), offset
+    if method in PACKED and method in methods:
+        return _read_packed(payload, offset, part, size, method)
+    raise undecodable("a stream is malformed")
+
+
+def _write_packed(data: Bytes, bits: int, effort: Effort) -> Iterator[Buffer]:
+    per, top = 8 // bits, (1 << bits) - 1
+    escaped = data >= top
+    rest = data[escaped]
+    small = np.zeros(-len(data) % per + len(data), dtype=np.uint8)
+    np.minimum(data, top, out=small[: len(data)])
+    if bits == 1:
+        small = np.packbits(small, bitorder="little")
+    else:
+        groups = small.reshape(-1, per)  # [n / per, per], the first one lowest
+        small = groups[:, 0].copy()
+        for place in range(1, per):
+            small |= groups[:, place] << (bits * place)
+    packed = compress(small, effort)
+    yield from (_HEAD.pack(bits, len(packed)), packed)
+    rest -= top
+    if len(rest):
+        yield from _write(rest, effort, (RAW, ZSTD))
+
+
+def _read_packed(payload: memoryview, offset: int, part: memoryview, size: int, bits: int) -> tuple[Bytes, int]:
+    per, top = 8 // bits, (1 << bits) - 1
+    small = decompress(part, -(-size // per))
+    if bits == 1:
+        data = np.unpackbits(small, count=size, bitorder="little")
+    else:
+        groups = np.empty((len(small), per), dtype=np.uint8)
+        for place in range(per):
+            np.bitwise_and(small >> (bits * place), top, out=groups[:, place])
+        data = groups.reshape(-1)[:size]
+    escaped = data == top
+    count = int(np.count_nonzero(escaped))
+    if count:
+        rest, offset = _read(payload, offset, count, (RAW, ZSTD))
+        data[escaped] += rest
+    return data, offset
+
+
+def sample(data: Bytes) -> npt.NDArray[np.float64]:
+    """Shares (256,) of every byte value, in a sample spread over ``data``."""
+    counts = np.bincount(data[:: -(-len(data) // _SAMPLE)], minlength=256)
+    shares: npt.NDArray[np.float64] = counts / counts.sum()
+    return shares
+
+
+def cost(method: int, shares: npt.NDArray[np.float64], size: int) -> float:
+    """Bits that each of ``size`` bytes should take if such shares of them have each value."""
+    if method == RAW:
+        return _NOISE
+    if method == ZSTD:
+        return _coded(shares, size)
+    per, top = 8 // method, (1 << method) - 1
+    escapes = float(shares[top:].sum())
+    clipped = np.append(shares[:top], escapes)
+    bits = _with_waste(per * entropy(clipped), float(clipped.max()) ** per) / per
+    if escapes:
+        bits += escapes * _coded(shares[top:] / escapes, escapes * size)
+    return bits + 0.02 + _FRAME / size  # where they are alike, the plain form is quicker
+
+
+def entropy(shares: npt.NDArray[np.float64]) -> float:
+    """Bits a symbol."""
+    present = shares[shares > 0]
+    return float(-(present * np.log2(present)).sum())
+
+
+def _coded(shares: npt.NDArray[np.float64], size: float) -> float:
+    bits = _with_waste(entropy(shares), float(shares.max()))
+    return min(_NOISE, bits + (_FRAME + _SYMBOL * np.count_nonzero(shares)) / size)
+
+
+def _with_waste(bits: float, most: float) -> float:
+    """What Huffman coding makes of an entropy: the most frequent symbol of share ``most`` takes a whole bit."""
+    if most <= 0.4:
+        return bits + _WASTE
+    if most >= 1:
+        return 1.0
+    return bits + max(_WASTE, 1 + most * math.log2(most) + (1 - most) * math.log2(1 - most))
