@@ -39,7 +39,7 @@ class ObjectDatabase:
         self._keyframe = keyframe
         self._loose = LooseObjects(storage)
         self._packed = PackedObjects(storage)
-        self._chains = Chains(self.contains, self._stored, self._start)
+        self._chains = Chains(self.contains, self.stored_form, self._start)
         self._writer: PackWriter | None = None
 
     @property
@@ -155,16 +155,12 @@ class ObjectDatabase:
 
         Raises IntegrityError for what is damaged, or needs an object that is not here.
         """
-<<<<<<< HEAD
         self.prove(object_id, stored)
-=======
-        self._unpack(object_id, stored)
->>>>>>> 5c72161 (Tensors are stored as differences from earlier ones where that saves space)
         return self._write(object_id, (stored,))
 
     def prove(self, object_id: ObjectId, stored: bytes) -> None:
         """Raises IntegrityError unless this is a stored form of the object, and what it needs is here."""
-        unpack(object_id, stored)
+        self._unpack(object_id, stored)
 
     def get_tensor(self, object_id: ObjectId) -> tuple[TensorSpec, Buffer]:
         """Spec and canonical bytes. Raises IntegrityError where the object is missing, damaged or no tensor."""
@@ -212,15 +208,13 @@ class ObjectDatabase:
         """The objects that this one is stored as a difference from. Raises IntegrityError."""
         return self._head(object_id).bases
 
-<<<<<<< HEAD
     def stored_form(self, object_id: ObjectId) -> bytes:
         """The object as it is stored, not checked. Raises IntegrityError where it is missing."""
         return self._look(object_id, lambda place: place.read(object_id))
-=======
+
     def depth(self, object_id: ObjectId) -> int:
         """How many objects must be read besides this one, as it says. Raises IntegrityError."""
         return self._chains.link(object_id).reach
->>>>>>> 5c72161 (Tensors are stored as differences from earlier ones where that saves space)
 
     def verify(self, object_id: ObjectId) -> Kind:
         """Reads and hashes the object. Raises IntegrityError."""
@@ -251,12 +245,8 @@ class ObjectDatabase:
         return IntegrityError(f"object {object_id} is missing{lost}", hint="run: mvc fsck", code="missing-object")
 
     def _read(self, object_id: ObjectId) -> tuple[StoredHead, Buffer]:
-<<<<<<< HEAD
-        data = self.stored_form(object_id)
-=======
->>>>>>> 5c72161 (Tensors are stored as differences from earlier ones where that saves space)
         try:
-            head, payload = self._unpack(object_id, self._stored(object_id))
+            head, payload = self._unpack(object_id, self.stored_form(object_id))
         except IntegrityError as error:
             raise named(error, object_id) from None
         if head.bases:
@@ -268,9 +258,6 @@ class ObjectDatabase:
         head = parse_head(stored)
         rests = not isinstance(head, int) and head.bases
         return unpack(object_id, stored, self._chains.bases(object_id, stored) if rests else ())
-
-    def _stored(self, object_id: ObjectId) -> bytes:
-        return self._look(object_id, lambda place: place.read(object_id))
 
     def _start(self, object_id: ObjectId, length: int) -> bytes:
         return self._look(object_id, lambda place: place.read_start(object_id, length))

@@ -47,12 +47,8 @@ class Repository:
         self.config = config
         self.fs = fs
         self.storage = LocalStorage(layout.directory, fs=fs)
-<<<<<<< HEAD
-        self.odb = ObjectDatabase(self.storage, compress=config.storage.compress)
-        self.waiting: Waiting | None = None
-=======
         self.odb = ObjectDatabase(self.storage, compress=config.storage.compress, keyframe=config.storage.keyframe)
->>>>>>> 5c72161 (Tensors are stored as differences from earlier ones where that saves space)
+        self.waiting: Waiting | None = None
         self._lock = WriteLock(fs, layout.locks)
         self._locked = False
         self._current = False  # whether, under the lock that is held, the format was made the one written here
