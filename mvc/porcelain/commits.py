@@ -18,8 +18,8 @@ from mvc.errors import ExistsError, FormatError, InputError
 from mvc.formats import find_checkpoints, open_checkpoint
 from mvc.index import CommitRow, Connection, FileRow, LineageRow, PlacementRow, TagRow, chunked, select
 from mvc.objects import Commit, ObjectId
-from mvc.porcelain.digests import Digests
 from mvc.porcelain.bases import Bases
+from mvc.porcelain.digests import Digests
 from mvc.porcelain.intake import Intake, Taken
 from mvc.porcelain.origins import overlaps_of, placed
 from mvc.porcelain.pointers import Content, Pointer, check_pointed

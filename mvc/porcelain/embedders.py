@@ -22,8 +22,8 @@ import numpy.typing as npt
 from mvc.errors import InputError, IntegrityError, NotFoundError
 from mvc.index import SettingRow
 from mvc.objects import EMBEDDER, Commit, ObjectId
-from mvc.porcelain.checkout import file_bytes
 from mvc.porcelain.bases import Bases
+from mvc.porcelain.checkout import file_bytes
 from mvc.porcelain.digests import Digests
 from mvc.porcelain.intake import Intake
 from mvc.porcelain.results.embedders import EmbedderRow
