@@ -30,7 +30,7 @@ from mvc.porcelain.facade import Repository
 
 def copies(repository: Repository, directory: Path) -> tuple[str, list[Path]]:
     """The commit, and the files that were made of it."""
-    row = max(repository.log().lineages, key=lambda one: len(one.commits))
+    row = max(repository.log(), key=lambda one: len(one.commits))
     commit = row.commits[len(row.commits) // 2].id
     model = permuted(
         {name: np.array(value) for name, value in repository.load(commit).items()}, np.random.default_rng(0)
@@ -67,7 +67,7 @@ def main() -> None:
                 [sys.executable, "-m", "mvc.cli.main", "-C", str(without), "embed", "remove", row.name],
                 check=True, capture_output=True,
             )  # fmt: skip
-        commits = sum(len(row.commits) for row in repository.log().lineages)
+        commits = sum(len(row.commits) for row in repository.log())
         print(
             f"{commits:,} commits\n\n| `mvc identify` of | no embedder: s | right | with it: s | right |\n|{'---|' * 5}"
         )

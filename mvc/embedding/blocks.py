@@ -70,6 +70,13 @@ class Slots(nn.Module):
         return weights.index_select(1, self.index).view(len(weights), *self.shape)
 
 
+def learned(*shape: int) -> nn.Parameter:
+    """A parameter that begins near zero. On the meta device it has no values, nor are any drawn: that alone would
+    import a compiler, which takes as long as the rest of torch."""
+    empty = torch.empty(*shape)
+    return nn.Parameter(empty if empty.is_meta else empty.normal_() * 0.1)
+
+
 class Statistics(nn.Module):
     """s(W), the seven figures of `mvc.geometry.statistics` for every tensor: (B, d) → (B, 7 · tensors), standardised.
 

@@ -14,7 +14,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from mvc.embedding.blocks import Block, Messages, Nothing, Slots, Statistics, moment_count, moments
+from mvc.embedding.blocks import Block, Messages, Nothing, Slots, Statistics, learned, moment_count, moments
 from mvc.embedding.recipes import Recipe
 from mvc.embedding.tokens import Kind, Layout, graph, neuron_tokens, unit_tokens, weight_tokens
 
@@ -34,7 +34,7 @@ class Tokenise(nn.Module):
         if self.statistics is not None:
             self.describe = nn.Linear(len(self.statistics.centre), recipe.width)
             self.counts.append(1)
-        self.positions = nn.Parameter(torch.randn(sum(self.counts), recipe.width) * 0.1)
+        self.positions = learned(sum(self.counts), recipe.width)
 
     def forward(self, weights: Tensor) -> Tensor:
         parts = [embed(cut(weights)) for cut, embed in zip(self.slots, self.embed, strict=True)]  # (B, count, D) each
@@ -52,7 +52,7 @@ class AttentionEncoder(nn.Module):
         self.tokenise = Tokenise(recipe, of, kinds)
         self.pooling = recipe.pooling
         if recipe.pooling == "token":
-            self.compression = nn.Parameter(torch.randn(recipe.width) * 0.1)
+            self.compression = learned(recipe.width)
         self.blocks = nn.ModuleList(Block(recipe) for _ in range(recipe.blocks))
         counts = self.tokenise.counts
         values = {"token": 1, "aggregate": sum(counts), "moments": moment_count(counts)}[recipe.pooling]
@@ -100,7 +100,7 @@ class InvariantEncoder(nn.Module):
             nn.Linear(kind.slots.shape[1], width, bias=False) if kind.slots.shape[1] else Nothing(width)
             for kind in found.units
         )
-        self.layers = nn.Parameter(torch.randn(len(found.units), width) * 0.1)
+        self.layers = learned(len(found.units), width)
         self.rest = Tokenise(recipe, of, [Kind("rest", found.rest[None, :])] if found.rest.size else [])
         self.edges = nn.ModuleList(Slots(edges.slots) for edges in found.edges)
         self.messages = nn.ModuleList(
@@ -149,7 +149,7 @@ class AttentionDecoder(nn.Module):
         kinds = _TOKENS[recipe.tokens](of)
         self.sizes = [len(kind.slots) for kind in kinds]
         self.expand = nn.Linear(recipe.latent, sum(self.sizes) * recipe.width)
-        self.positions = nn.Parameter(torch.randn(sum(self.sizes), recipe.width) * 0.1)
+        self.positions = learned(sum(self.sizes), recipe.width)
         self.blocks = nn.ModuleList(Block(recipe) for _ in range(recipe.blocks))
         self.write = nn.ModuleList(nn.Linear(recipe.width, kind.slots.shape[1]) for kind in kinds)
         places = torch.cat([torch.from_numpy(kind.slots.ravel()) for kind in kinds])

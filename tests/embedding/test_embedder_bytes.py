@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import struct
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -44,6 +48,19 @@ def test_bytes_go_there_and_back(raw: bytes) -> None:
     assert embedder.facts == {"models": 3}
     weights = np.random.default_rng(0).normal(size=(4, 55))
     assert np.array_equal(from_bytes(embedder.to_bytes()).embed(weights), embedder.embed(weights))
+
+
+def test_reading_and_embedding_imports_no_compiler(tmp_path: Path) -> None:
+    """torch's compiler takes as long to import as the rest of torch, and draws nothing but initial values."""
+    for recipe in (SMALL, replace(SMALL, encoder="invariant"), replace(SMALL, tokens="weight")):
+        (tmp_path / f"{recipe.encoder}-{recipe.tokens}").write_bytes(Embedder(SHAPES, recipe).to_bytes())
+    code = (
+        "import sys; from pathlib import Path; import numpy as np; from mvc.embedding.embedder import from_bytes;"
+        "[from_bytes(file.read_bytes()).embed(np.zeros((2, 55))) for file in Path(sys.argv[1]).iterdir()];"
+        "print('torch' in sys.modules, 'torch._dynamo' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert done.stdout == "True False\n"
 
 
 @pytest.mark.parametrize(

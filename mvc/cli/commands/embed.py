@@ -84,11 +84,11 @@ def train(session: Session, lineages: tuple[str, ...], card: str | None, minutes
         result: EmbedTrainResult = learning.train_embedder(
             workspace, lineages, recipe=card, minutes=minutes, progress=report
         )
+    warn(workspace.warnings)
     if as_json:
         output.emit_json(result, "embed-train")
         return
     output.emit_lines(_lines(result.embedder))
-    warn(workspace.warnings)
     if result.resumed:
         more = "; there is more to learn from now: train again for that" if result.grown else ""
         note(f"it went on from an interrupted training, with the checkpoints that this began with{more}")
