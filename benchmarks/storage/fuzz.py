@@ -15,6 +15,7 @@ and exits with 1 if there was any.
 from __future__ import annotations
 
 import argparse
+import gc
 import hashlib
 import importlib
 import logging
@@ -28,6 +29,7 @@ import warnings
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FunctionType
 
 from mvc.errors import MvcError
 from mvc.testing.fuzzing import outcome, watched
@@ -91,8 +93,20 @@ def drive(reader: Reader, seconds: int, scratch: Path) -> None:
             print(f"DEFECT {reader.name}: {wrong}\n  {data.hex()}", flush=True)
             raise SystemExit(1)
 
-    atheris.instrument_all()
-    atheris.Setup([sys.argv[0], f"-max_total_time={seconds}", "-max_len=8192", "-verbosity=0", str(corpus)], one)
+    for function in (item for item in gc.get_objects() if isinstance(item, FunctionType)):
+        if (function.__module__ or "").startswith("mvc.") and not function.__module__.startswith("mvc.testing"):
+            atheris.instrument_func(function)  # in place; all that is imported, torch too, would take minutes
+    atheris.Setup(
+        [
+            sys.argv[0],
+            f"-max_total_time={seconds}",
+            "-max_len=8192",
+            "-verbosity=0",
+            "-print_final_stats=1",
+            str(corpus),
+        ],
+        one,
+    )
     with watched():
         atheris.Fuzz()
 
