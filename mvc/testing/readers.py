@@ -6,6 +6,7 @@ what it is given or raises an error of ``mvc.errors``; anything else is a defect
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import random
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import blake3
 import numpy as np
 import torch
 from safetensors.numpy import save
@@ -22,7 +24,7 @@ from safetensors.numpy import save
 from mvc.drift import parse_policy
 from mvc.embedding.embedder import Embedder, from_bytes
 from mvc.embedding.recipes import Recipe
-from mvc.errors import InputError, MvcError
+from mvc.errors import InputError, IntegrityError, MvcError
 from mvc.formats import assemble, open_checkpoint, skeleton_of
 from mvc.formats.lfs import parse_lfs_pointer
 from mvc.index import Index
@@ -39,7 +41,8 @@ from mvc.objects import (
     canonical,
     tensor_id,
 )
-from mvc.odb import ObjectDatabase, loose_key
+from mvc.odb import ObjectDatabase, Pack, loose_key, salvage
+from mvc.odb.packs import scan
 from mvc.odb.stored import parse_head, unpack
 from mvc.porcelain.pointers import Pointer, parse_pointer
 from mvc.repository.config import parse_config
@@ -164,6 +167,74 @@ def _read_stored(data: bytes, scratch: Path) -> None:
         raise refused
 
 
+def _differences() -> tuple[bytes, Mapping[ObjectId, bytes]]:
+    """A base and, as stored, tensors that are differences from it: by id."""
+    storage = MemoryStorage()
+    odb = ObjectDatabase(storage)
+    rng = np.random.default_rng(5)
+    base = rng.normal(size=(40, 50)).astype(np.float32)
+    spec = TensorSpec("F32", base.shape)
+    first = odb.put_tensor(spec, base.tobytes())
+    found = {}
+    for scale in (1e-6, 1e-4):
+        near = (base * (1 + scale * rng.normal(size=base.shape))).astype(np.float32)
+        object_id = odb.put_tensor(spec, near.tobytes(), bases=(first,))
+        assert odb.bases_of(object_id) == (first,)
+        found[object_id] = storage.get(loose_key(object_id))
+    return storage.get(loose_key(first)), found
+
+
+def _read_difference(data: bytes, scratch: Path) -> None:
+    base, stored = _DIFFERENCES
+    storage = MemoryStorage()
+    first = parse_head(next(iter(stored.values())))
+    assert not isinstance(first, int)
+    for held in first.bases:
+        storage.put_if_absent(loose_key(held), (base,))
+    object_id = next((one for one, sample in stored.items() if sample == data), next(iter(stored)))
+    storage.put_if_absent(loose_key(object_id), (data,))
+    odb = ObjectDatabase(storage)
+    _ = odb.bases_of(object_id), odb.depth(object_id)
+    if odb.get_tensor(object_id)[0].shape != (40, 50):
+        raise AssertionError("another tensor than its id says")
+
+
+def _pack() -> bytes:
+    odb = ObjectDatabase(MemoryStorage())
+    with odb.batch():
+        for number in range(5):
+            odb.put("commit", b"%d" % number * 100)
+    (key,) = odb.storage.list()
+    return odb.storage.get(key)
+
+
+def _spoil_pack(rng: random.Random, sample: bytes, others: tuple[bytes, ...]) -> bytes:
+    """Half of them with a digest that fits all the same, as somebody hostile would write it."""
+    data = damage(rng, sample, others)
+    if rng.random() < 0.5 or len(data) < 56:
+        return data
+    count = int.from_bytes(data[-40:-32], "little")  # the footer: magic, salt, count, digest
+    rows = data[-48 - 48 * count : -48] if count < 1000 else b""
+    return data[:-32] + blake3.blake3(data[:8] + rows + data[-48:-32]).digest()
+
+
+def _read_pack(data: bytes, scratch: Path) -> None:
+    """Its name is its digest, which is the last that it holds."""
+    storage, key = MemoryStorage(), f"packs/{data[-32:].hex():0>64}"
+    storage.put_if_absent(key, (data,))
+    for _, span in scan(storage, key):
+        if span.offset + span.length > len(data):
+            raise AssertionError("an entry beyond the end")
+    odb = ObjectDatabase(storage)
+    for object_id in odb.ids():
+        with contextlib.suppress(IntegrityError):
+            odb.get("commit", object_id)
+    salvage(odb, key)
+    pack = Pack(storage, key)
+    for _ in pack.entries():
+        pass
+
+
 _SPEC = TensorSpec("F32", (2, 3))
 _COMMIT = Commit(
     ID, "a/b.pt", "2024-01-01T00:00:00.000000+00:00", "me", "hi", 1.0, "user", "r", ID, {"loss": 0.5}, {"k": "v"}
@@ -172,6 +243,7 @@ _OPERATION = Operation((ID,), _COMMIT.time, "me", "tag", (ID,), {"v": ID, "w": N
 _MANIFEST = Manifest((FileEntry("", "npz", 29, "0" * 64, ID, (TensorEntry("w", ID, _SPEC, "weight"),)),))
 _SKELETON = Skeleton(29, (Hole(5, 24, 0, (1, 0)),), b"12345")
 _STORED: Mapping[ObjectId, bytes] = _stored()[1]
+_DIFFERENCES = _differences()
 
 
 def _spoil_record(rng: random.Random, sample: bytes, others: tuple[bytes, ...]) -> bytes:
@@ -271,6 +343,8 @@ def readers() -> tuple[Reader, ...]:
         Reader("Git LFS pointer", (lfs,), lambda data, _: parse_lfs_pointer(data)),
         Reader("mvc pointer", (pointer,), lambda data, _: parse_pointer(data)),
         Reader("stored object", tuple(_STORED.values()), _read_stored),
+        Reader("difference from a base", tuple(_DIFFERENCES[1].values()), _read_difference),
+        Reader("pack", (_pack(),), _read_pack, _spoil_pack),
         Reader("commit", (_COMMIT.to_payload(),), _read_commit, _spoil_record),
         Reader("operation", (_OPERATION.to_payload(),), _read_operation, _spoil_record),
         Reader("manifest", (_MANIFEST.to_payload(),), _read_manifest, _spoil_record),
