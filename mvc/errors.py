@@ -72,6 +72,12 @@ class IntegrityError(MvcError):
     code = "integrity"
 
 
+class GoneError(IntegrityError):
+    """Tensors of a commit were given up, on purpose (`mvc gc --keep`): its facts are all that is left of it."""
+
+    code = "gone"
+
+
 class BusyError(MvcError):
     """Another process is writing to the repository."""
 

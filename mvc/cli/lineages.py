@@ -87,6 +87,8 @@ def markers(commit: LogCommit) -> list[tuple[str, str]]:
         found.append((f"step {number(commit.step, 6)}", "dim"))
     if commit.relation in ("copies", "mixes", "duplicate"):
         found.append((commit.relation, "warn"))
+    if commit.gone is not None:
+        found.append(("tensors gone", "warn"))
     found.extend((f"! {escape(flag)}", "bad") for flag in commit.flags)
     return found
 

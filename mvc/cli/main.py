@@ -20,7 +20,7 @@ from mvc.cli import environment, messages
 from mvc.cli.options import Session
 from mvc.cli.table import COMMANDS, SECTIONS
 from mvc.cli.text import escape
-from mvc.errors import BusyError, IntegrityError, Interrupted, MvcError
+from mvc.errors import BusyError, GoneError, IntegrityError, Interrupted, MvcError
 
 DEFECT, INTERRUPTED, BROKEN_PIPE = 70, 130, 141
 _DEFECT_HINT = "this is a defect of mvc, not of your input: run again with MVC_TRACEBACK=1 and report what it prints"
@@ -91,7 +91,7 @@ def cli(ctx: click.Context, directory: str, no_color: bool, no_pager: bool) -> N
 
 def exit_code(error: MvcError) -> int:
     """What each family of errors exits with."""
-    if isinstance(error, IntegrityError):
+    if isinstance(error, IntegrityError) and not isinstance(error, GoneError):
         return 3
     if isinstance(error, BusyError):
         return 4

@@ -1,7 +1,7 @@
 """Vocabulary: pure values, each with one canonical byte form. Imports nothing of mvc but its errors."""
 
 from mvc.objects.checkpoint import Checkpoint, read_array
-from mvc.objects.commits import EMBEDDER, GONE, Commit, Operation
+from mvc.objects.commits import EMBEDDER, GONE, Commit, Memory, Operation
 from mvc.objects.ids import KINDS, Kind, ObjectId, hash_object, object_header, parse_object_id
 from mvc.objects.manifest import ROLES, FileEntry, Manifest, Role, TensorEntry
 from mvc.objects.skeleton import Hole, Skeleton
@@ -20,6 +20,7 @@ __all__ = [
     "Hole",
     "Kind",
     "Manifest",
+    "Memory",
     "ObjectId",
     "Operation",
     "Role",

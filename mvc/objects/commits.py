@@ -113,6 +113,12 @@ class Operation(_Record):
     removed: tuple[ObjectId, ...] = ()
 
     @property
+    def memories(self) -> tuple[ObjectId, ...]:
+        """What is remembered of commits whose tensors it gave up; not checked to be ids."""
+        found = (value for key, value in self.settings.items() if key.startswith(GONE))
+        return tuple(ObjectId(value) for value in found if value is not None)
+
+    @property
     def embedders(self) -> tuple[ObjectId, ...]:
         """Commits of the embedders that it set; not checked to be ids."""
         found = (value for key, value in self.settings.items() if key.startswith(EMBEDDER))
@@ -121,3 +127,34 @@ class Operation(_Record):
     @cached_property
     def id(self) -> ObjectId:
         return hash_object(object_header("operation"), (self.to_payload(),))
+
+
+@dataclass(frozen=True)
+class Memory(_Record):
+    """What is remembered of a commit whose tensors were given up: what inference had read from them.
+
+    ``time`` (UTC, ISO 8601) and ``reason`` say when and why. ``tensors`` are those that were given up → their packed
+    signatures, or None for one that is no part of the point. ``distances`` are exact ones, by the contents of two
+    points with a space between; ``steps`` what steps into or out of the point tell, by the content that they lead to.
+    ``rounding`` is the norm of the error that a narrow dtype made.
+    """
+
+    _fields: ClassVar = {
+        **dict.fromkeys(("commit", "time", "reason"), text),
+        "tensors": named(or_none(text)),
+        "distances": named(number),
+        "steps": named(named(text)),
+        "rounding": number,
+    }
+
+    commit: ObjectId
+    time: str
+    reason: str
+    tensors: Mapping[ObjectId, str | None]
+    distances: Mapping[str, float]
+    steps: Mapping[str, Mapping[str, str]]
+    rounding: float
+
+    @cached_property
+    def id(self) -> ObjectId:
+        return hash_object(object_header("memory"), (self.to_payload(),))

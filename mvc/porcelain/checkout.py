@@ -93,7 +93,7 @@ def file_bytes(repository: Repository, file: FileEntry) -> Chunks:
     wanted = [file.tensors[hole.tensor] for hole in skeleton.holes if hole.tensor < len(file.tensors)]
     with Lanes(threaded=repository.fs.sync_threads > 0) as lanes:
         sizes = ((entry.spec.nbytes, entry.object) for entry in wanted)
-        ahead = lanes.map(lambda object_id: repository.odb.get_tensor(object_id)[1], sizes)
+        ahead = lanes.map(lambda object_id: repository.tensor(object_id)[1], sizes)
         for chunk in assemble(skeleton, file.tensors, lambda _: next(ahead)):
             hasher.update(chunk)
             size += memoryview(chunk).nbytes
@@ -183,7 +183,7 @@ def _header(entries: Iterable[TensorEntry]) -> bytes:
 def _safetensors(repository: Repository, header: bytes, entries: Iterable[TensorEntry]) -> Chunks:
     yield header
     for entry in entries:
-        spec, data = repository.odb.get_tensor(entry.object)
+        spec, data = repository.tensor(entry.object)
         if spec != entry.spec:
             raise IntegrityError(f"object {entry.object} is not what its manifest says", hint="run: mvc fsck")
         yield data

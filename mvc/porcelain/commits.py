@@ -16,9 +16,10 @@ from pathlib import Path
 
 from mvc.errors import ExistsError, FormatError, InputError
 from mvc.formats import find_checkpoints, open_checkpoint
-from mvc.index import CommitRow, Connection, FileRow, LineageRow, PlacementRow, TagRow, chunked, select
-from mvc.objects import Commit, ObjectId
+from mvc.index import CommitRow, Connection, FileRow, LineageRow, PlacementRow, SettingRow, TagRow, chunked, select
+from mvc.objects import GONE, Commit, ObjectId
 from mvc.porcelain.bases import Bases
+from mvc.porcelain.declarations import gone_in
 from mvc.porcelain.digests import Digests
 from mvc.porcelain.intake import Intake, Taken
 from mvc.porcelain.origins import overlaps_of, placed
@@ -30,7 +31,7 @@ from mvc.porcelain.results.logs import Relation
 from mvc.porcelain.revisions import resolve
 from mvc.porcelain.tags import check_free
 from mvc.porcelain.workspace import Workspace
-from mvc.repository import check_tag
+from mvc.repository import Repository, check_tag
 
 _MAX_TEXT = 1 << 16
 
@@ -125,7 +126,10 @@ def commit(
         new = [commit_id for item, commit_id in zip(taken, ids, strict=True) if item.manifest is not None]
         if new or tag is not None:
             tags = {} if tag is None else {tag: ids[0]}
-            repository.append(command="commit", author=workspace.author, commits=new, tags=tags, time=moment)
+            back = _back(repository, {item.manifest.id for item in taken if item.manifest is not None})
+            repository.append(
+                command="commit", author=workspace.author, commits=new, tags=tags, settings=back, time=moment
+            )
         digests.save()
         report(len(found), len(found), "reading lineages from weights")
         workspace.refresh(intake.signatures)
@@ -144,6 +148,12 @@ def commit(
         written = zip(committed, places, strict=True)
         committed = tuple(replace(row, pointer=str(place.pointer)) for row, place in written)
     return CommitResult(committed, (*warnings, *workspace.warnings))
+
+
+def _back(repository: Repository, manifests: set[ObjectId]) -> dict[str, None]:
+    """Settings that say of commits whose tensors were given up that all of them are here again."""
+    gone = repository.state().gone
+    return {f"{GONE}{commit}": None for commit in gone if repository.commit(commit).manifest in manifests}
 
 
 def _warn_hidden(item: Taken) -> list[str]:
@@ -217,14 +227,15 @@ def _check_tag_free(connection: Connection, tag: str) -> None:
 
 
 def _known(connection: Connection) -> dict[Content, ObjectId]:
-    """Content of every commit → the commit; of several with the same content the first by id."""
+    """Content of every commit that has its tensors → the commit; of several with the same the first by id."""
     file, commit = FileRow.TABLE.c, CommitRow.TABLE.c
     files: dict[ObjectId, list[tuple[str, int, str]]] = defaultdict(list)
     for manifest, *content in connection.execute(select(file.manifest, file.path, file.size, file.digest)):
         files[manifest].append(tuple(content))
     found: dict[Content, ObjectId] = {}
+    gone = gone_in(SettingRow.select(connection))
     for commit_id, manifest in connection.execute(select(commit.id, commit.manifest).order_by(commit.id)):
-        if manifest in files:
+        if manifest in files and commit_id not in gone:
             found.setdefault(tuple(sorted(files[manifest])), commit_id)
     return found
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from mvc.index import SettingRow
-from mvc.objects import ObjectId
+from mvc.objects import GONE, ObjectId
 
 #: ``name:<commit>`` → name of the lineage that this commit stands in
 NAME = "name:"
@@ -21,3 +21,8 @@ def names_of(settings: Iterable[SettingRow]) -> dict[ObjectId, str]:
 def pins_of(settings: Iterable[SettingRow]) -> dict[ObjectId, ObjectId]:
     """Pinned commit → anchor."""
     return {ObjectId(row.key.removeprefix(PIN)): ObjectId(row.value) for row in settings if row.key.startswith(PIN)}
+
+
+def gone_in(settings: Iterable[SettingRow]) -> dict[ObjectId, str]:
+    """Commits whose tensors were given up → id of what is remembered of them."""
+    return {ObjectId(row.key.removeprefix(GONE)): row.value for row in settings if row.key.startswith(GONE)}

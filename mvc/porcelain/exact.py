@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mvc.errors import GoneError
 from mvc.geometry import EXACT, Signature, compare_tensors
 from mvc.objects import ObjectId
 
@@ -49,9 +50,17 @@ class ExactDistances:
         squares = []
         for i, large in self._varying:
             left, right = self._tensors[a][i], self._tensors[b][i]
-            if left != right and large:
-                squares.append(compare_tensors(self._read(left), self._read(right)).squared_distance)
-            elif left != right:
-                change = self._signatures[left].values.astype(np.float64) - self._signatures[right].values
-                squares.append(float(change @ change))
+            if left != right:
+                squares.append(self._exactly(left, right) if large else self._by_signatures(left, right))
         return math.sqrt(math.fsum(squares))
+
+    def _exactly(self, left: ObjectId, right: ObjectId) -> float:
+        """Squared distance of two tensors by their values; by their sketches where one was given up."""
+        try:
+            return compare_tensors(self._read(left), self._read(right)).squared_distance
+        except GoneError:
+            return self._by_signatures(left, right)
+
+    def _by_signatures(self, left: ObjectId, right: ObjectId) -> float:
+        change = self._signatures[left].values.astype(np.float64) - self._signatures[right].values
+        return float(change @ change)

@@ -1,13 +1,17 @@
-"""Takes away what nothing needs, and packs the rest. Owns the words of it; what may go is the repository's to say."""
+"""Takes away what nothing needs or a rule gives up, and packs the rest. Owns the order; what may go say others."""
 
 from __future__ import annotations
 
 import re
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from datetime import timedelta
 
 from mvc.errors import InputError
+from mvc.porcelain.giving_up import give_up, propose
 from mvc.porcelain.progress import Report, silent
-from mvc.porcelain.results.keeping import BeforeAfter, GcResult
+from mvc.porcelain.results.keeping import BeforeAfter, GcResult, Retention
+from mvc.porcelain.retention import parse_keep
 from mvc.porcelain.workspace import Workspace
 from mvc.repository.gc import GRACE, collect
 
@@ -15,14 +19,59 @@ _AGE = re.compile(r"(\d{1,6})\s*(s|m|min|h|d|w)?")
 _UNITS = {"s": "seconds", "m": "minutes", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
+def retention(workspace: Workspace, keep: str, *, grace: timedelta = GRACE) -> Retention:
+    """Which commits would give up their tensors by a rule such as ``last=3,every=10,best=loss``, and what that frees.
+
+    Changes nothing. Raises InputError for what is no rule, IntegrityError.
+    """
+    return propose(workspace, parse_keep(keep), grace=grace).shown
+
+
 def gc(
-    workspace: Workspace, *, dry_run: bool = False, grace: timedelta = GRACE, progress: Report | None = None
+    workspace: Workspace,
+    *,
+    dry_run: bool = False,
+    grace: timedelta = GRACE,
+    keep: str = "",
+    agreed: Retention | None = None,
+    progress: Report | None = None,
 ) -> GcResult:
     """What nothing needs and is older than ``grace`` goes; the rest is packed in the order of reading.
 
-    Raises IntegrityError where something that is needed is damaged, BusyError, StorageError.
+    With ``keep``, commits that this rule does not keep give up their tensors first, which no grace delays; they stay as
+    facts. ``agreed`` is what somebody was shown of that, and must be what it still comes to.
+
+    Raises IntegrityError where something that is needed is damaged, InputError, BusyError, StorageError.
     """
     report = progress or silent
+    with repository_lock(workspace, dry_run=dry_run):
+        given_up = _retain(workspace, keep, agreed, grace, report, dry_run=dry_run) if keep else None
+        result = _collect(workspace, grace, report, dry_run=dry_run)
+    return replace(result, retention=given_up)
+
+
+def repository_lock(workspace: Workspace, *, dry_run: bool) -> AbstractContextManager[None]:
+    """The lock, for what changes anything."""
+    return nullcontext() if dry_run else workspace.repository.lock(command="gc")
+
+
+def _retain(
+    workspace: Workspace, keep: str, agreed: Retention | None, grace: timedelta, report: Report, *, dry_run: bool
+) -> Retention:
+    rule = parse_keep(keep)
+    if not dry_run:
+        workspace.refresh()
+    proposal = propose(workspace, rule, grace=grace)
+    if agreed is not None and agreed != proposal.shown:
+        raise InputError("the repository is not what it was when this was proposed", hint="run the command again")
+    if dry_run:
+        return proposal.shown
+    if proposal.tensors:
+        give_up(workspace, proposal, report)
+    return replace(proposal.shown, done=True)
+
+
+def _collect(workspace: Workspace, grace: timedelta, report: Report, *, dry_run: bool) -> GcResult:
     found = collect(
         workspace.repository,
         dry_run=dry_run,

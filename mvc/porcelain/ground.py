@@ -30,7 +30,7 @@ def stand(connection: Connection, case: Case) -> Ground | None:
     if not known:
         return None
     repository = case.history.workspace.repository
-    ledger = open_ledger(connection, known[0], lambda tensor: as_array(*repository.odb.get_tensor(tensor)), case.steps)
+    ledger = open_ledger(connection, known[0], lambda tensor: as_array(*repository.tensor(tensor)), case.steps)
     past = contents_of(connection, [row.id for row in case.past if row.relation not in NO_STEPS])
     point = point_of(case) if case.commit is None else ledger.point(contents_of(connection, [case.commit])[0])
     return Ground(known[0], ledger, tuple(dict.fromkeys(past)), point)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from mvc.errors import IntegrityError
-from mvc.geometry import Signature, sign_tensor
+from mvc.geometry import Signature
 from mvc.index import (
     ArchitectureRow,
     CommitRow,
@@ -39,10 +39,11 @@ from mvc.index import (
     select,
     set_stamp,
 )
-from mvc.objects import ObjectId, as_array
+from mvc.objects import ObjectId
 from mvc.porcelain.engine import ENGINE, is_current, stamp_of
 from mvc.porcelain.facts import damaged, read_facts
 from mvc.porcelain.inferring import infer_lineages, name_lineages
+from mvc.porcelain.memories import recall_steps, sign
 from mvc.porcelain.progress import Report, silent
 from mvc.porcelain.signatures import indexed_signatures, signature_row
 from mvc.repository import Repository, State
@@ -103,6 +104,7 @@ def bring_up_to_date(
         _replace_names(connection, state)
         told = old is None or state.settings != old.settings
         if anew or new or told:
+            recall_steps(connection, repository)
             infer_lineages(connection, repository, report, None if anew or told else touched)
             name_lineages(connection)
         set_stamp(connection, stamp_of(head))
@@ -195,7 +197,7 @@ def _add_signatures(
     have = indexed_signatures(connection, tensors)
     rows = []
     for tensor in sorted(set(tensors) - have):
-        signature = known[tensor] if tensor in known else sign_tensor(as_array(*repository.odb.get_tensor(tensor)))
+        signature = known[tensor] if tensor in known else sign(repository, tensor)
         rows.append(signature_row(tensor, signature))
     insert_rows(connection, rows)
 

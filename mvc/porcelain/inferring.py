@@ -32,6 +32,7 @@ from mvc.porcelain.declarations import names_of, pins_of
 from mvc.porcelain.flags import STEP_RULES, judge_walks, root_contents
 from mvc.porcelain.forest import bring_kin, forget_kin, read_tensors
 from mvc.porcelain.inferred import Family, Told, Understood
+from mvc.porcelain.memories import recall_distances
 from mvc.porcelain.naming import Unnamed, choose_names
 from mvc.porcelain.overlaps import infer_overlaps
 from mvc.porcelain.pins import anchored
@@ -145,7 +146,9 @@ def _understand(
     tensors = read_tensors(connection, list(family.points))
     signatures = read_signatures(connection, {tensor for ids in tensors.values() for tensor in ids})
     try:
-        return understand(family, tensors, signatures, distances, read)
+        known = recall_distances(repository, dict(distances), family.points.keys())
+        narrow = {one: memory.rounding for memory in repository.memories().values() for one in memory.tensors}
+        return understand(family, tensors, signatures, known, read, narrow)
     except (MemoryError, StorageError):
         raise
     except Exception as error:
@@ -170,7 +173,7 @@ def _measure_steps(
 
 
 def _reader(repository: Repository) -> ReadTensor:
-    return lambda tensor: as_array(*repository.odb.get_tensor(tensor))
+    return lambda tensor: as_array(*repository.tensor(tensor))
 
 
 def _forget(

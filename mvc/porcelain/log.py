@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from mvc.geometry.adapters import is_adapter
 from mvc.index import (
@@ -16,9 +17,11 @@ from mvc.index import (
     LineageRow,
     MixtureRow,
     PlacementRow,
+    SettingRow,
     TagRow,
 )
 from mvc.objects import ObjectId
+from mvc.porcelain.declarations import gone_in
 from mvc.porcelain.origins import origin, overlaps_of, placed
 from mvc.porcelain.results.logs import DirectionResult, ForkedFrom, LogCommit, LogLineage, LogResult, MixtureWeight
 from mvc.porcelain.revisions import find_lineage
@@ -51,6 +54,7 @@ def _read(connection: Connection, revisions: Sequence[str], limit: int | None) -
     mixtures: dict[ObjectId, list[MixtureWeight]] = defaultdict(list)
     for part in sorted(MixtureRow.select(connection), key=lambda row: (-abs(row.weight), row.source)):
         mixtures[part.commit].append(MixtureWeight(part.source, part.weight))
+    gone = gone_in(SettingRow.select(connection))
     overlaps = overlaps_of(connection, {row.id: row.name for row in lineages.values()})
     adapters = {row.id for row in architectures.values() if is_adapter(name for name, _ in row.names)}
     members: dict[ObjectId, list[LogCommit]] = defaultdict(list)
@@ -59,6 +63,8 @@ def _read(connection: Connection, revisions: Sequence[str], limit: int | None) -
             at = place.commit
             place = placed(place, overlaps[place.lineage])
             made = _commit(commits[at], place, tuple(tags[at]), tuple(flags[at]), tuple(mixtures[at]))
+            if at in gone:
+                made = replace(made, gone=gone[at])
             members[place.lineage].append(made)
     found = [
         LogLineage(

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from mvc.errors import ExistsError, InputError, IntegrityError, NotFoundError
-from mvc.objects import EMBEDDER, ObjectId, Operation
+from mvc.objects import EMBEDDER, GONE, ObjectId, Operation
 from mvc.porcelain.declarations import NAME, PIN
 from mvc.porcelain.results.operations import OperationRow, OpLogResult, UndoResult
 from mvc.porcelain.tags import check_free
@@ -113,6 +113,10 @@ def _check_possible(workspace: Workspace, target: Operation, change: Change) -> 
                 hint="commit the checkpoint again, if its file is still there",
                 code="cannot-undo",
             )
+    for key, value in change.settings.items():
+        if key.startswith(GONE) and value is None and (lost := _lost(workspace, ObjectId(key.removeprefix(GONE)))):
+            hint = "commit the checkpoint again, if its file is still there"
+            raise InputError(f"{subject} cannot be undone: {lost}", hint=hint, code="cannot-undo")
     for name in (name for name, commit in change.tags.items() if commit is not None):
         workspace.read(lambda connection, name=name: check_free(connection, name))  # type: ignore[misc]
     tags = workspace.repository.state().tags
@@ -151,17 +155,30 @@ def _words(operation: Operation, before: State) -> Iterator[str]:
     """What an operation changed, a line for each thing."""
     for commits, verb in ((operation.commits, "added"), (operation.removed, "taken away")):
         if commits:
-            named = ", ".join(commit[:12] for commit in commits[:_MANY])
-            more = f" and {len(commits) - _MANY} more" if len(commits) > _MANY else ""
-            yield f"{'commit' if len(commits) == 1 else f'{len(commits)} commits'} {verb}: {named}{more}"
+            yield f"{'commit' if len(commits) == 1 else f'{len(commits)} commits'} {verb}: {_some(commits)}"
     for name, commit in operation.tags.items():
         if commit is not None:
             yield f"tag {name!r} set on {commit[:12]}"
         else:
             old = before.tags.get(name)
             yield f"tag {name!r} removed" + (f" from {old[:12]}" if old else "")
+    for verb, kind in (("gave up their tensors", str), ("have their tensors again", type(None))):
+        given = [key.removeprefix(GONE) for key, value in operation.settings.items() if _is_gone(key, value, kind)]
+        if given:
+            yield f"{_some(given)} {verb}"
     for key, value in operation.settings.items():
-        yield _setting_words(key, value, before.settings)
+        if not key.startswith(GONE):
+            yield _setting_words(key, value, before.settings)
+
+
+def _some(commits: Sequence[str]) -> str:
+    """The first ones' ids, and how many more there are."""
+    more = f" and {len(commits) - _MANY} more" if len(commits) > _MANY else ""
+    return ", ".join(commit[:12] for commit in commits[:_MANY]) + more
+
+
+def _is_gone(key: str, value: str | None, kind: type) -> bool:
+    return key.startswith(GONE) and isinstance(value, kind)
 
 
 def _setting_words(key: str, value: str | None, before: Mapping[str, str]) -> str:

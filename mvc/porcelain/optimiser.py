@@ -59,7 +59,7 @@ def _state(repository: Repository, checkpoint: Checkpoint) -> Mapping[str, Read]
 
 
 def _stored(repository: Repository, tensor: ObjectId) -> npt.NDArray[Any]:
-    return as_array(*repository.odb.get_tensor(tensor))
+    return as_array(*repository.tensor(tensor))
 
 
 def _opened(file: CheckpointFile, index: int) -> npt.NDArray[Any]:

@@ -32,11 +32,15 @@ def show(
     commit_id = resolve(workspace, revision, directory)
     commit = repository.commit(commit_id)
     manifest = repository.manifest(commit.manifest)
-    sizes = {object_id: repository.odb.stored_size(object_id) for object_id in manifest.objects()}
+    memory = repository.memories().get(commit_id)
+    given_up = () if memory is None else [one for one in memory.tensors if not repository.odb.contains(one)]
+    sizes = dict.fromkeys(given_up, 0)
+    sizes |= {one: repository.odb.stored_size(one) for one in manifest.objects() if one not in sizes}
+    gone = {} if memory is None else {"gone": {"time": memory.time, "reason": memory.reason}}
     tags = sorted(name for name, target in repository.state().tags.items() if target == commit_id)
     return ShowResult(
         id=commit_id,
-        facts={**asdict(commit), "tags": tags},
+        facts={**asdict(commit), "tags": tags, **gone},
         inference=_inference(workspace, commit_id),
         files=tuple(
             {"path": file.path, "format": file.format, "size": file.size, "digest": file.digest}

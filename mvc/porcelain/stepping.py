@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mvc.drift.profiles import StepProfile
+from mvc.errors import GoneError
 from mvc.index import ArchitectureRow, Connection, FlagRow, StepRow, chunked, insert_rows, select
 from mvc.objects import ObjectId
 from mvc.porcelain.forest import read_tensors
@@ -161,8 +162,11 @@ def _stand(
         # what was measured before is of use if only the past changed
         ledger.standings[content] = known
     point = ledger.point(content)
-    before, findings = ledger.judge(previous, point)
-    record = ledger.between(before, point).pack() if before else b""
+    try:
+        before, findings = ledger.judge(previous, point)
+        record = ledger.between(before, point).pack() if before else b""
+    except GoneError:  # what would have to be read was given up: judged by nothing
+        return Standing("", (), digest)
     StepRow.clear(connection, StepRow.TABLE.c.now == content)
     standing = Standing(before, broken(findings), digest)
     if before:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
 
 from mvc.drift.catalogue import NOT_FINITE
+from mvc.errors import GoneError
 from mvc.geometry import Signature
 from mvc.index import FlagRow
 from mvc.objects import ObjectId
@@ -43,10 +45,12 @@ def understand(
     signatures: Mapping[ObjectId, Signature],
     known: Mapping[Pair, float],
     read: ReadArray,
+    narrow: Mapping[ObjectId, float] = MappingProxyType({}),
 ) -> Understood:
     """Lineages of a family. ``tensors``: content → ids in the architecture's order, all with ``signatures``.
 
-    ``known`` are exact distances from earlier on, ``read`` gives a tensor's values.
+    ``known`` are exact distances from earlier on, ``read`` gives a tensor's values; ``narrow`` says of tensors that
+    were given up what rounding made of their point.
     """
     if family.architecture.id in PLACELESS:
         return placeless(family, PLACELESS[family.architecture.id])
@@ -62,7 +66,16 @@ def understand(
 
     def leaves(point: int, sources: Sequence[int], weights: Sequence[float]) -> float:
         values = [lambda place, source=source: read(parts[source][place]) for source in sources]
-        return residual(parts[point], read, values, weights)[0]
+        try:
+            return residual(parts[point], read, values, weights)[0]
+        except GoneError:  # averages and their sources are never given up
+            return math.inf
+
+    def rounded(point: int) -> float:
+        try:
+            return rounding(parts[point], read)
+        except GoneError:
+            return next((narrow[tensor] for tensor in parts[point] if tensor in narrow), 0.0)
 
     population = Population(
         keys=keys,
@@ -70,7 +83,7 @@ def understand(
         blocks=blocks,
         declared=tuple(declared),
         distance=distances.between if distances.needed else None,
-        rounding=lambda point: rounding(parts[point], read),
+        rounding=rounded,
         leaves=leaves if distances.needed else None,
     )
     inference = infer_family(population.of_points(free), family.links)

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from mvc.drift.judging import HISTORY
 from mvc.drift.profiles import StepProfile
 from mvc.drift.walks import BEHIND, Floats, Layout, walk
+from mvc.errors import GoneError
 from mvc.index import ArchitectureRow, Connection, WalkRow
 from mvc.porcelain.forest import read_tensors
 from mvc.porcelain.inferred import Family, Understood
@@ -60,7 +61,10 @@ def bring_walks(
         last = known.get(points[origin is not None])
         same = 0 if last is None else _common(last.path, points)
         done = figures_of(last, layout)[: max(0, same - 1)] if last is not None else np.empty((0, len(layout.figures)))
-        figures = _extended(connection, layout, ledger, points, done)
+        try:
+            figures = _extended(connection, layout, ledger, points, done)
+        except GoneError:  # a step that cannot be measured any more
+            continue
         data = figures.astype("<f4").tobytes()
         yield WalkRow(lineage, family.architecture.id, int(origin is not None), points, data, "")
 

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 
 from mvc.errors import IntegrityError, NotFoundError
 from mvc.objects import Manifest, ObjectId, TensorEntry, TensorSpec
-from mvc.odb import Buffer, ObjectDatabase
+from mvc.odb import Buffer
 
 
 class StoredCheckpoint:
     """``mvc.objects.Checkpoint`` over a manifest: its weights, without optimizer state and other tensors."""
 
-    def __init__(self, odb: ObjectDatabase, manifest: Manifest) -> None:
+    def __init__(self, manifest: Manifest, read: Callable[[ObjectId], tuple[TensorSpec, Buffer]]) -> None:
+        """``read`` gives spec and canonical bytes of a tensor."""
         self.manifest = manifest
-        self._odb = odb
+        self._read = read
 
     @cached_property
     def specs(self) -> Mapping[str, TensorSpec]:
@@ -23,9 +24,10 @@ class StoredCheckpoint:
         return {name: entry.spec for name, entry in self.manifest.weights.items()}
 
     def read(self, name: str) -> Buffer:
-        """Canonical bytes of one weight. Raises NotFoundError, and IntegrityError for what is missing or damaged."""
+        """Canonical bytes of one weight. Raises NotFoundError, and IntegrityError for what is missing, damaged
+        or (GoneError) was given up."""
         entry = self._entry(name)
-        spec, data = self._odb.get_tensor(entry.object)
+        spec, data = self._read(entry.object)
         if spec != entry.spec:
             message = f"a manifest says of object {entry.object} what it is not"
             raise IntegrityError(message, hint="run: mvc fsck")

@@ -9,7 +9,7 @@ missing, and comes back when the same checkpoint is committed or fetched again.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -79,6 +79,7 @@ class _Check:
         self._progress = progress
         self._seen: dict[ObjectId, Kind | None] = {}
         self._hashed: dict[ObjectId, Kind | MvcError] = {}
+        self._given_up: dict[ObjectId, Collection[ObjectId]] = {}
         #: packs that hold a damaged object
         self._broken: set[str] = set()
 
@@ -144,12 +145,20 @@ class _Check:
                 found[object_id] = operation
                 pending += [(parent, f"operation {object_id[:12]}") for parent in operation.parents]
         undone = _undone(head, found)
+        self._walk_memories(head, found)
         for object_id, operation in found.items():
             tagged = [commit for commit in operation.tags.values() if commit is not None]
             named = dict.fromkeys([*operation.commits, *tagged, *operation.embedders])
             # what an undo took away may be cleared away any time, so only what is whole is looked at
             counted = [commit for commit in named if commit not in undone or is_whole(self._repository, commit)]
             self._walk_commits(counted, f"operation {object_id[:12]}")
+
+    def _walk_memories(self, head: ObjectId | None, found: Mapping[ObjectId, Operation]) -> None:
+        """What is remembered of commits whose tensors were given up, and so need not be there."""
+        for commit, memory_id in replay(_known_history(head, found)).gone.items():
+            memory = self._record(memory_id, "memory", f"commit {commit[:12]}", self._repository.memory)
+            if memory is not None:
+                self._given_up[commit] = memory.tensors.keys()
 
     def _recover_head(self, message: str) -> ObjectId | None:
         """What the pointer said, where only one operation is left that no other stands on; else None."""
@@ -177,12 +186,14 @@ class _Check:
                 name = f"commit {commit_id[:12]}"
                 manifest = self._record(commit.manifest, "manifest", name, self._repository.manifest)
                 if manifest is not None:
-                    self._walk_manifest(manifest, name)
+                    self._walk_manifest(manifest, name, self._given_up.get(commit_id, ()))
 
-    def _walk_manifest(self, manifest: Manifest, source: str) -> None:
+    def _walk_manifest(self, manifest: Manifest, source: str, given_up: Collection[ObjectId]) -> None:
         for file in manifest.files:
             self._record(file.skeleton, "skeleton", source, self._repository.skeleton)
             for entry in file.tensors:
+                if entry.object in given_up and not self._repository.odb.contains(entry.object):
+                    continue
                 found = self._need(entry.object, "tensor", f"{source}, tensor {entry.name!r}")
                 if found == "tensor" and self._repository.odb.spec_of(entry.object) != entry.spec:
                     message = f"{source} says of tensor {entry.name!r} what its object {entry.object} is not"
@@ -281,7 +292,12 @@ def _strays(repository: Repository) -> Iterator[Path]:
 
 def _undone(head: ObjectId | None, operations: Mapping[ObjectId, Operation]) -> set[ObjectId]:
     """Commits that were taken away and not brought back, as far as the operations could be read."""
-    unread = Operation((), "", "", "")
-    history = oldest_first(head, lambda object_id: operations.get(object_id, unread))
+    history = _known_history(head, operations)
     taken = {commit for operation in history for commit in operation.removed}
     return taken - set(replay(history).commits) if taken else taken
+
+
+def _known_history(head: ObjectId | None, operations: Mapping[ObjectId, Operation]) -> list[Operation]:
+    """Oldest first; one that could not be read changed nothing."""
+    unread = Operation((), "", "", "")
+    return oldest_first(head, lambda object_id: operations.get(object_id, unread))

@@ -9,16 +9,17 @@ clocks: a file from the future is young. New packs are durable before anything i
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 
 from mvc.errors import IntegrityError
 from mvc.objects import ObjectId
 from mvc.odb import Pack, loose_key
 from mvc.odb.consolidation import due
 from mvc.odb.repacking import PACK_SIZE, Better, repack
-from mvc.repository.reach import broken, reach_of, with_bases
+from mvc.repository.reach import Without, broken, reach_of, with_bases
 from mvc.repository.repository import Repository
 from mvc.storage import disk_errors
 
@@ -76,13 +77,13 @@ def collect(
     """
     with contextlib.nullcontext() if dry_run else repository.lock(timeout, "gc"):
         plan = plan_collection(repository, grace=grace, now=now or datetime.now(UTC))
-        before = _measure(repository)
+        before = measure(repository)
         dropped = sum(plan.drops.values())
         if dry_run:
             after = (before[0] - len(plan.deleted) - max(0, len(plan.rewritten) - 1), before[1] - dropped)
         else:
             _carry_out(repository, plan, better, progress)
-            after = _measure(repository)
+            after = measure(repository)
     return GcReport(
         dry_run=dry_run,
         kept=len(plan.stays) - len(plan.young),
@@ -97,9 +98,12 @@ def collect(
 
 
 def plan_collection(
-    repository: Repository, *, grace: timedelta, now: datetime, without: Collection[ObjectId] = ()
+    repository: Repository, *, grace: timedelta, now: datetime, without: Without = MappingProxyType({})
 ) -> Plan:
-    """What `collect` would do, if the commits ``without`` had given up their tensors. Raises IntegrityError."""
+    """What `collect` would do, if the commits ``without`` had given up these tensors of theirs.
+
+    Raises IntegrityError.
+    """
     odb = repository.odb
     if damaged := sorted(odb.damaged_packs):
         raise broken(odb.damaged_packs[damaged[0]])
@@ -171,7 +175,7 @@ def _carry_out(repository: Repository, plan: Plan, better: Better, progress: Cal
     assert repository.odb.packs.keys() >= written.keys()  # looks at the directory again
 
 
-def _measure(repository: Repository) -> tuple[int, int]:
+def measure(repository: Repository) -> tuple[int, int]:
     """Files and bytes of the store."""
     sizes = [repository.storage.size(key) for part in ("objects/", "packs/") for key in repository.storage.list(part)]
     return len(sizes), sum(sizes)

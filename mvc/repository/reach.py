@@ -7,14 +7,19 @@ skeletons and tensors, commits in the order of their arrival. So bases mostly co
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 
 from mvc.errors import IntegrityError, MvcError
 from mvc.objects import Manifest, ObjectId, Operation
 from mvc.repository.repository import Repository
 from mvc.repository.state import oldest_first, replay
+
+#: commits → tensors of theirs
+Without = Mapping[ObjectId, Collection[ObjectId]]
+_NONE: Without = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -26,15 +31,16 @@ class Reach:
     released: frozenset[ObjectId]
 
 
-def reach_of(repository: Repository, *, now: datetime, grace: timedelta, without: Collection[ObjectId] = ()) -> Reach:
-    """What is needed ``now``, if the commits ``without`` had given up their tensors as well.
+def reach_of(repository: Repository, *, now: datetime, grace: timedelta, without: Without = _NONE) -> Reach:
+    """What is needed ``now``, if the commits ``without`` had given up these tensors of theirs as well.
 
     A commit that an operation took away is needed for ``grace`` after that. Raises IntegrityError where an object
     cannot be read that says what is needed.
     """
     history = oldest_first(repository.head(), repository.operation)
     state = replay(history)
-    gone = {*state.gone, *without}
+    kept_back = {commit: set(memory.tensors) for commit, memory in repository.memories().items()}
+    given_up = {**kept_back, **without}
     commits = _commits(history, set(state.commits), now - grace)
     # of what was taken away an earlier collection, with less grace, may have left a part, or nothing
     taken = {commit for operation in history for commit in operation.removed} - set(state.commits)
@@ -51,10 +57,9 @@ def reach_of(repository: Repository, *, now: datetime, grace: timedelta, without
         manifest = manifests[record.manifest]
         needed.update(dict.fromkeys(file.skeleton for file in manifest.files))
         tensors = tensors_of(manifest)
-        if commit in gone:
-            released |= tensors.keys()
-        else:
-            needed.update(tensors)
+        lost = given_up.get(commit, set())
+        released |= tensors.keys() & lost
+        needed.update(dict.fromkeys(one for one in tensors if one not in lost))
     return Reach(needed, frozenset(released - needed.keys()))
 
 

@@ -12,9 +12,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
-from mvc.errors import BusyError, ExistsError, InputError, IntegrityError, MvcError, NotFoundError, StorageError
-from mvc.objects import Commit, Manifest, ObjectId, Operation, Skeleton, parse_object_id
-from mvc.odb import ObjectDatabase
+from mvc.errors import (
+    BusyError,
+    ExistsError,
+    GoneError,
+    InputError,
+    IntegrityError,
+    MvcError,
+    NotFoundError,
+    StorageError,
+)
+from mvc.objects import Commit, Manifest, Memory, ObjectId, Operation, Skeleton, TensorSpec, parse_object_id
+from mvc.odb import Buffer, ObjectDatabase
 from mvc.repository.checkpoint import StoredCheckpoint
 from mvc.repository.config import Config, check_owner, read_config
 from mvc.repository.layout import (
@@ -53,6 +62,7 @@ class Repository:
         self._locked = False
         self._current = False  # whether, under the lock that is held, the format was made the one written here
         self._state = State()
+        self._memories: tuple[ObjectId | None, Mapping[ObjectId, Memory]] | None = None
 
     @classmethod
     def init(cls, path: str | Path, *, template: str | Path | None = None, fs: FileSystem = REAL) -> Self:
@@ -214,12 +224,14 @@ class Repository:
             if commit not in known:
                 raise NotFoundError(f"commit {commit} is not in the repository", code="no-such-revision")
 
-    def put(self, record: Commit | Manifest | Skeleton) -> ObjectId:
+    def put(self, record: Commit | Manifest | Skeleton | Memory) -> ObjectId:
         """Stores a small object and returns its id. It counts once an operation leads to it."""
         if isinstance(record, Commit):
             return self.odb.put("commit", record.to_payload())
         if isinstance(record, Manifest):
             return self.odb.put("manifest", record.to_payload())
+        if isinstance(record, Memory):
+            return self.odb.put("memory", record.to_payload())
         return self.odb.put("skeleton", record.to_payload())
 
     def commit(self, commit_id: ObjectId) -> Commit:
@@ -234,13 +246,43 @@ class Repository:
         """Raises IntegrityError where it is missing or damaged."""
         return Skeleton.from_payload(self.odb.get("skeleton", skeleton_id))
 
+    def memories(self) -> Mapping[ObjectId, Memory]:
+        """What is remembered of every commit whose tensors were given up. Raises IntegrityError."""
+        state = self.state()
+        if self._memories is None or self._memories[0] != state.head:
+            found = {commit: self.memory(one) for commit, one in state.gone.items()}
+            self._memories = state.head, found
+        return self._memories[1]
+
+    def memory(self, memory_id: ObjectId) -> Memory:
+        """Raises IntegrityError where it is missing or damaged."""
+        return Memory.from_payload(self.odb.get("memory", memory_id))
+
+    def tensor(self, object_id: ObjectId) -> tuple[TensorSpec, Buffer]:
+        """Spec and canonical bytes. Raises IntegrityError where it is missing or damaged, and GoneError where it was
+        given up with a commit."""
+        try:
+            return self.odb.get_tensor(object_id)
+        except IntegrityError as error:
+            if error.code == "missing-object":
+                for memory in self.memories().values():
+                    if object_id in memory.tensors:
+                        raise gone(memory) from None
+            raise
+
     def checkpoint(self, source: ObjectId | Commit | Manifest) -> StoredCheckpoint:
         """The weights of a commit, its id, or a manifest; tensors are read when they are asked for."""
         if isinstance(source, str):
             source = self.commit(source)
         if isinstance(source, Commit):
             source = self.manifest(source.manifest)
-        return StoredCheckpoint(self.odb, source)
+        return StoredCheckpoint(source, self.tensor)
+
+
+def gone(memory: Memory) -> GoneError:
+    """The error of whoever asks for what was given up."""
+    message = f"the tensors of commit {memory.commit[:12]} were given up on {memory.time[:10]} by {memory.reason}"
+    return GoneError(message, hint="if its file is still somewhere, commit that again; what is left: mvc show REV")
 
 
 def _bad_head(what: str) -> IntegrityError:

@@ -36,6 +36,9 @@ def render(result: ShowResult, room: int, rows: int | None = ROWS) -> Iterator[s
     for label, key in (("Author", "author"), ("Date", "time"), ("Path", "path"), ("Run", "run"), ("Parent", "parent")):
         if facts.get(key):
             yield f"{label + ':':9}{escape(facts[key])}"
+    if facts.get("gone"):
+        why = f"tensors given up on {facts['gone']['time'][:10]} by {facts['gone']['reason']}"
+        yield f"{'Gone:':9}{paint(escape(why), 'warn')}"
     if facts.get("step") is not None:
         yield f"{'Step:':9}{number(facts['step'], 9)}  (declared by {escape(facts.get('step_source') or 'user')})"
     for key, value in (facts.get("metrics") or {}).items():

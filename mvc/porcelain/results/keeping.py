@@ -3,12 +3,69 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class DuRow:
+    """``bytes`` as the files have them. ``stored_bytes`` counts every object that is used, in each row once, also
+    those that others use; ``shared_bytes`` divides each among all commits that use it, so that rows add up;
+    ``own_bytes`` are of what nothing else uses."""
+
+    kind: Literal["lineage", "commit", "tensor", "embedders", "operations", "total"]
+    name: str
+    commits: int
+    bytes: int
+    stored_bytes: int
+    shared_bytes: float
+    own_bytes: int
+
+
+@dataclass(frozen=True)
+class DuResult:
+    """``files`` and ``store_bytes`` are those of the store; ``gc_bytes`` what `gc` would free of it now, and
+    ``young_bytes`` what it would free once the grace period is over."""
+
+    rows: tuple[DuRow, ...]
+    files: int
+    store_bytes: int
+    gc_bytes: int
+    young_bytes: int
 
 
 @dataclass(frozen=True)
 class BeforeAfter:
     before: int
     after: int
+
+
+@dataclass(frozen=True)
+class GivingUp:
+    """A commit that gives up its tensors, or would; ``bytes`` of them are in its files."""
+
+    id: str
+    path: str
+    position: int
+    step: float | None
+    bytes: int
+
+
+@dataclass(frozen=True)
+class LineageRetention:
+    lineage: str
+    kept: int
+    commits: tuple[GivingUp, ...]
+
+
+@dataclass(frozen=True)
+class Retention:
+    """What a rule of retention comes to. ``freed_bytes``, as stored, are what goes once all this is done."""
+
+    keep: str
+    done: bool
+    commits: int
+    freed_bytes: int
+    lineages: tuple[LineageRetention, ...]
 
 
 @dataclass(frozen=True)
@@ -26,3 +83,4 @@ class GcResult:
     repacked: int
     files: BeforeAfter
     bytes: BeforeAfter
+    retention: Retention | None = None

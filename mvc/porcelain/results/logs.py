@@ -19,7 +19,8 @@ class MixtureWeight:
 class LogCommit:
     """``flags`` are ids of the rules that `check` finds broken. ``declared`` says which facts were declared.
 
-    ``mixture``: of which commits this one is the weighted average, the largest weight first; else empty.
+    ``mixture``: of which commits this one is the weighted average, the largest weight first; else empty. ``gone``: id
+    of what is remembered of a commit whose tensors were given up; else None.
     """
 
     id: str
@@ -38,6 +39,7 @@ class LogCommit:
     run: str | None = None
     evidence: Mapping[str, Any] = field(default_factory=dict)
     mixture: tuple[MixtureWeight, ...] = ()
+    gone: str | None = None
 
 
 @dataclass(frozen=True)

@@ -69,22 +69,6 @@ class LineageResult:
 
 
 @dataclass(frozen=True)
-class DuRow:
-    kind: Literal["lineage", "commit", "total"]
-    name: str
-    commits: int
-    bytes: int
-    stored_bytes: int
-
-
-@dataclass(frozen=True)
-class DuResult:
-    """``stored_bytes`` of a row counts every object it uses; shared objects count in each row, once in the total."""
-
-    rows: tuple[DuRow, ...]
-
-
-@dataclass(frozen=True)
 class ReindexResult:
     commits: int
     lineages: int
