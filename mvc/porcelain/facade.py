@@ -14,6 +14,7 @@ from mvc.porcelain.diff import diff
 from mvc.porcelain.du import du
 from mvc.porcelain.embed import apply, list_embedders
 from mvc.porcelain.fsck import fsck
+from mvc.porcelain.gc import gc
 from mvc.porcelain.identify import identify
 from mvc.porcelain.init import init
 from mvc.porcelain.learning import train_embedder
@@ -28,12 +29,12 @@ from mvc.porcelain.results.checks import CheckResult
 from mvc.porcelain.results.commits import CheckoutResult, CommitResult
 from mvc.porcelain.results.diffs import DiffResult
 from mvc.porcelain.results.embedders import EmbedderRow, EmbedTrainResult, LatentRow
+from mvc.porcelain.results.keeping import DuResult, GcResult
 from mvc.porcelain.results.logs import LogLineage
 from mvc.porcelain.results.matches import IdentifyResult
 from mvc.porcelain.results.operations import OperationRow, UndoResult
 from mvc.porcelain.results.shows import ShowResult
 from mvc.porcelain.results.states import (
-    DuResult,
     FsckResult,
     LineageResult,
     LineageRow,
@@ -185,8 +186,11 @@ class Repository:
     def embed(self, *revisions: str, embedder: str | None = None) -> Sequence[LatentRow]:
         return apply(self._workspace, revisions, directory=Path(), embedder=embedder).latents
 
-    def du(self, *revisions: str) -> DuResult:
-        return du(self._workspace, revisions)
+    def du(self, *revisions: str, tensor: str | None = None) -> DuResult:
+        return du(self._workspace, revisions, tensor=tensor)
+
+    def gc(self, *, keep: str = "", dry_run: bool = False, progress: Report | None = None) -> GcResult:
+        return gc(self._workspace, keep=keep, dry_run=dry_run, progress=progress)
 
     def fsck(self, *, repair: bool = False, progress: Report | None = None) -> FsckResult:
         return fsck(self._workspace, repair=repair, progress=progress)

@@ -1,0 +1,234 @@
+"""Commits give up their tensors and stay as facts, in their places."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mvc.errors import GoneError, InputError, StorageError
+from mvc.porcelain.blame import blame
+from mvc.porcelain.checkout import checkout
+from mvc.porcelain.commits import Declared, commit
+from mvc.porcelain.diff import diff
+from mvc.porcelain.du import du
+from mvc.porcelain.gc import gc, parse_age, retention
+from mvc.porcelain.lineages import pin
+from mvc.porcelain.log import log
+from mvc.porcelain.operations import op_log, undo
+from mvc.porcelain.reindex import reindex
+from mvc.porcelain.results.logs import LogCommit, LogResult
+from mvc.porcelain.retention import parse_keep
+from mvc.porcelain.show import show
+from mvc.porcelain.tags import create_tag
+from mvc.porcelain.workspace import Workspace
+from mvc.repository import Repository, check_repository
+from mvc.testing.faults import Crash, FaultyFileSystem
+
+Reopened = Callable[[Workspace], Workspace]
+SHAPES = {"w": (80, 70), "b": (80,)}
+RULE = "last=2,every=4"
+
+
+@pytest.fixture
+def filled(workspace: Workspace, write: Any, walk: Any) -> Workspace:
+    """Two runs of twelve, one with a fork off its sixth, each checkpoint with a loss that is lowest at its third."""
+    first, second = walk(1, 12, shapes=SHAPES), walk(2, 12, shapes=SHAPES)
+    fork = walk(3, 6, start=first[5], shapes=SHAPES)[1:]
+    for name, points in {"a": first, "b": second, "c": fork}.items():
+        paths = [write(f"{name}/{n:02}.safetensors", point) for n, point in enumerate(points)]
+        losses = {path: Declared(run=name, metrics={"loss": abs(n - 2) + 0.5}) for n, path in enumerate(paths)}
+        commit(workspace, paths, each=losses.__getitem__)
+    return workspace
+
+
+def rows(workspace: Workspace) -> dict[str, LogCommit]:
+    """By the ends of their paths: run, number and suffix."""
+    return {row.path[-17:]: row for lineage in log(workspace).lineages for row in lineage.commits}
+
+
+def without_marks(result: LogResult) -> LogResult:
+    lineages = tuple(
+        replace(row, commits=tuple(replace(one, gone=None) for one in row.commits)) for row in result.lineages
+    )
+    return replace(result, lineages=lineages)
+
+
+def test_the_proposal_changes_nothing_and_names_what_would_go(filled: Workspace) -> None:
+    before, head = log(filled), filled.repository.head()
+    told = retention(filled, "last=2,every=4,best=loss")
+    assert {row.lineage: len(row.commits) for row in told.lineages} == {
+        row.name: {12: 6, 5: 1}[len(row.commits)] for row in before.lineages
+    }
+    assert told.freed_bytes > 0 and not told.done
+    dry = gc(filled, keep="last=2,every=4,best=loss", dry_run=True)
+    assert dry.retention == told and dry.removed == 0
+    assert filled.repository.head() == head and log(filled) == before
+
+
+def test_commits_stay_as_facts_in_their_places(filled: Workspace, reopened: Reopened) -> None:
+    before = log(filled)
+    told = retention(filled, RULE)
+    result = gc(filled, keep=RULE, agreed=told)
+    assert result.retention == replace(told, done=True)
+    assert result.removed_bytes == told.freed_bytes
+    after = log(filled)
+    gone = {one.id for row in after.lineages for one in row.commits if one.gone is not None}
+    assert gone == {one.id for row in told.lineages for one in row.commits} and len(gone) > 10
+    assert without_marks(after) == before
+    assert check_repository(filled.repository).findings == ()
+    dump = filled.index.dump()
+    reindex(filled)
+    assert log(filled) == after and filled.index.dump() == dump
+    other = reopened(filled)
+    other.index.discard()
+    assert log(other) == after
+    assert gc(filled, keep=RULE).retention == replace(told, done=True, commits=0, freed_bytes=0, lineages=())
+
+
+def test_whoever_needs_the_weights_is_told_when_and_why(filled: Workspace, tmp_path: Path) -> None:
+    gc(filled, keep=RULE)
+    lost = next(one for one in rows(filled).values() if one.gone is not None)
+    kept = next(one for one in rows(filled).values() if one.gone is None)
+    words = rf"tensors of commit {lost.id[:12]} were given up on \d{{4}}-\d\d-\d\d by mvc gc --keep {RULE}"
+    for act in (
+        lambda: checkout(filled, lost.id, directory=tmp_path, target=Path("out.safetensors")),
+        lambda: diff(filled, lost.id, kept.id, directory=tmp_path),
+        lambda: blame(filled, lost.id, directory=tmp_path),
+    ):
+        with pytest.raises(GoneError, match=words) as caught:
+            act()
+        assert caught.value.code == "gone" and caught.value.hint
+    assert not (tmp_path / "out.safetensors").exists()
+    shown = show(filled, lost.id)
+    assert shown.facts["gone"]["reason"] == f"mvc gc --keep {RULE}"
+    assert {row.name: row.stored_bytes > 0 for row in shown.tensors} == {"w": False, "b": True}
+    assert any(row.name == "total" for row in du(filled).rows)
+    assert "gave up their tensors" in " ".join(op_log(filled).operations[0].changes)
+    with pytest.raises(InputError, match="cannot be undone"):
+        undo(filled)
+
+
+def test_named_and_declared_commits_keep_theirs(filled: Workspace) -> None:
+    names = {path[-17:]: one.id for path, one in rows(filled).items()}
+    tagged, pinned, parent = (
+        names[key] for key in names if key.endswith(("a/02.safetensors", "b/02.safetensors", "b/05.safetensors"))
+    )
+    create_tag(filled, "good", tagged)
+    pin(filled, pinned, next(row.name for row in log(filled).lineages if any(one.id == pinned for one in row.commits)))
+    fork = {row.forked_from.commit for row in log(filled).lineages if row.forked_from is not None}
+    commit(filled, [next(iter(Path(filled.repository.root).parent.glob("c/04*")))], parent=parent)
+    told = {one.id for row in retention(filled, "last=1").lineages for one in row.commits}
+    assert told and not told & {tagged, pinned, *fork}
+
+
+def test_later_commits_and_a_new_index_agree(filled: Workspace, reopened: Reopened, write: Any, walk: Any) -> None:
+    gc(filled, keep=RULE)
+    more = walk(7, 4, start=walk(1, 12, shapes=SHAPES)[-1], shapes=SHAPES)[1:]
+    commit(filled, [write(f"d/{n}.safetensors", point) for n, point in enumerate(more)])
+    after = log(filled)
+    other = reopened(filled)
+    other.index.discard()
+    assert log(other) == after
+    assert check_repository(filled.repository).findings == ()
+    assert any(
+        one.path.endswith("d/0.safetensors") for row in after.lineages for one in row.commits if len(row.commits) > 1
+    )
+
+
+def test_committing_again_brings_them_back(filled: Workspace, tmp_path: Path) -> None:
+    gc(filled, keep=RULE)
+    lost = next(one for one in rows(filled).values() if one.gone is not None)
+    source = tmp_path / lost.path if not Path(lost.path).is_absolute() else Path(lost.path)
+    again = commit(filled, [source]).commits[0]
+    assert again.relation != "duplicate" and again.id != lost.id
+    assert {one.gone for one in rows(filled).values() if one.id in (lost.id, again.id)} == {None}
+    for name in (lost.id, again.id):
+        checkout(filled, name, directory=tmp_path, target=Path(f"{name}.safetensors"))
+        assert (tmp_path / f"{name}.safetensors").read_bytes() == source.read_bytes()
+    assert check_repository(filled.repository).ok
+
+
+def test_small_models_and_shared_tensors_give_up_nothing(
+    workspace: Workspace, population: list[Path], write: Any
+) -> None:
+    commit(workspace, population)
+    frozen = {"w": np.ones((80, 70), np.float32)}
+    heads = [write(f"h/{n}.safetensors", frozen | {"h": np.full(4, n, np.float32)}) for n in range(6)]
+    commit(workspace, heads, run="h")
+    told = retention(workspace, "last=1")
+    assert told.commits == 0 and told.lineages == ()
+
+
+def test_what_was_agreed_is_what_is_done(filled: Workspace, write: Any, walk: Any) -> None:
+    told = retention(filled, RULE)
+    commit(filled, [write("d/0.safetensors", walk(9, 1, shapes=SHAPES)[0])])
+    create_tag(filled, "late", told.lineages[0].commits[0].id)
+    with pytest.raises(InputError, match="not what it was"):
+        gc(filled, keep=RULE, agreed=told)
+    assert all(one.gone is None for one in rows(filled).values())
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "nothing is said"),
+        ("last=0", "says nothing"),
+        ("last=-1", "says nothing"),
+        ("best=foo", "more or less"),
+        ("best=foo:up", "more or less"),
+        ("all", "says nothing"),
+        ("last=1;every=2", "says nothing"),
+    ],
+)
+def test_rules_that_say_nothing_are_refused(text: str, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        parse_keep(text)
+
+
+def test_rules_and_ages() -> None:
+    keep = parse_keep("last=3, every=10,best=val/loss,best=acc,best=x:y:max")
+    assert (keep.last, keep.every) == (3, 10)
+    assert keep.best == (("val/loss", False), ("acc", True), ("x:y", True))
+    assert parse_age("14") == parse_age("2w") == timedelta(days=14)
+    assert parse_age("90min") == timedelta(minutes=90)
+    with pytest.raises(InputError):
+        parse_age("-1d")
+
+
+def test_giving_up_stopped_or_failing_anywhere(tmp_path: Path, write: Any, walk: Any) -> None:
+    """Before or after: each commit has all its tensors, or says that it gave them up."""
+    paths = [write(f"{n}.safetensors", point) for n, point in enumerate(walk(1, 5, shapes=SHAPES))]
+
+    def made(n: int) -> Path:
+        workspace = Workspace.of(Repository.init(tmp_path / f"r{n}"), author="t")
+        commit(workspace, paths)
+        return tmp_path / f"r{n}"
+
+    outcomes = set()
+    for n in range(0, 1000, 3):
+        root = made(n)
+        error = 5 if n % 2 else None
+        try:
+            gc(Workspace.of(Repository.open(root, fs=FaultyFileSystem(n, error=error)), author="t"), keep="last=1")
+            stopped = False
+        except (Crash, StorageError):
+            stopped = True
+        repository = Repository.open(root)
+        assert {finding.code for finding in check_repository(repository).findings} <= {"unreachable", "leftover"}
+        gone = set(repository.state().gone)
+        for one in repository.state().commits:
+            if one not in gone:
+                checkpoint = repository.checkpoint(one)
+                assert all(checkpoint.read(name) for name in checkpoint.specs)
+        outcomes.add(len(gone))
+        result = gc(Workspace.of(repository, author="t"), keep="last=1")
+        assert result.retention is not None and len(repository.state().gone) == 4
+        if not stopped and not error:
+            break
+    assert outcomes == {0, 4}
