@@ -6,7 +6,7 @@ Every read is hashed: what comes back is what its id says, or IntegrityError. No
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from mvc.errors import InputError, IntegrityError, MvcError, NotFoundError
@@ -14,7 +14,7 @@ from mvc.objects import Kind, ObjectId, TensorSpec, hash_object, object_header, 
 from mvc.odb.chains import Chains
 from mvc.odb.codecs import RAW, Encoded, encode
 from mvc.odb.consolidation import consolidate, due
-from mvc.odb.loose import LooseObjects, Place
+from mvc.odb.loose import LooseObjects, Place, loose_key
 from mvc.odb.packed import PackedObjects
 from mvc.odb.packs import Pack, PackWriter
 from mvc.odb.stored import StoredHead, named, pack, parse_head, read_head, unpack
@@ -104,7 +104,7 @@ class ObjectDatabase:
         if found is not None:
             self.storage.touch(found[0].key)
         elif self._loose.contains(object_id):
-            self._loose.write(object_id, ())
+            self.storage.touch(loose_key(object_id))
         else:
             return self._writer is not None and self._writer.contains(object_id)
         return True
@@ -144,6 +144,11 @@ class ObjectDatabase:
         if packs := due(self.packs.values()):
             consolidate(self.storage, packs)
             self._packed.refresh()
+
+    def forget(self) -> None:
+        """What is known of objects' forms is looked at again: they were stored anew, or taken away."""
+        self._packed.refresh()
+        self._chains.forget()
 
     def ignore(self, key: str) -> None:
         """Does without this pack from now on: what it holds is not known here, and can be put again."""
@@ -211,6 +216,14 @@ class ObjectDatabase:
     def stored_form(self, object_id: ObjectId) -> bytes:
         """The object as it is stored, not checked. Raises IntegrityError where it is missing."""
         return self._look(object_id, lambda place: place.read(object_id))
+
+    def rebased(self, object_id: ObjectId, staying: Container[ObjectId]) -> bytes:
+        """A stored form of a tensor that rests on nothing but ``staying`` ones of those that it rests on now, nearest
+        first, so that whatever rests on it still can. It may be larger. Raises IntegrityError."""
+        spec, payload = self.get_tensor(object_id)
+        bases = [base for base in reversed(self._chains.closure(object_id)) if base in staying]
+        encoded = self._chains.encode(spec, payload, bases, limit=self._keyframe)
+        return b"".join(pack(spec.header(), spec.nbytes, encoded))
 
     def depth(self, object_id: ObjectId) -> int:
         """How many objects must be read besides this one, as it says. Raises IntegrityError."""

@@ -3,7 +3,7 @@ is really better."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 
 from mvc.errors import IntegrityError
 from mvc.objects import ObjectId
@@ -19,14 +19,20 @@ Better = Callable[[ObjectId], bytes | None]
 
 
 def repack(
-    database: ObjectDatabase, objects: Iterable[ObjectId], *, better: Better, done: Callable[[int], None]
+    database: ObjectDatabase,
+    objects: Iterable[ObjectId],
+    *,
+    going: Container[ObjectId],
+    better: Better,
+    done: Callable[[int], None],
 ) -> Mapping[str, int]:
     """Writes objects into new packs, in this order; keys of the packs, all durable, and their sizes.
 
-    Each is read and hashed. Nothing is taken away. Raises IntegrityError, StorageError: then nothing was added that
-    counts. Needs the repository's lock.
+    Each is read and hashed. What rests on one that is ``going`` is given a form that does not. Nothing is taken away.
+    Raises IntegrityError, StorageError: then nothing was added that counts. Needs the repository's lock.
     """
     written: dict[str, int] = {}
+    staying = _AllBut(going)
     edges: dict[ObjectId, tuple[ObjectId, ...]] = {}
     writer = PackWriter(database.storage, flags=SETTLED)
     try:
@@ -34,8 +40,12 @@ def repack(
             done(count)
             database.verify(object_id)
             stored = database.stored_form(object_id)
+            if any(base in going for base in database.bases_of(object_id)):
+                stored = database.rebased(object_id, staying)
+                database.prove(object_id, stored)
+                edges[object_id] = _bases(stored)
             other = better(object_id)
-            if other is not None and len(other) < len(stored) and _sound(database, edges, object_id, other):
+            if other is not None and len(other) < len(stored) and _sound(database, edges, object_id, other, going):
                 stored = other
                 edges[object_id] = _bases(other)
             writer.append(object_id, (stored,))
@@ -49,6 +59,16 @@ def repack(
     return written
 
 
+class _AllBut:
+    """Every id but some."""
+
+    def __init__(self, some: Container[ObjectId]) -> None:
+        self._some = some
+
+    def __contains__(self, object_id: object) -> bool:
+        return object_id not in self._some
+
+
 def _finish(writer: PackWriter, written: dict[str, int]) -> None:
     key = writer.finish()
     if key is not None:
@@ -56,11 +76,17 @@ def _finish(writer: PackWriter, written: dict[str, int]) -> None:
 
 
 def _sound(
-    database: ObjectDatabase, edges: Mapping[ObjectId, tuple[ObjectId, ...]], object_id: ObjectId, stored: bytes
+    database: ObjectDatabase,
+    edges: Mapping[ObjectId, tuple[ObjectId, ...]],
+    object_id: ObjectId,
+    stored: bytes,
+    going: Container[ObjectId],
 ) -> bool:
     """Whether a form gives the object back, and rests on nothing that rests on the object, in its old form or its new
     one: until the old packs are gone either may be read."""
     pending, seen = list(_bases(stored)), set()
+    if any(base in going for base in pending):
+        return False
     while pending:
         base = pending.pop()
         if base == object_id:

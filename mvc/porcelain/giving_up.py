@@ -52,8 +52,8 @@ def propose(workspace: Workspace, keep: Keep, *, grace: timedelta) -> Proposal:
             told.append(LineageRetention(lineage.name, len(lineage.commits) - len(mine), tuple(given)))
     now = datetime.now(UTC)
     plans = [plan_collection(repository, grace=grace, now=now, without=without) for without in ({}, tensors)]
-    idle, more = (sum(plan.drops.values()) for plan in plans)
-    return Proposal(Retention(keep.text, False, len(tensors), more - idle, tuple(told)), tensors)
+    idle, more = (sum(plan.drops.values()) - plan.growth for plan in plans)
+    return Proposal(Retention(keep.text, False, len(tensors), max(0, more - idle), tuple(told)), tensors)
 
 
 def give_up(workspace: Workspace, proposal: Proposal, report: Report) -> None:

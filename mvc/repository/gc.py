@@ -47,7 +47,8 @@ class GcReport:
 @dataclass(frozen=True)
 class Plan:
     """What would be done. ``deleted`` are keys of files that hold nothing that stays; ``rewritten`` those of packs and
-    files that go once their ``moved`` objects are written again, and ``doubled`` ones found whole in another pack."""
+    files that go once their ``moved`` objects are written again, and ``doubled`` ones found whole in another pack. What
+    is ``going`` was given up; what rests on it grows by at most ``growth`` bytes when it no longer does."""
 
     stays: dict[ObjectId, None]
     resting: int
@@ -57,6 +58,8 @@ class Plan:
     rewritten: tuple[str, ...]
     moved: tuple[ObjectId, ...]
     doubled: tuple[ObjectId, ...]
+    going: frozenset[ObjectId]
+    growth: int
 
 
 def collect(
@@ -109,23 +112,27 @@ def plan_collection(
         raise broken(odb.damaged_packs[damaged[0]])
     try:
         reach = reach_of(repository, now=now, grace=grace, without=without)
-        needed = with_bases(repository, reach.needed)
+        needed = with_bases(repository, reach.needed, reach.released)
     except IntegrityError as error:
         raise broken(error) from None
     packs = {key: pack.ids() for key, pack in odb.packs.items()}
     loose = [object_id for object_id in odb.ids() if repository.storage.exists(loose_key(object_id))]
     files = {**packs, **{loose_key(object_id): [object_id] for object_id in loose}}
     young = _young(repository, files, needed, reach.released, now - grace)
-    stays = needed | with_bases(repository, young)
+    stays = needed | with_bases(repository, young, reach.released)
+    rebased = [one for one in stays if any(base in reach.released for base in odb.bases_of(one))]
     drops = {one: odb.stored_size(one) for ids in files.values() for one in ids if one not in stays}
     deleted = {key for key, ids in files.items() if not any(object_id in stays for object_id in ids)}
     left = {key: pack for key, pack in odb.packs.items() if key not in deleted}
-    rewritten = _worth_rewriting(left, packs, stays)
+    rewritten = _worth_rewriting(left, packs, stays, frozenset(rebased))
     elsewhere = {one for key in left.keys() - rewritten for one in packs[key]}
     rewritten |= files.keys() - packs.keys() - deleted
     moved = {one for key in rewritten for one in files[key]} - elsewhere
+    growth = sum(max(0, odb.spec_of(one).nbytes - odb.stored_size(one)) for one in rebased)
     return Plan(
         stays=stays,
+        going=reach.released,
+        growth=growth,
         resting=len(needed) - len(reach.needed),
         young=frozenset(stays.keys() - needed.keys()),
         drops=drops,
@@ -156,10 +163,17 @@ def _young(
 
 
 def _worth_rewriting(
-    packs: Mapping[str, Pack], ids: Mapping[str, Sequence[ObjectId]], stays: Mapping[ObjectId, None]
+    packs: Mapping[str, Pack],
+    ids: Mapping[str, Sequence[ObjectId]],
+    stays: Mapping[ObjectId, None],
+    rebased: frozenset[ObjectId],
 ) -> set[str]:
-    """Packs that hold what may go, or that no gc has seen; packs of gc only where there are many small ones."""
-    found = {key for key, pack in packs.items() if not pack.settled or any(one not in stays for one in ids[key])}
+    """Packs that hold what may go or rests on it, or that no gc has seen; those of gc only if many are small."""
+    found = {
+        key
+        for key, pack in packs.items()
+        if not pack.settled or any(one not in stays or one in rebased for one in ids[key])
+    }
     return found | {pack.key for pack in due((packs[key] for key in packs.keys() - found), large=PACK_SIZE // 2)}
 
 
@@ -167,12 +181,14 @@ def _carry_out(repository: Repository, plan: Plan, better: Better, progress: Cal
     # what is wholly idle goes first: a disk that is full has room then
     repository.storage.delete(*plan.deleted)
     total = len(plan.moved)
-    written = repack(repository.odb, plan.moved, better=better, done=lambda done: progress(done, total))
+    written = repack(
+        repository.odb, plan.moved, going=plan.going, better=better, done=lambda done: progress(done, total)
+    )
     progress(total, total)
     for object_id in plan.doubled:
         repository.odb.verify(object_id)
     repository.storage.delete(*(key for key in plan.rewritten if key not in written))
-    assert repository.odb.packs.keys() >= written.keys()  # looks at the directory again
+    repository.odb.forget()
 
 
 def measure(repository: Repository) -> tuple[int, int]:

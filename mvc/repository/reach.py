@@ -7,7 +7,7 @@ skeletons and tensors, commits in the order of their arrival. So bases mostly co
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Container, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
@@ -77,16 +77,18 @@ def tensors_of(manifest: Manifest) -> dict[ObjectId, None]:
     return dict.fromkeys(entry.object for file in manifest.files for entry in file.tensors)
 
 
-def with_bases(repository: Repository, objects: Collection[ObjectId]) -> dict[ObjectId, None]:
-    """These objects, and those that they are stored as differences from, each after its bases where they are not among
-    the given ones. Raises IntegrityError."""
+def with_bases(
+    repository: Repository, objects: Collection[ObjectId], going: Container[ObjectId] = ()
+) -> dict[ObjectId, None]:
+    """These objects, and those that they are stored as differences from, unless they are ``going``; each after its
+    bases where they are not among the given ones. Raises IntegrityError."""
     found: dict[ObjectId, None] = {}
     given = set(objects)
     for object_id in objects:
         pending = [object_id]
         while pending:
             at = pending[-1]
-            missing = [one for one in repository.odb.bases_of(at) if one not in found and one not in given]
+            missing = [one for one in repository.odb.bases_of(at) if not (one in found or one in given or one in going)]
             if missing and not set(missing) & set(pending):
                 pending += missing
             else:

