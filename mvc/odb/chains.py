@@ -90,16 +90,23 @@ class Chains:
         self._recent.put(object_id, data)
 
     def forget(self) -> None:
-        """Nothing is known any more: of objects that are gone, or stored in another form."""
+        """How tensors are stored is looked at again: another process may have taken them away, or repacked them."""
         self._links.clear()
-        self._recent.clear()
 
     def encode(
-        self, spec: TensorSpec, data: Buffer, hints: Sequence[ObjectId], *, limit: int, effort: Effort = "symbols"
+        self,
+        spec: TensorSpec,
+        data: Buffer,
+        hints: Sequence[ObjectId],
+        *,
+        limit: int,
+        effort: Effort = "symbols",
+        least: int = 1,
     ) -> Encoded:
         """The smallest form of a tensor that a sample promises; ``hints`` are other tensors, best first.
 
-        At most ``limit`` objects will have to be read besides it. What cannot be a base is passed over.
+        At most ``limit`` objects will have to be read besides it. What cannot be a base is passed over. ``least`` is
+        the least reach of a form with bases.
         """
         form = number_form(spec)
         bases = self._usable(spec, hints, limit) if len(data) >= _MIN_SIZE else ()
@@ -115,7 +122,7 @@ class Chains:
             return encode(data, form.width)
         if share <= 1 - _MIN_GAIN:
             bases = tuple(bases[:used])
-            plan = replace(plan, reach=len(self._order(bases)))
+            plan = replace(plan, reach=max(least, self._reach(bases)) if bases else 0)
             chunks = tuple(encode_residuals(data, form, payloads[:used], plan, effort))
             if sum(map(len, chunks)) <= len(data) * (1 - _MIN_GAIN):
                 return Encoded(RESIDUALS, chunks, bases)
@@ -128,9 +135,16 @@ class Chains:
             return ()
         if self.link(known[0]).reach >= limit:
             return self.closure(known[0])[:1]
-        if len(known) == 2 and spec.nbytes <= ONE_BASE and len(self._order(known)) <= limit:
+        if len(known) == 2 and spec.nbytes <= ONE_BASE and self._reach(known) <= limit:
             return known
         return known[:1]
+
+    def _reach(self, bases: Sequence[ObjectId]) -> int:
+        """Of what rests on these."""
+        first = self.link(bases[0])
+        if len(bases) == 1 or bases[1] in first.bases:
+            return first.reach + 1
+        return first.reach + self.link(bases[1]).reach + 2
 
     def _fits(self, object_id: ObjectId, spec: TensorSpec) -> bool:
         try:

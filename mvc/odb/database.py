@@ -36,10 +36,10 @@ class ObjectDatabase:
     def __init__(self, storage: Storage, *, compress: bool = True, keyframe: int = KEYFRAME) -> None:
         self.storage = storage
         self._compress = compress
-        self._keyframe = keyframe
+        self.keyframe = keyframe
         self._loose = LooseObjects(storage)
         self._packed = PackedObjects(storage)
-        self._chains = Chains(self.contains, self.stored_form, self._start)
+        self.chains = Chains(self.contains, self.stored_form, self._start)
         self._writer: PackWriter | None = None
 
     @property
@@ -70,11 +70,11 @@ class ObjectDatabase:
             raise InputError(f"{len(view)} bytes are no {spec.dtype} tensor of shape {list(spec.shape)}")
 
         def encoded() -> Encoded:
-            return self._chains.encode(spec, view, bases, limit=self._keyframe)
+            return self.chains.encode(spec, view, bases, limit=self.keyframe)
 
         object_id = self._put(spec.header(), view, encoded)
         if bases:
-            self._chains.remember(object_id, bytes(view))
+            self.chains.remember(object_id, bytes(view))
         return object_id
 
     def put(self, kind: Kind, payload: bytes) -> ObjectId:
@@ -124,13 +124,14 @@ class ObjectDatabase:
             return
         with self.storage.batch():
             self._packed.refresh()
+            self.chains.forget()
             self._writer = writer = PackWriter(self.storage)
             try:
                 yield
                 writer.finish()
             except BaseException:
                 writer.abandon()
-                self._chains.forget()
+                self.chains.forget()
                 raise
             finally:
                 self._writer = None
@@ -148,12 +149,12 @@ class ObjectDatabase:
     def forget(self) -> None:
         """What is known of objects' forms is looked at again: they were stored anew, or taken away."""
         self._packed.refresh()
-        self._chains.forget()
+        self.chains.forget()
 
     def ignore(self, key: str) -> None:
         """Does without this pack from now on: what it holds is not known here, and can be put again."""
         self._packed.ignore(key)
-        self._chains.forget()
+        self.chains.forget()
 
     def adopt(self, object_id: ObjectId, stored: bytes) -> bool:
         """Takes over a stored form as it is, once it is proved to be that object; False where that is known already.
@@ -221,13 +222,13 @@ class ObjectDatabase:
         """A stored form of a tensor that rests on nothing but ``staying`` ones of those that it rests on now, nearest
         first, so that whatever rests on it still can. It may be larger. Raises IntegrityError."""
         spec, payload = self.get_tensor(object_id)
-        bases = [base for base in reversed(self._chains.closure(object_id)) if base in staying]
-        encoded = self._chains.encode(spec, payload, bases, limit=self._keyframe)
+        bases = [base for base in reversed(self.chains.closure(object_id)) if base in staying]
+        encoded = self.chains.encode(spec, payload, bases, limit=self.keyframe)
         return b"".join(pack(spec.header(), spec.nbytes, encoded))
 
     def depth(self, object_id: ObjectId) -> int:
         """How many objects must be read besides this one, as it says. Raises IntegrityError."""
-        return self._chains.link(object_id).reach
+        return self.chains.link(object_id).reach
 
     def verify(self, object_id: ObjectId) -> Kind:
         """Reads and hashes the object. Raises IntegrityError."""
@@ -263,14 +264,14 @@ class ObjectDatabase:
         except IntegrityError as error:
             raise named(error, object_id) from None
         if head.bases:
-            self._chains.remember(object_id, payload)
+            self.chains.remember(object_id, payload)
         return head, payload
 
     def _unpack(self, object_id: ObjectId, stored: Buffer) -> tuple[StoredHead, Buffer]:
         """Head and payload of this stored form of an object, with the bases that it needs. Raises IntegrityError."""
         head = parse_head(stored)
         rests = not isinstance(head, int) and head.bases
-        return unpack(object_id, stored, self._chains.bases(object_id, stored) if rests else ())
+        return unpack(object_id, stored, self.chains.bases(object_id, stored) if rests else ())
 
     def _start(self, object_id: ObjectId, length: int) -> bytes:
         return self._look(object_id, lambda place: place.read_start(object_id, length))

@@ -24,7 +24,7 @@ _PARAMETERS = {
     "symbols": zstandard.ZstdCompressionParameters(
         window_log=17, hash_log=6, chain_log=6, search_log=1, min_match=7, target_length=0, strategy=1
     ),
-    "best": zstandard.ZstdCompressionParameters.from_level(19, window_log=22),
+    "best": zstandard.ZstdCompressionParameters.from_level(12),
 }
 _local = threading.local()
 

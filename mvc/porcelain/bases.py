@@ -8,6 +8,7 @@ nothing but tensors of the same name, dtype and shape.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -17,11 +18,12 @@ import numpy.typing as npt
 from mvc.errors import IntegrityError
 from mvc.formats import OpenedCheckpoint
 from mvc.geometry import Signature, architecture_of, sign_tensor
-from mvc.index import CommitRow, Connection, PointRow, select
+from mvc.index import ArchitectureRow, CommitRow, Connection, PointRow, select
 from mvc.objects import Manifest, ObjectId, TensorSpec, as_array
 from mvc.porcelain.facts import points_of
 from mvc.porcelain.signatures import read_signatures
 from mvc.porcelain.workspace import Workspace
+from mvc.repository import Repository
 
 #: newest commits of an architecture that are looked at
 _NEWEST = 256
@@ -29,6 +31,8 @@ _NEWEST = 256
 _PROBES, _SMALLEST, _LARGEST = 3, 1 << 6, 1 << 20
 #: candidates, nearest first, of which one is taken whose dtypes are the same
 _TRIED = 8
+#: near checkpoints that a repacked one is tried with
+_LATE = 3
 
 Vector = npt.NDArray[np.float32]
 #: tensors of a checkpoint by role and name
@@ -105,7 +109,7 @@ class Bases:
     def _architecture(self, points: Mapping[str, TensorSpec]) -> _Architecture:
         key = architecture_of(points).id
         if key not in self._known:
-            probes = _probes(points)
+            probes = _probes({name: spec.numel for name, spec in points.items()})
             places = [list(points).index(name) for name in probes]
             self._known[key] = _Architecture(
                 probes, self._workspace.read(lambda connection: _candidates(connection, key, places))
@@ -117,19 +121,12 @@ class Bases:
         if not known.candidates:
             return []
         specs = [points[name] for name in known.probes]
-        all_vectors = np.stack([candidate.vector for candidate in known.candidates])  # [m, k]
-        order = np.argsort(((all_vectors - vector) ** 2).sum(1), kind="stable")[:_TRIED]
-        first = next((place for place in order.tolist() if self._alike(known.candidates[place], specs)), None)
+        vectors = np.stack([candidate.vector for candidate in known.candidates])  # [m, k]
+        order = _by_distance(vectors, vector)[:_TRIED]
+        first = next((place for place in order if self._alike(known.candidates[place], specs)), None)
         if first is None:
             return []
-        missing = vector - all_vectors[first]
-        moved = all_vectors[first] - all_vectors
-        lengths = (moved**2).sum(1)
-        along = moved @ missing
-        share = np.clip(np.divide(along, lengths, out=np.zeros_like(along), where=lengths > 0), -0.5, 1)
-        gain = 2 * share * along - share**2 * lengths  # of the squared distance, by the best share of each move
-        best = np.argsort(-gain, kind="stable")[:_TRIED]
-        gainful = (place for place in best.tolist() if gain[place] > 0)
+        gainful = _by_gain(vectors, vector, first)[:_TRIED]
         second = next((place for place in gainful if self._alike(known.candidates[place], specs)), None)
         return [known.candidates[place] for place in (first, second) if place is not None]
 
@@ -148,6 +145,23 @@ class Bases:
                     self._named[manifest] = {}
             return self._named[manifest]
         return _named(manifest)
+
+
+def _by_distance(vectors: Vector, vector: Vector) -> list[int]:
+    """Rows of ``vectors`` (m, k), nearest to ``vector`` first."""
+    found: list[int] = np.argsort(((vectors - vector) ** 2).sum(1), kind="stable").tolist()
+    return found
+
+
+def _by_gain(vectors: Vector, vector: Vector, first: int) -> list[int]:
+    """Rows that tell with ``first`` where ``vector`` is, best first: it is predicted to be ``first`` and a share of the
+    way from the row to it. Sketches are linear, so what that leaves can be seen in them."""
+    missing = vector - vectors[first]
+    moves = vectors[first] - vectors
+    lengths, along = (moves**2).sum(1), moves @ missing
+    share = np.clip(np.divide(along, lengths, out=np.zeros_like(along), where=lengths > 0), -0.5, 1)
+    gain = 2 * share * along - share**2 * lengths  # of the squared distance
+    return [place for place in np.argsort(-gain, kind="stable").tolist() if gain[place] > 0]
 
 
 def _candidates(connection: Connection, architecture: str, places: list[int]) -> list[_Candidate]:
@@ -178,9 +192,9 @@ def _newest(connection: Connection) -> ObjectId | None:
     return found
 
 
-def _probes(points: Mapping[str, TensorSpec]) -> tuple[str, ...]:
+def _probes(sizes: Mapping[str, int]) -> tuple[str, ...]:
     """Names of a few tensors, from the first to the last, that are neither tiny nor slow to read."""
-    fit = [name for name, spec in points.items() if _SMALLEST <= spec.numel <= _LARGEST] or list(points)
+    fit = [name for name, numel in sizes.items() if _SMALLEST <= numel <= _LARGEST] or list(sizes)
     return tuple(dict.fromkeys(fit[place] for place in np.linspace(0, len(fit) - 1, _PROBES).astype(int).tolist()))
 
 
@@ -190,3 +204,45 @@ def _joined(signatures: Mapping[ObjectId, Signature], tensors: tuple[ObjectId, .
 
 def _named(manifest: Manifest) -> Named:
     return {(entry.role, entry.name): entry.object for file in manifest.files for entry in file.tensors}
+
+
+class LateBases:
+    """What stored tensors may rest on now that more is known than when they were stored, for who repacks them."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._found: dict[ObjectId, tuple[ObjectId, ...]] = {}
+        repository = workspace.repository
+        for candidates in workspace.read(_of_every_architecture):
+            self._match(repository, candidates)
+
+    def of(self, tensor: ObjectId) -> tuple[ObjectId, ...]:
+        """Best first."""
+        return self._found.get(tensor, ())
+
+    def _match(self, repository: Repository, candidates: list[_Candidate]) -> None:
+        tensors = []
+        for candidate in candidates:
+            assert isinstance(candidate.manifest, str)
+            try:
+                tensors.append(_named(repository.manifest(candidate.manifest)))
+            except IntegrityError:
+                tensors.append({})
+        if not candidates:
+            return
+        vectors = np.stack([candidate.vector for candidate in candidates])  # [m, k]
+        for place, own in enumerate(tensors):
+            near = [other for other in _by_distance(vectors, vectors[place]) if other != place][:_LATE]
+            along = _by_gain(vectors, vectors[place], near[0]) if near else []
+            chosen = dict.fromkeys((*near[:1], *[other for other in along if other != place][:1], *near[1:]))
+            for key, tensor in own.items():
+                others = dict.fromkeys(tensors[one][key] for one in chosen if key in tensors[one])
+                self._found.setdefault(tensor, tuple(other for other in others if other != tensor))
+
+
+def _of_every_architecture(connection: Connection) -> list[list[_Candidate]]:
+    found = []
+    for row in ArchitectureRow.select(connection):
+        sizes = {name: math.prod(shape) for name, shape in row.names}
+        if sizes:
+            found.append(_candidates(connection, row.id, [list(sizes).index(name) for name in _probes(sizes)]))
+    return found

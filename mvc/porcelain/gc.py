@@ -6,8 +6,12 @@ import re
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import timedelta
+from functools import cache
 
 from mvc.errors import InputError
+from mvc.objects import ObjectId
+from mvc.odb import Reencoder
+from mvc.porcelain.bases import LateBases
 from mvc.porcelain.giving_up import give_up, propose
 from mvc.porcelain.progress import Report, silent
 from mvc.porcelain.results.keeping import BeforeAfter, GcResult, Retention
@@ -72,8 +76,19 @@ def _retain(
 
 
 def _collect(workspace: Workspace, grace: timedelta, report: Report, *, dry_run: bool) -> GcResult:
+    repository = workspace.repository
+
+    @cache
+    def search() -> tuple[LateBases, Reencoder]:
+        return LateBases(workspace), Reencoder(repository.odb)
+
+    def better(object_id: ObjectId) -> bytes | None:
+        late, reencoder = search()
+        return reencoder.reencode(object_id, late.of(object_id))
+
     found = collect(
-        workspace.repository,
+        repository,
+        better=better,
         dry_run=dry_run,
         grace=grace,
         progress=lambda done, total: report(done, total, "packing"),
