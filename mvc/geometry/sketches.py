@@ -80,9 +80,13 @@ def _finite(values: npt.NDArray[Any]) -> tuple[npt.NDArray[np.float64], int]:
     return block, bad
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=2)  # 16 MB each
 def _projection(block: int, size: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]:
     """Buckets and signs of one block of coordinates; the first ``size`` of them do not depend on ``size``."""
-    words = np.random.Generator(np.random.PCG64([_SEED, block])).integers(0, 1 << 16, size=_BLOCK, dtype=np.uint16)
-    words = words[:size]
+    words = _words(block)[:size]
     return (words % WIDTH).astype(np.intp), np.where(words & 0x8000, 1.0, -1.0)
+
+
+@lru_cache(maxsize=16)
+def _words(block: int) -> npt.NDArray[np.uint16]:
+    return np.random.Generator(np.random.PCG64([_SEED, block])).integers(0, 1 << 16, size=_BLOCK, dtype=np.uint16)

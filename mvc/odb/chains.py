@@ -23,6 +23,8 @@ from mvc.odb.zstd import Buffer, Effort, undecodable
 
 #: bytes of decoded tensors that are remembered: with two checkpoints of 40 MB the next one's bases need not be decoded
 _MEMORY = 96 << 20
+#: part of that which one tensor may take: larger ones would leave no room for those that are needed beside it
+_PART = 4
 #: part of the size that must be saved before decoding is worth its time
 _MIN_GAIN = 0.02
 #: bytes below which a tensor has no base: a base's id alone takes 32
@@ -88,6 +90,10 @@ class Chains:
     def remember(self, object_id: ObjectId, data: Buffer) -> None:
         """Bytes of a tensor that the next one may rest on. They must be its own, and stay as they are."""
         self._recent.put(object_id, data)
+
+    def recall(self, object_id: ObjectId) -> Buffer | None:
+        """What `remember` was told, if it still is."""
+        return self._recent.get(object_id)
 
     def forget(self) -> None:
         """How tensors are stored is looked at again: another process may have taken them away, or repacked them."""
@@ -173,7 +179,7 @@ class Chains:
             for base in under:
                 if not users[base]:
                     live.pop(base, None)
-        for object_id in wanted:
+        for object_id in wanted[:1]:  # the second one is hardly ever asked for again, and would push out what is
             self._recent.put(object_id, live[object_id])
         return tuple(live[object_id] for object_id in wanted)
 
@@ -217,7 +223,11 @@ def _read_link(start: Callable[[int], bytes]) -> Link:
 
 
 class _Recent:
-    """The tensors used last, up to ``room`` bytes."""
+    """The tensors that came last, up to ``room`` bytes.
+
+    Not those that were used last: checkpoints are gone through from the first tensor to the last, again and again, and
+    of those that do not fit the least would be left when it is asked for.
+    """
 
     def __init__(self, room: int) -> None:
         self._room = room
@@ -230,14 +240,11 @@ class _Recent:
 
     def get(self, object_id: ObjectId) -> Buffer | None:
         with self._mutex:
-            found = self._held.get(object_id)
-            if found is not None:
-                self._held.move_to_end(object_id)
-            return found
+            return self._held.get(object_id)
 
     def put(self, object_id: ObjectId, data: Buffer) -> None:
         with self._mutex:
-            if object_id in self._held or len(data) > self._room:
+            if object_id in self._held or len(data) > self._room // _PART:
                 return
             self._held[object_id] = data
             self._used += len(data)

@@ -73,8 +73,7 @@ class ObjectDatabase:
             return self.chains.encode(spec, view, bases, limit=self.keyframe)
 
         object_id = self._put(spec.header(), view, encoded)
-        if bases:
-            self.chains.remember(object_id, bytes(view))
+        self.chains.remember(object_id, data if isinstance(data, bytes) else bytes(view))
         return object_id
 
     def put(self, kind: Kind, payload: bytes) -> ObjectId:
@@ -175,6 +174,15 @@ class ObjectDatabase:
             raise IntegrityError(f"object {object_id} is a {head.kind}, not a tensor", hint="run: mvc fsck")
         return head.spec, payload
 
+    def recall(self, object_id: ObjectId) -> tuple[TensorSpec, Buffer]:
+        """As `get_tensor`, from memory where the tensor was stored or read, and so hashed, a short while ago."""
+        data = self.chains.recall(object_id)
+        if data is not None:
+            return self.spec_of(object_id), data
+        spec, data = self.get_tensor(object_id)
+        self.chains.remember(object_id, data)
+        return spec, data
+
     def get(self, kind: Kind, object_id: ObjectId) -> bytes:
         """Payload. Raises IntegrityError where the object is missing, damaged or of another kind."""
         head, payload = self._read(object_id)
@@ -211,8 +219,8 @@ class ObjectDatabase:
         return self._head(object_id).spec
 
     def bases_of(self, object_id: ObjectId) -> tuple[ObjectId, ...]:
-        """The objects that this one is stored as a difference from, as known here. Raises IntegrityError."""
-        return self.chains.link(object_id).bases
+        """The objects that this one is stored as a difference from. Raises IntegrityError."""
+        return self._head(object_id).bases
 
     def stored_form(self, object_id: ObjectId) -> bytes:
         """The object as it is stored, not checked. Raises IntegrityError where it is missing."""

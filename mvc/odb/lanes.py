@@ -18,7 +18,7 @@ Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 Arguments = ParamSpec("Arguments")
 
-#: bytes in flight; a tensor that has more goes alone
+#: bytes in flight; a tensor that has more goes alone, while nobody reads the next one
 ROOM = 1 << 25
 #: bytes below which handing a task over takes longer than doing it
 _SMALL = 1 << 15
@@ -49,7 +49,7 @@ class Lanes:
         return future
 
     def _start(self, size: int, task: Callable[[], Answer]) -> Future[Answer]:
-        if self._pool is not None and size >= _SMALL:
+        if self._pool is not None and _SMALL <= size <= ROOM:
             return self._pool.submit(task)
         done: Future[Answer] = Future()
         done.set_result(task())

@@ -173,7 +173,7 @@ def _measure_steps(
 
 
 def _reader(repository: Repository) -> ReadTensor:
-    return lambda tensor: as_array(*repository.tensor(tensor))
+    return lambda tensor: as_array(*repository.tensor(tensor, recall=True))
 
 
 def _forget(
