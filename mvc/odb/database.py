@@ -219,8 +219,8 @@ class ObjectDatabase:
         return self._head(object_id).spec
 
     def bases_of(self, object_id: ObjectId) -> tuple[ObjectId, ...]:
-        """The objects that this one is stored as a difference from. Raises IntegrityError."""
-        return self._head(object_id).bases
+        """The objects that this one is stored as a difference from, as known here. Raises IntegrityError."""
+        return self.chains.link(object_id).bases
 
     def stored_form(self, object_id: ObjectId) -> bytes:
         """The object as it is stored, not checked. Raises IntegrityError where it is missing."""

@@ -123,13 +123,16 @@ def commit(
                     known[item.content] = repository.put(record)
                 taken.append(item)
                 ids.append(known[item.content])
-        new = [commit_id for item, commit_id in zip(taken, ids, strict=True) if item.manifest is not None]
-        if new or tag is not None:
-            tags = {} if tag is None else {tag: ids[0]}
-            back = _back(repository, {item.manifest.id for item in taken if item.manifest is not None})
-            repository.append(
-                command="commit", author=workspace.author, commits=new, tags=tags, settings=back, time=moment
-            )
+            new = [commit_id for item, commit_id in zip(taken, ids, strict=True) if item.manifest is not None]
+            operation = None
+            if new or tag is not None:
+                tags = {} if tag is None else {tag: ids[0]}
+                back = _back(repository, {item.manifest.id for item in taken if item.manifest is not None})
+                operation = repository.propose(
+                    command="commit", author=workspace.author, commits=new, tags=tags, settings=back, time=moment
+                )
+        if operation is not None:
+            repository.accept(operation)
         digests.save()
         report(len(found), len(found), "reading lineages from weights")
         workspace.refresh(intake.signatures)

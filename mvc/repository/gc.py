@@ -108,6 +108,7 @@ def plan_collection(
     Raises IntegrityError.
     """
     odb = repository.odb
+    odb.forget()  # another process may have stored objects in other forms, on other bases
     if damaged := sorted(odb.damaged_packs):
         raise broken(odb.damaged_packs[damaged[0]])
     try:

@@ -173,6 +173,35 @@ class Repository:
     ) -> Operation:
         """Makes one change of the repository: all of it, durably, or none. Needs the lock, and no open batch.
 
+        Arguments and errors are those of `propose`.
+        """
+        with self.odb.batch():
+            operation = self.propose(
+                command=command,
+                author=author,
+                commits=commits,
+                tags=tags,
+                settings=settings,
+                removed=removed,
+                time=time,
+            )
+        self.accept(operation)
+        return operation
+
+    def propose(
+        self,
+        *,
+        command: str,
+        author: str,
+        commits: Sequence[ObjectId] = (),
+        tags: Mapping[str, ObjectId | None] | None = None,
+        settings: Mapping[str, str | None] | None = None,
+        removed: Sequence[ObjectId] = (),
+        time: datetime | None = None,
+    ) -> Operation:
+        """Puts the operation that a change is; the last of a batch, so that one file holds it and what it speaks of.
+        It counts when the batch has been left and the operation was accepted. Needs the lock.
+
         ``commits`` must be stored already; ``removed`` are those that no longer count. ``tags`` sets names to commits,
         or with None removes them. Raises ExistsError for a tag that is set already, NotFoundError for a commit or tag
         that is not there, and StorageError where the disk refuses.
@@ -201,15 +230,21 @@ class Repository:
             settings=dict(settings or {}),
             removed=tuple(removed),
         )
-        with self.odb.batch():
-            self.odb.put("operation", operation.to_payload())
-        expected = f"{state.head or NO_OPERATION}\n".encode()
+        self.odb.put("operation", operation.to_payload())
+        return operation
+
+    def accept(self, operation: Operation) -> None:
+        """Makes an operation, and all that was put before it, count: the sole commit point. Needs the lock, no batch.
+
+        Raises BusyError where another change came between, StorageError.
+        """
+        state = self.state()
+        expected = f"{operation.parents[0] if operation.parents else NO_OPERATION}\n".encode()
         if not self.storage.compare_and_swap(HEAD, expected, f"{operation.id}\n".encode()):
             raise BusyError("another process changed the repository meanwhile", hint="run the command again")
         self._state = replay((operation,), state)
         with contextlib.suppress(StorageError):  # the change stands; whoever comes next tries again
             self.odb.consolidate()
-        return operation
 
     def _check_tags(self, state: State, tags: Mapping[str, ObjectId | None], known: set[ObjectId]) -> None:
         for name, commit in tags.items():

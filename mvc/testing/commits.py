@@ -44,6 +44,7 @@ def add_commit(repository: Repository, seed: int, **declared: str) -> ObjectId:
     with repository.lock(command=f"commit {seed}"):
         with repository.odb.batch():
             commit = put_commit(repository, seed)
-        tags = dict.fromkeys(declared, commit)
-        repository.append(command="commit", author="tester", commits=[commit], tags=tags, time=TIME)
+            tags = dict.fromkeys(declared, commit)
+            made = repository.propose(command="commit", author="tester", commits=[commit], tags=tags, time=TIME)
+        repository.accept(made)
     return commit

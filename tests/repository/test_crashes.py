@@ -22,7 +22,8 @@ def change(root: Path, fs: FileSystem) -> State:
     with repository.lock(command="commit"):
         with repository.odb.batch():
             commits = [put_commit(repository, seed, tensors=1, numel=8) for seed in (1, 2)]
-        repository.append(command="commit", author="t", commits=commits, tags={"v2": commits[1]}, time=TIME)
+            made = repository.propose(command="commit", author="t", commits=commits, tags={"v2": commits[1]}, time=TIME)
+        repository.accept(made)
     return repository.state()
 
 
@@ -60,7 +61,7 @@ def operations(tmp_path: Path) -> int:
 
 def test_a_process_that_stops_at_any_operation_of_a_change(tmp_path: Path) -> None:
     count = operations(tmp_path)
-    assert count > 30
+    assert count > 25
     outcomes = []
     for n in range(count):
         root = tmp_path / str(n)
@@ -69,7 +70,7 @@ def test_a_process_that_stops_at_any_operation_of_a_change(tmp_path: Path) -> No
             change(root, FaultyFileSystem(n))
         outcomes.append(check_old_or_new(root, old))
     assert outcomes == sorted(outcomes), "once the pointer has moved the change stands"
-    assert outcomes.count(False) > 20
+    assert outcomes.count(False) > 15
     assert outcomes[-1]
 
 

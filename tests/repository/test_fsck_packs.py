@@ -139,4 +139,4 @@ def test_an_upgraded_repository_has_its_old_objects_and_new_packs(tmp_path: Path
     add_commit(repository, 6)
     assert check_repository(Repository.open(tmp_path, fs=FileSystem())).findings == ()
     assert len(list(repository.storage.list("objects/"))) == 5
-    assert len(repository.odb.packs) == 4
+    assert len(repository.odb.packs) == 3
