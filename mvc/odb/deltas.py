@@ -28,6 +28,10 @@ from mvc.odb.zstd import Buffer, Effort, allocate, undecodable
 MAX_BASES = 64
 #: classes of exponents, at most
 MAX_CLASSES = 12
+#: and for wide numbers, of which the bytes that classes help are few
+_WIDE_CLASSES = 8
+#: part of the size that a second base must save, for it has to be decoded as well
+_MIN_GAIN = 0.01
 #: bytes of a tensor above which one base is used, not two: memory holds so many fewer
 ONE_BASE = 1 << 27
 
@@ -36,7 +40,7 @@ _HEAD = struct.Struct("<BbBH")
 #: numbers that are coded together: large beside the codes' tables, small beside the memory
 _SEGMENT = 1 << 20
 #: numbers that are worked on at once: their integers stay in the cache
-_BLOCK = 1 << 16
+_BLOCK = 1 << 15
 #: numbers for which one class more is worth its tables
 _PER_CLASS = 1 << 12
 #: runs of a sample and the numbers in each
@@ -94,13 +98,18 @@ def make_plan(data: Buffer, form: NumberForm, bases: Sequence[Buffer]) -> tuple[
         first = form.order(_view(bases[0], form)[taken])
         second = form.order(_view(bases[1], form)[taken]) if len(bases) > 1 else None
         options = {0: form.fold(target - first)}
+        bits = _bits(options[0])
         if second is not None and form.mantissa is not None:
             options |= {k: form.fold(target - form.predict(first, second, k)) for k in _EIGHTHS if k}
         eighths = min(options, key=lambda k: float(np.log2(options[k] + 1.0).mean()))
-        bits = _bits(options[eighths])
+        if eighths and (less := _bits(options[eighths])) < bits * (1 - _MIN_GAIN):
+            bits = less
+        else:
+            eighths = 0
         if bits < plain:
             top = int(form.exponents(first).max())
-            classes = 1 if form.mantissa is None else max(1, min(len(values) // _PER_CLASS, MAX_CLASSES))
+            most = 1 if form.mantissa is None else MAX_CLASSES if form.width < 4 else _WIDE_CLASSES
+            classes = max(1, min(len(values) // _PER_CLASS, most))
             best = Plan(1 if not eighths else 2, eighths, classes, top), bits
     plan, bits = best
     return plan, bits / (8 * form.width)

@@ -9,7 +9,6 @@ positions; without biases in the linear layers.
 from __future__ import annotations
 
 import sysconfig
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,12 +19,14 @@ from torch import Tensor, nn
 from mvc.zoo.nets import generator
 
 _BYTES = 256
+#: directories whose files are no part of the library itself
+_LEFT_OUT = {"site-packages", "dist-packages", "test", "tests"}
 
 
 @dataclass(frozen=True, slots=True)
 class GPTCard:
-    """One GPT and how it is trained. ``trained_blocks`` are the last ones that learn, with what follows them (None:
-    everything does); ``dtype`` is that of the files, training is in float32.
+    """One GPT and how it is trained. ``trained_blocks`` are the last ones, which alone learn (None: everything does);
+    ``dtype`` is that of the files, training is in float32.
     """
 
     name: str = "gpt-bytes"
@@ -100,10 +101,8 @@ class GPTRun:
         self.model = GPT(card, seed)
         self.step = 0
         if card.trained_blocks is not None:
-            learning = (*self.model.blocks[-card.trained_blocks :], self.model.norm, self.model.head)
             self.model.requires_grad_(False)
-            for part in learning:
-                part.requires_grad_(True)
+            self.model.blocks[-card.trained_blocks :].requires_grad_(True)
         weights = [weight for weight in self.model.parameters() if weight.requires_grad]
         self.optimiser = torch.optim.AdamW(weights, lr=card.lr, betas=(0.9, 0.95), weight_decay=card.weight_decay)
 
@@ -138,10 +137,8 @@ class GPTRun:
 def library_text(size: int = 8_000_000) -> Tensor:
     """The first ``size`` bytes (uint8) of the standard library's own sources, in the order of their paths."""
     root = Path(sysconfig.get_path("stdlib"))
-    return torch.frombuffer(bytearray(b"".join(_sources(root))[:size]), dtype=torch.uint8)
-
-
-def _sources(root: Path) -> Iterator[bytes]:
+    found = bytearray()
     for path in sorted(root.rglob("*.py")):
-        if not {"site-packages", "dist-packages", "test", "tests"} & set(path.relative_to(root).parts):
-            yield path.read_bytes()
+        if len(found) < size and not _LEFT_OUT & set(path.relative_to(root).parts):
+            found += path.read_bytes()
+    return torch.frombuffer(found[:size], dtype=torch.uint8)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 from pathlib import Path
 
 import ml_dtypes
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import save_file
 
 from mvc.objects import ObjectId
@@ -134,3 +136,39 @@ def test_a_base_that_is_damaged_costs_space_not_the_commit(workspace: Workspace)
     path = write(again, "b.safetensors", second)
     done = commit(again, [path]).commits[0]
     assert restored(again, done.id) == path.read_bytes()
+
+
+def test_the_same_tensors_in_other_files_cost_next_to_nothing(workspace: Workspace) -> None:
+    weights = {f"{i}.weight": np.random.default_rng(i).normal(size=(256, 256)).astype("f4") for i in range(4)}
+    root = workspace.repository.root
+    first = commit(workspace, [write(workspace, "a.safetensors", weights)]).commits[0]
+    torch.save({name: torch.from_numpy(weights[name]) for name in reversed(weights)}, root / "b.pt")
+    write(workspace, "c.safetensors", {f"model.{name}": value for name, value in weights.items()})
+    sharded = root / "d"
+    sharded.mkdir()
+    parts = {f"model-0000{1 + n % 2}-of-00002.safetensors": list(weights)[n % 2 :: 2] for n in range(2)}
+    for part, names in parts.items():
+        save_file({name: weights[name] for name in names}, sharded / part)
+    places = {name: part for part, names in parts.items() for name in names}
+    (sharded / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": places}))
+    for name in ("b.pt", "c.safetensors", "d"):
+        assert commit(workspace, [root / name]).commits[0].stored_bytes < 0.01 * first.stored_bytes
+
+
+def test_an_optimisers_state_rests_on_the_one_before(workspace: Workspace) -> None:
+    model = torch.nn.Linear(64, 64)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-4)
+    results = []
+    for number in range(3):
+        for step in range(200):
+            optimiser.zero_grad()
+            torch.manual_seed(step)
+            model(torch.randn(8, 64)).square().mean().backward()
+            optimiser.step()
+        path = workspace.repository.root / f"{number}.pt"
+        torch.save({"model": model.state_dict(), "optimizer": optimiser.state_dict()}, path)
+        results.append(commit(workspace, [path]).commits[0])
+    repository = workspace.repository
+    manifest = repository.manifest(repository.commit(results[-1].id).manifest)
+    moments = [entry for file in manifest.files for entry in file.tensors if entry.role == "optimizer"]
+    assert any(repository.odb.bases_of(entry.object) for entry in moments)
