@@ -231,7 +231,11 @@ class ObjectDatabase:
         first, so that whatever rests on it still can. It may be larger. Raises IntegrityError."""
         spec, payload = self.get_tensor(object_id)
         bases = [base for base in reversed(self.chains.closure(object_id)) if base in staying]
-        encoded = self.chains.encode(spec, payload, bases, limit=self.keyframe)
+        # the reach stays: it is above that of all that it rests on, and below that of what rests on it, in any form
+        reach = self.chains.link(object_id).reach
+        encoded = self.chains.encode(spec, payload, bases, limit=reach, least=reach)
+        if any(base not in staying for base in encoded.bases):
+            encoded = self.chains.encode(spec, payload, (), limit=0)
         return b"".join(pack(spec.header(), spec.nbytes, encoded))
 
     def depth(self, object_id: ObjectId) -> int:
