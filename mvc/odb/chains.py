@@ -69,6 +69,22 @@ class Chains:
                 raise named(error, object_id) from None
         return found
 
+    def grouped(self, ids: Iterable[ObjectId]) -> list[list[ObjectId]]:
+        """These objects by what they rest on in the end, within a group the nearest to that first: read in this order,
+        what each rests on was read just before. Objects that cannot be read stand alone."""
+        found: dict[ObjectId, list[tuple[int, ObjectId]]] = {}
+        for object_id in ids:
+            root, reach = object_id, 0
+            try:
+                reach = self.link(object_id).reach
+                while bases := self.link(root).bases:
+                    self._check_below(object_id, self.link(root), bases[0])
+                    root = bases[0]
+            except IntegrityError:
+                root = object_id
+            found.setdefault(root, []).append((reach, object_id))
+        return [[object_id for _, object_id in sorted(group)] for group in found.values()]
+
     def closure(self, object_id: ObjectId) -> tuple[ObjectId, ...]:
         """Every object that must be read besides this one, farthest first. Raises IntegrityError."""
         return self._order((object_id,))[:-1]

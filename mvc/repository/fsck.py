@@ -9,7 +9,7 @@ missing, and comes back when the same checkpoint is committed or fetched again.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -115,17 +115,19 @@ class _Check:
         """Reads and hashes all that is stored, several objects at a time; what they lead to is looked at afterwards."""
         odb = self._repository.odb
 
-        def verified(object_id: ObjectId) -> Kind | MvcError:
-            try:
-                return odb.verify(object_id)
-            except MvcError as error:
-                return error
+        def verified(group: Sequence[ObjectId]) -> list[tuple[ObjectId, Kind | MvcError]]:
+            found: list[tuple[ObjectId, Kind | MvcError]] = []
+            for object_id in group:
+                try:
+                    found.append((object_id, odb.verify(object_id)))
+                except MvcError as error:
+                    found.append((object_id, error))
+            return found
 
-        ids = list(odb.ids())
-        sizes = ((odb.stored_size(one), one) for one in ids)
+        sizes = ((max(map(odb.stored_size, group)), group) for group in odb.chains.grouped(odb.ids()))
         with Lanes(threaded=self._repository.fs.sync_threads > 0) as lanes:
-            for object_id, found in zip(ids, lanes.map(verified, sizes), strict=True):
-                self._hashed[object_id] = found
+            for found in lanes.map(verified, sizes):
+                self._hashed.update(found)
                 self._progress(len(self._hashed))
 
     def _find(self, code: str, name: str, message: str, *, repaired: bool = False) -> None:
