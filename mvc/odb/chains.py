@@ -163,10 +163,11 @@ class Chains:
 
     def _reach(self, bases: Sequence[ObjectId]) -> int:
         """Of what rests on these."""
-        first = self.link(bases[0])
-        if len(bases) == 1 or bases[1] in first.bases:
-            return first.reach + 1
-        return first.reach + self.link(bases[1]).reach + 2
+        links = [self.link(base) for base in bases]
+        least = 1 + max(link.reach for link in links)
+        if len(bases) == 1 or bases[1] in links[0].bases:
+            return least
+        return max(least, len(self._order(bases)))
 
     def _fits(self, object_id: ObjectId, spec: TensorSpec) -> bool:
         try:
