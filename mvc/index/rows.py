@@ -36,11 +36,17 @@ class Row:
         names = [item.name for item in fields(cls)]
         columns = [cls.TABLE.c[name] for name in names]
         query = select(*columns).where(*where).order_by(*(order or cls.TABLE.primary_key.columns))
-        decode = [name in cls.JSON for name in names]
-        return [
-            cls(*(_decode(value) if is_json else value for value, is_json in zip(row, decode, strict=True)))
-            for row in connection.execute(query)
-        ]
+        rows = connection.execute(query).all()
+        places = [place for place, name in enumerate(names) if name in cls.JSON]
+        if not places:
+            return [cls(*row) for row in rows]
+        found = []
+        for row in rows:
+            values = list(row)
+            for place in places:
+                values[place] = _decode(values[place])
+            found.append(cls(*values))
+        return found
 
     @classmethod
     def clear(cls, connection: Connection, *where: ColumnElement[bool]) -> None:
