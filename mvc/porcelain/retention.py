@@ -65,7 +65,10 @@ def chosen(lineage: LogLineage, keep: Keep, metrics: Mapping[str, Mapping[str, f
     """Commits of a lineage that the rules keep → the first rule that does. ``metrics``: those of each commit."""
     found: dict[str, str] = {}
     commits = lineage.commits
-    for commit in commits[max(0, len(commits) - keep.last) :] if keep.last else ():
+    ends = [commits[max(0, len(commits) - keep.last) :]] if keep.last else []
+    if ends and lineage.direction.source == "undecided":  # the last ones may be the first
+        ends.append(commits[: keep.last])
+    for commit in (commit for end in ends for commit in end):
         found.setdefault(commit.id, f"last={keep.last}")
     for metric, more in keep.best:
         scored = [commit for commit in commits if metric in metrics.get(commit.id, {})]
@@ -101,6 +104,8 @@ def _standing(lineage: LogLineage) -> Iterator[tuple[str, str]]:
     yield from ((commit.id, f"tag {commit.tags[0]}") for commit in lineage.commits if commit.tags)
     if lineage.commits:
         yield lineage.commits[-1].id, "the tip"
+        if lineage.direction.source == "undecided":
+            yield lineage.commits[0].id, "the other end, as the direction is undecided"
     if lineage.forked_from is not None:
         yield lineage.forked_from.commit, "a fork point"
     for commit in lineage.commits:

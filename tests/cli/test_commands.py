@@ -476,3 +476,28 @@ def test_a_checkpoint_of_several_files_comes_back_as_a_directory(repo: Path, inv
     (source / "model-00001-of-00002.safetensors").unlink()
     (entry,) = read(invoke, "status", "sharded")["entries"]
     assert entry["state"] == "incomplete" and "model-00001-of-00002" in entry["reason"]
+
+
+def test_gc_keep_proposes_and_does_it_only_with_yes(repo: Path, invoke: Invoke) -> None:
+    """Commits of small models have nothing to give up; large ones say so, in text and JSON."""
+    rng = np.random.default_rng(3)
+    point = rng.normal(size=(90, 60)).astype("<f4")
+    for n in range(4):
+        save_file({"w": point}, f"large{n}.safetensors")
+        point = point + 0.02 * rng.normal(size=point.shape).astype("<f4")
+    read(invoke, "commit", *(f"large{n}.safetensors" for n in range(4)))
+    told = read(invoke, "gc", "--keep", "last=1")
+    assert told["dry_run"] is True and told["retention"]["done"] is False and told["retention"]["commits"] in (2, 3)
+    paths = {row["path"] for line in told["retention"]["lineages"] for row in line["commits"]}
+    code, out, _ = invoke("gc", "--keep", "last=1")
+    assert code == 0 and "would stay as facts without their tensors" in out and all(path in out for path in paths)
+    assert read(invoke, "gc", "--keep", "last=1", "--yes")["retention"]["done"] is True
+    rows = [row for line in read(invoke, "log")["lineages"] for row in line["commits"] if row["gone"]]
+    assert {row["path"] for row in rows} == paths
+    code, out, _ = invoke("log")
+    assert code == 0 and out.count("tensors gone") == len(paths)
+    code, _, err = invoke("checkout", rows[0]["id"], "-o", "back.safetensors")
+    assert code == 2 and "were given up on" in err
+    assert "given up on" in invoke("show", rows[0]["id"])[1]
+    assert read(invoke, "fsck")["findings"] == []
+    assert invoke("gc", "--keep", "best=what")[0] == 2

@@ -212,7 +212,7 @@ def test_giving_up_stopped_or_failing_anywhere(tmp_path: Path, write: Any, walk:
         return tmp_path / f"r{n}"
 
     outcomes = set()
-    for n in range(0, 1000, 3):
+    for n in range(0, 1000, 7):
         root = made(n)
         error = 5 if n % 2 else None
         try:

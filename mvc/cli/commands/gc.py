@@ -75,7 +75,8 @@ def command(session: Session, keep: str, yes: bool, dry_run: bool, grace: str, a
         if not as_json:
             output.emit_lines(proposal(agreed, output.text_width()))
         if asked and not click.confirm("Give up these tensors for good?", default=False, err=True):
-            raise click.Abort
+            output.emit_lines(["nothing was changed"])
+            return
         if not asked:
             dry_run = True
     with progress("collecting") as report:
