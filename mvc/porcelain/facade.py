@@ -192,8 +192,10 @@ class Repository:
     def gc(self, *, keep: str = "", dry_run: bool = False, progress: Report | None = None) -> GcResult:
         return gc(self._workspace, keep=keep, dry_run=dry_run, progress=progress)
 
-    def fsck(self, *, repair: bool = False, progress: Report | None = None) -> FsckResult:
-        return fsck(self._workspace, repair=repair, progress=progress)
+    def fsck(
+        self, *, repair: bool = False, sources: Sequence[PathLike] = (), progress: Report | None = None
+    ) -> FsckResult:
+        return fsck(self._workspace, repair=repair, sources=[Path(source) for source in sources], progress=progress)
 
     def reindex(self, *, progress: Report | None = None) -> ReindexResult:
         return reindex(self._workspace, progress=progress)

@@ -2,22 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+
+from mvc.objects import ObjectId
 from mvc.porcelain.log import log
+from mvc.porcelain.mending import bring_back
 from mvc.porcelain.progress import Report, silent
 from mvc.porcelain.reindex import reindex
 from mvc.porcelain.results.states import FsckFinding, FsckResult
 from mvc.porcelain.workspace import Workspace
-from mvc.repository.fsck import check_repository
+from mvc.repository import Finding, FsckReport, check_repository
 
 
-def fsck(workspace: Workspace, *, repair: bool = False, progress: Report | None = None) -> FsckResult:
+def fsck(
+    workspace: Workspace, *, repair: bool = False, sources: Sequence[Path] = (), progress: Report | None = None
+) -> FsckResult:
     """Reads and hashes every object, follows every reference, and compares the index with what is committed.
 
-    ``repair`` quarantines what is damaged and rebuilds an index that disagrees. Raises BusyError.
+    ``repair`` quarantines what is damaged and rebuilds an index that disagrees; what is lost then is brought back from
+    ``sources`` that have it: other repositories, checkpoints, directories of these. Raises BusyError; NotFoundError,
+    InputError for what is no source.
     """
-    report = progress or silent
-    found = check_repository(workspace.repository, repair=repair, progress=lambda done: report(done, None, "objects"))
-    findings = [FsckFinding(item.code, item.object, item.message, item.repaired) for item in found.findings]
+    report, repository = progress or silent, workspace.repository
+
+    def check() -> FsckReport:
+        return check_repository(repository, repair=repair, progress=lambda done: report(done, None, "objects"))
+
+    with repository.lock(command="fsck --repair") if repair else nullcontext():
+        found = first = check()
+        back: dict[ObjectId, Path] = {}
+        if repair and sources:
+            found, back = bring_back(repository, first, sources, check)
+    findings = [_told(item, back) for item in first.findings]
+    known = {item.object for item in findings}
+    findings += [_told(item, back) for item in found.findings if item.object not in known]
     # an index built on damaged objects says nothing: it is looked at only where they are sound
     stale = _index_findings(workspace) if found.ok else []
     if stale and repair:
@@ -25,6 +45,12 @@ def fsck(workspace: Workspace, *, repair: bool = False, progress: Report | None 
         stale = [FsckFinding(item.code, item.object, item.message, True) for item in stale]
     ok = found.ok and all(item.repaired for item in stale)
     return FsckResult(ok, found.objects, (*findings, *stale))
+
+
+def _told(finding: Finding, back: Mapping[ObjectId, Path]) -> FsckFinding:
+    source = back.get(ObjectId(finding.object))
+    message = finding.message if source is None else f"{finding.message}; brought back from {str(source)!r}"
+    return FsckFinding(finding.code, finding.object, message, finding.repaired or source is not None)
 
 
 def _index_findings(workspace: Workspace) -> list[FsckFinding]:

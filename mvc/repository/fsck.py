@@ -219,7 +219,9 @@ class _Check:
         """``kind``; None, with a finding, where the object is missing, damaged or of another kind."""
         found = self._seen[object_id] if object_id in self._seen else self._verify(object_id, kind, source)
         if found is not None and found != kind:
-            self._find("malformed", object_id, f"object {object_id} is a {found}, and {source} needs a {kind}")
+            self._find(
+                "malformed", object_id, f"object {object_id} is a {found}, where {source} needs one of kind {kind}"
+            )
             return None
         return found
 

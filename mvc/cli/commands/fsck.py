@@ -27,17 +27,29 @@ def render(result: FsckResult) -> Iterator[str]:
 
 @click.command()
 @click.option("--repair", is_flag=True, help="Quarantine what is damaged and rebuild what can be rebuilt.")
+@click.option(
+    "--from",
+    "sources",
+    multiple=True,
+    metavar="PATH",
+    help="With --repair: take what is lost from another repository, a checkpoint, or a directory of them.",
+)
 @json_option
 @pass_session
-def command(session: Session, repair: bool, as_json: bool) -> int:
+def command(session: Session, repair: bool, sources: tuple[str, ...], as_json: bool) -> int:
     """Read and hash every stored object, follow every reference, compare the index with the objects. Exits with 1 if
-    something is wrong."""
+    something is wrong. A repair deletes nothing: what is damaged is moved to .mvc/quarantine."""
+    if sources and not repair:
+        raise click.UsageError("--from is for --repair")
+    paths = [session.path(source) for source in sources]
     with progress("verifying") as report:
-        result = fsck(open_workspace(session), repair=repair, progress=report)
+        result = fsck(open_workspace(session), repair=repair, sources=paths, progress=report)
     if as_json:
         output.emit_json(result, "fsck")
     else:
         output.emit_lines(render(result))
         if not result.ok and not repair:
             hint("repair what can be repaired with: mvc fsck --repair")
+        elif not result.ok and not sources:
+            hint("take what is lost from a backup or from files: mvc fsck --repair --from PATH")
     return 0 if result.ok else 1
