@@ -16,11 +16,14 @@ from pathlib import Path
 
 import numpy as np
 
-from mvc.objects import Commit, FileEntry, Manifest, ObjectId, Skeleton, TensorEntry, TensorSpec
+from mvc.objects import GONE, Commit, FileEntry, Manifest, Memory, ObjectId, Skeleton, TensorEntry, TensorSpec
+from mvc.odb import loose_key
 from mvc.repository import Repository
 from mvc.testing.commits import TIME
 
 NAME = "format-2"
+#: the tensor that the fourth commit gave up
+GIVEN_UP = "noise"
 
 
 def tensors(step: int) -> Mapping[str, tuple[TensorSpec, bytes]]:
@@ -42,7 +45,8 @@ def tensors(step: int) -> Mapping[str, tuple[TensorSpec, bytes]]:
 
 
 def write_golden(root: Path) -> Repository:
-    """Five commits in packs and loose files, differences from one and from two bases, tags, settings, one undone."""
+    """Five commits in packs and loose files, one undone, one that gave up a tensor; differences from one and from two
+    bases; tags and settings."""
     repository = Repository.init(root)
     put: list[Mapping[str, ObjectId]] = []
     with repository.lock(command="golden"):
@@ -58,6 +62,12 @@ def write_golden(root: Path) -> Repository:
             commits.append(_put(repository, 4, put))
         repository.append(command="commit", author="Ann", commits=commits[4:], time=TIME)
         repository.append(command="undo 0123456789ab", author="Bob", removed=commits[4:], time=TIME)
+        lost = put[3][GIVEN_UP]
+        memory = Memory(commits[3], TIME.isoformat(), "mvc gc --keep last=1", {lost: None}, {}, {}, 0.0)
+        with repository.odb.batch():
+            settings = {f"{GONE}{commits[3]}": repository.put(memory)}
+        repository.append(command="gc --keep", author="Bob", settings=settings, time=TIME)
+        repository.storage.delete(loose_key(lost))  # as gc does after that
     return repository
 
 

@@ -33,6 +33,7 @@ from mvc.objects import (
     FileEntry,
     Hole,
     Manifest,
+    Memory,
     ObjectId,
     Operation,
     Skeleton,
@@ -50,7 +51,7 @@ from mvc.repository.layout import read_template
 from mvc.storage import REAL, MemoryStorage
 from mvc.testing.mutations import damage, damage_json
 
-ID = ObjectId("ab" * 32)
+ID, _OTHER = ObjectId("ab" * 32), ObjectId("cd" * 32)
 
 
 @dataclass(frozen=True)
@@ -240,6 +241,7 @@ _COMMIT = Commit(
     ID, "a/b.pt", "2024-01-01T00:00:00.000000+00:00", "me", "hi", 1.0, "user", "r", ID, {"loss": 0.5}, {"k": "v"}
 )
 _OPERATION = Operation((ID,), _COMMIT.time, "me", "tag", (ID,), {"v": ID, "w": None}, {"s": "t"}, (ID,))
+_MEMORY = Memory(ID, _COMMIT.time, "why", {ID: "abcd", _OTHER: None}, {"a b": 0.5}, {"c": {"d": "e"}}, 0.1)
 _MANIFEST = Manifest((FileEntry("", "npz", 29, "0" * 64, ID, (TensorEntry("w", ID, _SPEC, "weight"),)),))
 _SKELETON = Skeleton(29, (Hole(5, 24, 0, (1, 0)),), b"12345")
 _STORED: Mapping[ObjectId, bytes] = _stored()[1]
@@ -346,6 +348,7 @@ def readers() -> tuple[Reader, ...]:
         Reader("difference from a base", tuple(_DIFFERENCES[1].values()), _read_difference),
         Reader("pack", (_pack(),), _read_pack, _spoil_pack),
         Reader("commit", (_COMMIT.to_payload(),), _read_commit, _spoil_record),
+        Reader("memory", (_MEMORY.to_payload(),), lambda data, _: Memory.from_payload(data).id, _spoil_record),
         Reader("operation", (_OPERATION.to_payload(),), _read_operation, _spoil_record),
         Reader("manifest", (_MANIFEST.to_payload(),), _read_manifest, _spoil_record),
         Reader("skeleton", (_SKELETON.to_payload(),), _read_skeleton, _spoil_record),

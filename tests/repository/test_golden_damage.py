@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from mvc.errors import MvcError
+from mvc.errors import GoneError, MvcError
 from mvc.objects import ObjectId
 from mvc.odb import loose_key
 from mvc.odb.codecs import RAW, RESIDUALS, ZSTD
@@ -27,7 +27,7 @@ from mvc.porcelain.log import log
 from mvc.porcelain.operations import op_log
 from mvc.porcelain.workspace import Workspace
 from mvc.repository import Repository, check_repository
-from mvc.testing.golden import NAME, tensors, write_golden
+from mvc.testing.golden import GIVEN_UP, NAME, tensors, write_golden
 
 GOLDEN = Path(__file__).parent / "golden" / f"{NAME}.tar.gz"
 
@@ -48,18 +48,27 @@ def golden(unpacked: Path, tmp_path: Path) -> Repository:
     return Repository.open(tmp_path / NAME)
 
 
+def check(repository: Repository, commit_id: ObjectId, step: int) -> None:
+    """That a commit is what was written, but for the tensor that it gave up."""
+    stored, written = repository.checkpoint(commit_id), dict(tensors(step))
+    kept = [name for name in written if (step, name) != (3, GIVEN_UP)]
+    assert list(stored.specs) == list(written)
+    assert {name: (stored.specs[name], bytes(stored.read(name))) for name in kept} == {n: written[n] for n in kept}
+
+
 def test_it_says_what_it_said(golden: Repository) -> None:
     assert check_repository(golden).findings == ()
     state = golden.state()
-    assert state.head == "4ef108b129addd56c39f2ef281218a1e6197ab20ed0f2d894c13f1f8cc6b15db"
+    assert state.head == "9a2ae81cceac23ea80a867ec6dc9ca109176a30efe92846bc5cd2f0620b65e12"
     assert [golden.commit(commit_id).path for commit_id in state.commits] == ["0.pt", "1.pt", "2.pt", "3.pt"]
-    assert dict(state.tags) == {"v1": state.commits[0]} and len(state.settings) == 2
+    assert dict(state.tags) == {"v1": state.commits[0]} and len(state.settings) == 3
     for step, commit_id in enumerate(state.commits):
-        stored = golden.checkpoint(commit_id)
-        assert {name: (stored.specs[name], bytes(stored.read(name))) for name in stored.specs} == dict(tensors(step))
+        check(golden, commit_id, step)
+    with pytest.raises(GoneError, match="were given up on 2024-01-01 by mvc gc --keep last=1"):
+        golden.checkpoint(state.commits[3]).read(GIVEN_UP)
     workspace = Workspace.of(golden, author="t")
     assert sum(len(row.commits) for row in log(workspace).lineages) == 4
-    assert op_log(workspace).operations[0].command == "undo 0123456789ab"
+    assert op_log(workspace).operations[0].command == "gc --keep"
 
 
 def test_it_holds_everything_that_the_format_has(golden: Repository) -> None:
@@ -234,10 +243,7 @@ def test_what_fsck_says_and_repair_does(name: str, golden: Repository, unpacked:
         assert state.head == Repository.open(unpacked).head() and len(state.commits) == 4
         again = Repository.open(golden.root)
         for step, commit_id in enumerate(state.commits):
-            stored = again.checkpoint(commit_id)
-            assert {n: bytes(stored.read(n)) for n in stored.specs} == {
-                n: data for n, (_, data) in tensors(step).items()
-            }
+            check(again, commit_id, step)
 
 
 def _says(words: str, message: str) -> bool:
