@@ -96,9 +96,9 @@ def rubbish(workspace: Workspace) -> None:
 
 def many_packs(workspace: Workspace) -> None:
     """As many packs as the next commit makes one of."""
-    for seed in range(FULL // 2 - 1):  # each makes two: one of what it puts, one of its operation
+    for seed in range(FULL - 1):
         put(workspace, seed)
-    assert len(workspace.repository.odb.packs) == FULL - 2
+    assert len(workspace.repository.odb.packs) == FULL - 1
 
 
 def spoil(path: Path) -> None:
