@@ -8,13 +8,14 @@ chain has grown as long as it may, the next tensor rests on the chain's root; th
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from mvc.errors import IntegrityError
-from mvc.objects import ObjectId, TensorSpec
+from mvc.objects import ObjectId, TensorSpec, hash_object
 from mvc.odb.codecs import RAW, RESIDUALS, Encoded, encode
 from mvc.odb.deltas import MAX_BASES, ONE_BASE, PLAN_BYTES, encode_residuals, make_plan, read_plan
 from mvc.odb.numbers import number_form
@@ -25,6 +26,8 @@ from mvc.odb.zstd import Buffer, Effort, undecodable
 _MEMORY = 96 << 20
 #: part of that which one tensor may take: larger ones would leave no room for those that are needed beside it
 _PART = 4
+#: what may have a tensor's canonical bytes without decoding them; may be asked by several threads at once
+Elsewhere = Callable[[ObjectId], Buffer | None]
 #: part of the size that must be saved before decoding is worth its time
 _MIN_GAIN = 0.02
 #: bytes below which a tensor has no base: a base's id alone takes 32
@@ -58,6 +61,17 @@ class Chains:
         self._start = start
         self._links: dict[ObjectId, Link] = {}
         self._recent = _Recent(_MEMORY)
+        self._elsewhere: Elsewhere | None = None
+
+    @contextlib.contextmanager
+    def looking(self, elsewhere: Elsewhere) -> Iterator[None]:
+        """Within, tensors are asked for there before they are decoded. What it gives is hashed, and what is not the
+        tensor is as good as nothing; of the stored forms that are not decoded for it only the heads are read."""
+        self._elsewhere = elsewhere
+        try:
+            yield
+        finally:
+            self._elsewhere = None
 
     def link(self, object_id: ObjectId) -> Link:
         """Raises IntegrityError where the object is missing or its head is damaged."""
@@ -108,8 +122,19 @@ class Chains:
         self._recent.put(object_id, data)
 
     def recall(self, object_id: ObjectId) -> Buffer | None:
-        """What `remember` was told, if it still is."""
-        return self._recent.get(object_id)
+        """What `remember` was told, if it still is, or what there is elsewhere. Raises IntegrityError."""
+        data = self._recent.get(object_id)
+        if data is None and (data := self._found(object_id)) is not None:
+            self._recent.put(object_id, data)
+        return data
+
+    def _found(self, object_id: ObjectId) -> Buffer | None:
+        """A tensor's bytes from elsewhere, if it is that tensor."""
+        if self._elsewhere is None:
+            return None
+        header = self.link(object_id).header  # first, for what is not stored is not to be found
+        data = self._elsewhere(object_id)
+        return data if data is not None and hash_object(header, (data,)) == object_id else None
 
     def forget(self) -> None:
         """How tensors are stored is looked at again: another process may have taken them away, or repacked them."""
@@ -178,17 +203,21 @@ class Chains:
 
     def _resolve(self, wanted: Sequence[ObjectId]) -> tuple[Buffer, ...]:
         """Bytes of these tensors, each of their bases decoded once, and few held at a time. Raises IntegrityError."""
-        order = self._order(wanted, self._recent)
+        order = self._order(wanted)
         users = Counter(wanted)
         live = {}
-        for object_id in order:
-            remembered = self._recent.get(object_id)
-            if remembered is None:
+        for object_id in reversed(order):
+            if not users[object_id]:  # all that rests on it is there already
+                continue
+            known = self._recent.get(object_id)
+            if known is None:
+                known = self._found(object_id)
+            if known is None:
                 users.update(self.link(object_id).bases)
             else:
-                live[object_id] = remembered
+                live[object_id] = known
         for object_id in order:
-            if object_id in live:
+            if object_id in live or not users[object_id]:
                 continue
             under = self.link(object_id).bases
             live[object_id] = self._read(object_id, tuple(live[base] for base in under))
@@ -206,8 +235,8 @@ class Chains:
         except IntegrityError as error:
             raise named(error, object_id) from None
 
-    def _order(self, wanted: Iterable[ObjectId], known: _Recent | None = None) -> tuple[ObjectId, ...]:
-        """These and all that they rest on, what rests on nothing first; nothing below what is ``known``."""
+    def _order(self, wanted: Iterable[ObjectId]) -> tuple[ObjectId, ...]:
+        """These and all that they rest on, what rests on nothing first."""
         found: dict[ObjectId, int] = {}
         pending = list(wanted)
         while pending:
@@ -216,8 +245,6 @@ class Chains:
                 continue
             link = self.link(object_id)
             found[object_id] = link.reach
-            if known is not None and object_id in known:
-                continue
             for base in link.bases:
                 self._check_below(object_id, link, base)
                 pending.append(base)
@@ -252,9 +279,6 @@ class _Recent:
         self._held: OrderedDict[ObjectId, Buffer] = OrderedDict()
         self._mutex = threading.Lock()
 
-    def __contains__(self, object_id: ObjectId) -> bool:
-        return object_id in self._held
-
     def get(self, object_id: ObjectId) -> Buffer | None:
         with self._mutex:
             return self._held.get(object_id)
@@ -268,8 +292,3 @@ class _Recent:
             while self._used > self._room:
                 _, dropped = self._held.popitem(last=False)
                 self._used -= len(dropped)
-
-    def clear(self) -> None:
-        with self._mutex:
-            self._held.clear()
-            self._used = 0

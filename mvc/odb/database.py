@@ -175,7 +175,8 @@ class ObjectDatabase:
         return head.spec, payload
 
     def recall(self, object_id: ObjectId) -> tuple[TensorSpec, Buffer]:
-        """As `get_tensor`, from memory where the tensor was stored or read, and so hashed, a short while ago."""
+        """As `get_tensor`, from memory where the tensor was stored or read, and so hashed, a short while ago, or from
+        where `Chains.looking` looks."""
         data = self.chains.recall(object_id)
         if data is not None:
             return self.spec_of(object_id), data

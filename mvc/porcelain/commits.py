@@ -10,6 +10,7 @@ import math
 import os
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +23,7 @@ from mvc.porcelain.bases import Bases
 from mvc.porcelain.declarations import gone_in
 from mvc.porcelain.digests import Digests
 from mvc.porcelain.intake import Intake, Taken
+from mvc.porcelain.nearby import looking_nearby
 from mvc.porcelain.origins import overlaps_of, placed
 from mvc.porcelain.pointers import Content, Pointer, check_pointed
 from mvc.porcelain.pointing import find_place, hidden_files, write_pointer
@@ -86,7 +88,8 @@ def commit(
             f"a {option} is for one checkpoint, and {len(found)} were found", hint="commit them one by one"
         )
     repository = workspace.repository
-    with repository.lock():
+    with ExitStack() as stack:
+        stack.enter_context(repository.lock())
         workspace.refresh()
         if tag is not None:
             workspace.read(lambda connection: _check_tag_free(connection, tag))
@@ -95,6 +98,7 @@ def commit(
         before = frozenset(known.values())
         moment = (time or datetime.now(UTC)).astimezone(UTC)
         digests = Digests(repository, verify=verify)
+        nearby = stack.enter_context(looking_nearby(workspace, digests))
         taken: list[Taken] = []
         ids: list[ObjectId] = []
         with Intake(repository, digests, Bases(workspace)) as intake, repository.odb.batch():
@@ -102,6 +106,7 @@ def commit(
                 report(done, len(found), path.name)
                 item = intake.take(path, known)
                 if item.manifest is not None:
+                    nearby.took(item.path, item.manifest)
                     told = common if each is None else each(path)
                     _check_declared(message, told.step, told.run, told.metrics, None)
                     own_step = item.facts.get("step")

@@ -3,8 +3,9 @@
 A file is read in one pass, a few tensors in memory. A checkpoint that could not be restored byte for byte is never
 acknowledged: `mvc.formats.dissect` compares what skeleton and tensors put together with the file's own bytes while it
 hashes them, every tensor that is stored is read back and hashed to its id, and the skeleton is held against the file.
-A tensor that is stored already was read back when it was. What was put and is not committed afterwards is garbage that
-nothing leads to.
+A tensor that is stored already was read back when it was: neither it nor what others are to rest on is decoded again
+where its bytes are at hand, in memory or in the file that it came from (`mvc.porcelain.nearby`). What was put and is
+not committed afterwards is garbage that nothing leads to.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from mvc.errors import IntegrityError
 from mvc.objects import ObjectId, TensorSpec, hash_object
 from mvc.odb import MAX_BASES, ObjectDatabase, loose_key
 from mvc.odb.codecs import RESIDUALS, Encoded
-from mvc.odb.stored import pack
+from mvc.odb.stored import pack, unpack
 from mvc.storage import MemoryStorage
 
 SPEC = TensorSpec("F32", (64, 64))
@@ -150,6 +151,68 @@ def test_a_web_of_bases_is_read_once_each() -> None:
     ids = put_all(odb, states)
     assert odb.depth(ids[-1]) == 39
     assert bytes(fresh(odb).get_tensor(ids[-1])[1]) == states[-1]
+
+
+def test_what_lies_elsewhere_is_not_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    odb = ObjectDatabase(MemoryStorage())
+    states = walk(6)
+    ids = put_all(odb, states[:5])
+    again = fresh(odb)
+    decoded = counting(monkeypatch)
+    with again.chains.looking(dict(zip(ids, states, strict=False)).get):
+        stored = again.put_tensor(SPEC, states[5], bases=ids[:2:-1])
+        assert again.recall(ids[0]) == (SPEC, states[0])
+    assert again.depth(stored) == 5
+    assert decoded == []
+    assert bytes(fresh(odb).get_tensor(stored)[1]) == states[5]
+
+
+def test_what_lies_elsewhere_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    odb = ObjectDatabase(MemoryStorage())
+    states = walk(4)
+    ids = put_all(odb, states)
+    for lie in (states[0], b"", states[3][:-1]):
+        again = fresh(odb)
+        decoded = counting(monkeypatch)
+        with again.chains.looking(lambda _, lie=lie: lie):  # type: ignore[misc]
+            assert bytes(again.recall(ids[3])[1]) == states[3]
+        assert ids[3] in decoded
+
+
+def test_only_part_of_a_chain_lies_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    odb = ObjectDatabase(MemoryStorage())
+    states = walk(6)
+    ids = put_all(odb, states)
+    again = fresh(odb)
+    decoded = counting(monkeypatch)
+    with again.chains.looking({ids[2]: states[2], ids[3]: states[3]}.get):
+        assert bytes(again.recall(ids[5])[1]) == states[5]
+    assert sorted(decoded) == sorted(ids[4:])
+
+
+def test_what_is_not_stored_is_not_found_elsewhere() -> None:
+    odb = ObjectDatabase(MemoryStorage())
+    states = walk(4)
+    ids = put_all(odb, states[:3])
+    remove(odb, ids[0])
+    again = fresh(odb)
+    with again.chains.looking(dict(zip(ids, states, strict=False)).get):
+        with pytest.raises(IntegrityError, match=ids[0]):
+            again.recall(ids[0])
+        assert again.bases_of(again.put_tensor(SPEC, states[3], bases=ids[:0:-1])) == ()
+
+
+def counting(monkeypatch: pytest.MonkeyPatch) -> list[ObjectId]:
+    """Ids of the objects that are decoded from now on."""
+    found: list[ObjectId] = []
+
+    def count(object_id: ObjectId, *more: Any) -> Any:
+        found.append(object_id)
+        return unpack(object_id, *more)
+
+    for module in ("chains", "database"):
+        monkeypatch.setattr(f"mvc.odb.{module}.unpack", count)
+    return found
 
 
 def damage(odb: ObjectDatabase, object_id: ObjectId) -> None:

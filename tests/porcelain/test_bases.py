@@ -126,7 +126,9 @@ def test_gc_finds_bases_that_came_later(workspace: Workspace) -> None:
 
 def test_a_base_that_is_damaged_costs_space_not_the_commit(workspace: Workspace) -> None:
     first, second = walk(start(1), 2)
-    commit(workspace, [write(workspace, "a.safetensors", first)])
+    gone = write(workspace, "a.safetensors", first)
+    commit(workspace, [gone])
+    gone.unlink()  # where it is there, it is what is read
     for pack in (workspace.repository.directory / "packs").iterdir():
         content = bytearray(pack.read_bytes())
         for at in range(2000, len(content) // 2, 500):
