@@ -78,7 +78,7 @@ class Chains:
         found = self._links.get(object_id)
         if found is None:
             try:
-                found = self._links[object_id] = _read_link(lambda length: self._start(object_id, length))
+                found = self._links[object_id] = read_link(lambda length: self._start(object_id, length))
             except IntegrityError as error:
                 raise named(error, object_id) from None
         return found
@@ -105,7 +105,7 @@ class Chains:
 
     def bases(self, object_id: ObjectId, stored: Buffer) -> tuple[Buffer, ...]:
         """Bytes of what this stored form of an object rests on. Raises IntegrityError that names what is wrong."""
-        link = _read_link(lambda length: bytes(stored[:length]))
+        link = read_link(lambda length: bytes(stored[:length]))
         try:
             return self._bases(object_id, link)
         except IntegrityError:
@@ -258,7 +258,8 @@ class Chains:
             raise named(undecodable(f"{base} cannot be its base"), object_id)
 
 
-def _read_link(start: Callable[[int], bytes]) -> Link:
+def read_link(start: Callable[[int], bytes]) -> Link:
+    """Of a stored form, whose first so many bytes ``start`` reads. Raises IntegrityError."""
     head, plan = read_head(start, PLAN_BYTES)
     reach = read_plan(plan).reach if head.codec == RESIDUALS else 0
     if bool(head.bases) != bool(reach):

@@ -14,6 +14,7 @@ from mvc.objects import Kind, ObjectId, TensorSpec, hash_object, object_header, 
 from mvc.odb.chains import Chains
 from mvc.odb.codecs import RAW, Encoded, encode
 from mvc.odb.consolidation import consolidate, due
+from mvc.odb.copies import Copies
 from mvc.odb.loose import LooseObjects, Place, loose_key
 from mvc.odb.packed import PackedObjects
 from mvc.odb.packs import Pack, PackWriter
@@ -40,6 +41,7 @@ class ObjectDatabase:
         self._loose = LooseObjects(storage)
         self._packed = PackedObjects(storage)
         self.chains = Chains(self.contains, self.stored_form, self._start)
+        self._copies = Copies(self._all_copies, self.chains)
         self._writer: PackWriter | None = None
 
     @property
@@ -227,6 +229,10 @@ class ObjectDatabase:
         """The object as it is stored, not checked. Raises IntegrityError where it is missing."""
         return self._look(object_id, lambda place: place.read(object_id))
 
+    def sound_form(self, object_id: ObjectId) -> bytes:
+        """The object as it is stored, read and hashed; of several copies one that is sound. Raises IntegrityError."""
+        return self._sound(object_id)[0]
+
     def rebased(self, object_id: ObjectId, staying: Container[ObjectId]) -> bytes:
         """A stored form of a tensor that rests on nothing but ``staying`` ones of those that it rests on now, nearest
         first, so that whatever rests on it still can. It may be larger. Raises IntegrityError."""
@@ -244,8 +250,13 @@ class ObjectDatabase:
         return self.chains.link(object_id).reach
 
     def verify(self, object_id: ObjectId) -> Kind:
-        """Reads and hashes the object. Raises IntegrityError."""
-        head, _ = self._read(object_id)
+        """Reads and hashes the object. Raises IntegrityError, even where reading would find another copy."""
+        try:
+            head, payload = self._unpack(object_id, self.stored_form(object_id))
+        except IntegrityError as error:
+            raise named(error, object_id) from None
+        if head.bases:
+            self.chains.remember(object_id, payload)
         return head.kind
 
     def ids(self, prefix: str = "") -> Iterator[ObjectId]:
@@ -264,7 +275,7 @@ class ObjectDatabase:
                 except NotFoundError:
                     continue
             if self._packed.refresh() == generation:
-                raise self._missing(object_id)
+                raise self._packed.unread or self._missing(object_id)
 
     def _missing(self, object_id: ObjectId) -> IntegrityError:
         damaged = ", ".join(sorted(self._packed.damaged))
@@ -272,19 +283,39 @@ class ObjectDatabase:
         return IntegrityError(f"object {object_id} is missing{lost}", hint="run: mvc fsck", code="missing-object")
 
     def _read(self, object_id: ObjectId) -> tuple[StoredHead, Buffer]:
-        try:
-            head, payload = self._unpack(object_id, self.stored_form(object_id))
-        except IntegrityError as error:
-            raise named(error, object_id) from None
+        _, head, payload = self._sound(object_id)
         if head.bases:
             self.chains.remember(object_id, payload)
         return head, payload
 
+    def _sound(self, object_id: ObjectId) -> tuple[bytes, StoredHead, Buffer]:
+        """A stored form that is sound, its head and its payload. Raises IntegrityError."""
+        stored = self.stored_form(object_id)
+        try:
+            return stored, *self._unpack(object_id, stored)
+        except IntegrityError as error:
+            found = self._copies.sound(object_id)
+            if found is None:
+                raise named(error, object_id) from None
+            return found
+
     def _unpack(self, object_id: ObjectId, stored: Buffer) -> tuple[StoredHead, Buffer]:
         """Head and payload of this stored form of an object, with the bases that it needs. Raises IntegrityError."""
         head = parse_head(stored)
-        rests = not isinstance(head, int) and head.bases
-        return unpack(object_id, stored, self.chains.bases(object_id, stored) if rests else ())
+        if isinstance(head, int) or not head.bases:
+            return unpack(object_id, stored)
+        try:
+            bases = self.chains.bases(object_id, stored)
+        except IntegrityError:
+            found = self._copies.bases(stored)
+            if found is None:
+                raise
+            bases = found
+        return unpack(object_id, stored, bases)
+
+    def _all_copies(self, object_id: ObjectId) -> Iterator[bytes]:
+        yield from self._packed.copies(object_id)
+        yield from self._loose.copies(object_id)
 
     def _start(self, object_id: ObjectId, length: int) -> bytes:
         return self._look(object_id, lambda place: place.read_start(object_id, length))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
+from mvc.errors import NotFoundError
 from mvc.objects import ObjectId
 from mvc.odb.zstd import Buffer
 from mvc.storage import Storage, no_such_key
@@ -63,6 +65,11 @@ class LooseObjects:
         for key in self.storage.list(PREFIX + start):
             if match := _KEY.fullmatch(key):
                 yield ObjectId(match[1] + match[2])
+
+    def copies(self, object_id: ObjectId) -> Iterator[bytes]:
+        """Its stored form, if there is one."""
+        with contextlib.suppress(NotFoundError):
+            yield self.read(object_id)
 
     def write(self, object_id: ObjectId, chunks: Iterable[Buffer]) -> bool:
         """Stores an object that is not there yet; ``chunks`` are asked for only then."""

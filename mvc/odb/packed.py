@@ -5,6 +5,7 @@ A pack that cannot be read hides nothing but its own objects; `damaged` tells of
 
 from __future__ import annotations
 
+import contextlib
 import re
 import threading
 from collections.abc import Iterator, Mapping
@@ -12,7 +13,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import numpy.typing as npt
 
-from mvc.errors import MvcError, NotFoundError
+from mvc.errors import IntegrityError, MvcError, NotFoundError, StorageError
 from mvc.objects import ObjectId
 from mvc.odb.packs import DIRECTORY, Pack, Span
 from mvc.storage import Storage, no_such_key
@@ -34,7 +35,8 @@ class PackedObjects:
         self._mutex = threading.RLock()
         self._loaded = False
         self._packs: dict[str, Pack] = {}
-        self._damaged: dict[str, MvcError] = {}
+        self._damaged: dict[str, IntegrityError] = {}
+        self._unread: dict[str, StorageError] = {}
         self._ignored: set[str] = set()
         self._sorted = _Table(())
         self._recent: dict[ObjectId, tuple[Pack, Span]] = {}
@@ -50,7 +52,12 @@ class PackedObjects:
     def damaged(self) -> Mapping[str, MvcError]:
         """Packs that cannot be used, and why, by their keys."""
         self._load()
-        return dict(self._damaged)
+        return {**self._damaged, **self._unread}
+
+    @property
+    def unread(self) -> StorageError | None:
+        """Why a pack could not be opened when the directory was looked at last, though it may be sound."""
+        return next(iter(self._unread.values()), None)
 
     def refresh(self) -> int:
         """Looks at the directory again, until all that it names could be opened. Returns the generation."""
@@ -74,6 +81,14 @@ class PackedObjects:
         self._load()
         with self._mutex:
             return self._recent.get(object_id) or self._sorted.find(object_id)
+
+    def copies(self, object_id: ObjectId) -> Iterator[bytes]:
+        """The stored form in each pack that has one. Slow: every pack is looked through."""
+        for pack in self.packs.values():
+            span = pack.find(object_id)
+            if span is not None:
+                with contextlib.suppress(NotFoundError):
+                    yield pack.read(span)
 
     def contains(self, object_id: ObjectId) -> bool:
         return self.locate(object_id) is not None
@@ -110,13 +125,20 @@ class PackedObjects:
         """Takes over what the directory names; False where some of it is gone again."""
         new = []
         settled = True
+        found = len(self._damaged)
+        unread: dict[str, StorageError] = {}
         for key in sorted(keys - known):
             try:
                 new.append(Pack(self._storage, key))
             except NotFoundError:  # replaced since the directory was listed
                 settled = False
-            except MvcError as error:
+            except IntegrityError as error:
                 self._damaged[key] = error
+            except StorageError as error:  # of this moment: looked at again the next time
+                unread[key] = error
+        self._unread = unread
+        if self._loaded and known <= keys and not new and len(self._damaged) == found:
+            return settled
         for key in known - keys:
             self._packs.pop(key, None)
             self._damaged.pop(key, None)

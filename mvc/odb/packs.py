@@ -181,6 +181,16 @@ class Pack:
         rest = self.rows["rest"]
         return bool((keys[1:] >= keys[:-1]).all()) and all(bytes(rest[i]) < bytes(rest[i + 1]) for i in equal)
 
+    def find(self, object_id: ObjectId) -> Span | None:
+        """Where an object lies, if it does."""
+        name = bytes.fromhex(object_id)
+        row = int(np.searchsorted(self.rows["key"].astype(np.uint64), np.uint64(int.from_bytes(name[:8], "big"))))
+        while row < len(self.rows) and (at := self.rows[row].tobytes()[:32])[:8] == name[:8]:
+            if at == name:
+                return self.span(row)
+            row += 1
+        return None
+
     def span(self, row: int) -> Span:
         """Where the object in this row lies."""
         return Span(int(self.rows["offset"][row]), int(self.rows["length"][row]))

@@ -5,11 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping
 
+from blake3 import blake3
+
 from mvc.errors import IntegrityError
 from mvc.objects import ObjectId
 from mvc.odb.database import ObjectDatabase
-from mvc.odb.packs import SETTLED, PackWriter
+from mvc.odb.packs import SETTLED, Pack, PackWriter
 from mvc.odb.stored import parse_head
+from mvc.storage import Storage
 
 #: bytes at which the next pack is begun
 PACK_SIZE = 1 << 30
@@ -28,27 +31,29 @@ def repack(
 ) -> Mapping[str, int]:
     """Writes objects into new packs, in this order; keys of the packs, all durable, and their sizes.
 
-    Each is read and hashed. What rests on one that is ``going`` is given a form that does not. Nothing is taken away.
-    Raises IntegrityError, StorageError: then nothing was added that counts. Needs the repository's lock.
+    Each is read and hashed, and what was written is read back. What rests on one that is ``going`` is given a form that
+    does not. Nothing is taken away. Raises IntegrityError, StorageError: then nothing may be. Needs the repository's
+    lock.
     """
     written: dict[str, int] = {}
-    staying = _AllBut(going)
+    staying = AllBut(going)
     edges: dict[ObjectId, tuple[ObjectId, ...]] = {}
+    digests: dict[ObjectId, bytes] = {}
     writer = PackWriter(database.storage, flags=SETTLED)
     try:
         for count, object_id in enumerate(objects):
             done(count)
-            database.verify(object_id)
-            stored = database.stored_form(object_id)
-            if any(base in going for base in database.bases_of(object_id)):
+            stored = database.sound_form(object_id)
+            if any(base in going for base in _bases(stored)):
                 stored = database.rebased(object_id, staying)
                 database.prove(object_id, stored)
-                edges[object_id] = _bases(stored)
+            edges[object_id] = _bases(stored)
             other = better(object_id)
             if other is not None and len(other) < len(stored) and _sound(database, edges, object_id, other, going):
                 stored = other
                 edges[object_id] = _bases(other)
             writer.append(object_id, (stored,))
+            digests[object_id] = blake3(stored).digest()
             if writer.size >= PACK_SIZE:
                 _finish(writer, written)
                 writer = PackWriter(database.storage, flags=SETTLED)
@@ -56,11 +61,13 @@ def repack(
     except BaseException:
         writer.abandon()
         raise
+    for key in written:
+        _read_back(database.storage, key, digests)
     return written
 
 
-class _AllBut:
-    """Every id but some."""
+class AllBut:
+    """Every id but some. A container."""
 
     def __init__(self, some: Container[ObjectId]) -> None:
         self._some = some
@@ -73,6 +80,13 @@ def _finish(writer: PackWriter, written: dict[str, int]) -> None:
     key = writer.finish()
     if key is not None:
         written[key] = writer.size
+
+
+def _read_back(storage: Storage, key: str, digests: Mapping[ObjectId, bytes]) -> None:
+    """Raises IntegrityError unless a pack holds what was written into it."""
+    for object_id, stored in Pack(storage, key).entries():
+        if blake3(stored).digest() != digests[object_id]:
+            raise IntegrityError(f"pack {key} does not hold what was written into it", hint="run: mvc fsck")
 
 
 def _sound(

@@ -152,15 +152,25 @@ class _Check:
             tagged = [commit for commit in operation.tags.values() if commit is not None]
             named = dict.fromkeys([*operation.commits, *tagged, *operation.embedders])
             # what an undo took away may be cleared away any time, so only what is whole is looked at
-            counted = [commit for commit in named if commit not in undone or is_whole(self._repository, commit)]
+            counted = [commit for commit in named if commit not in undone or self._is_there(commit)]
             self._walk_commits(counted, f"operation {object_id[:12]}")
+
+    def _is_there(self, commit: ObjectId) -> bool:
+        """Whether a commit that was taken away can be looked at; one of which that cannot be told is: it says why."""
+        try:
+            return is_whole(self._repository, commit)
+        except MvcError:
+            return True
 
     def _walk_memories(self, head: ObjectId | None, found: Mapping[ObjectId, Operation]) -> None:
         """What is remembered of commits whose tensors were given up, and so need not be there."""
-        for commit, memory_id in replay(_known_history(head, found)).gone.items():
+        gone = replay(_known_history(head, found)).gone
+        lost: set[ObjectId] = set()
+        for commit, memory_id in gone.items():
             memory = self._record(memory_id, "memory", f"commit {commit[:12]}", self._repository.memory)
             if memory is not None:
-                self._given_up[commit] = memory.tensors.keys()
+                lost |= memory.tensors.keys()
+        self._given_up = dict.fromkeys(gone, lost)
 
     def _recover_head(self, message: str) -> ObjectId | None:
         """What the pointer said, where only one operation is left that no other stands on; else None."""

@@ -3,13 +3,18 @@
 An object may go where no operation leads to it, nothing that stays rests on it, and either its file is older than the
 grace period or an operation gave it up. The repository's lock is held, so that nothing is ever in flight meanwhile; the
 grace period is for what a command that failed had put, which the next attempt uses again, and no promise rests on
-clocks: a file from the future is young. New packs are durable before anything is deleted.
+clocks: a file from the future is young.
+
+A file goes only when everything in it that stays has been written anew, from a copy that was read and hashed, and read
+back; and no file goes before that is so of all. What lies in two files is written anew, too: so it never matters which
+of its copies is sound.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
@@ -18,7 +23,7 @@ from mvc.errors import IntegrityError
 from mvc.objects import ObjectId
 from mvc.odb import Pack, loose_key
 from mvc.odb.consolidation import due
-from mvc.odb.repacking import PACK_SIZE, Better, repack
+from mvc.odb.repacking import PACK_SIZE, AllBut, Better, repack
 from mvc.repository.reach import Without, broken, reach_of, with_bases
 from mvc.repository.repository import Repository
 from mvc.storage import disk_errors
@@ -47,8 +52,8 @@ class GcReport:
 @dataclass(frozen=True)
 class Plan:
     """What would be done. ``deleted`` are keys of files that hold nothing that stays; ``rewritten`` those of packs and
-    files that go once their ``moved`` objects are written again, and ``doubled`` ones found whole in another pack. What
-    is ``going`` was given up; what rests on it grows by at most ``growth`` bytes when it no longer does."""
+    files whose objects that stay are ``moved``: written again. What rests on what goes, since that was given up, grows
+    by at most ``growth`` bytes when it no longer does."""
 
     stays: dict[ObjectId, None]
     resting: int
@@ -57,8 +62,6 @@ class Plan:
     deleted: tuple[str, ...]
     rewritten: tuple[str, ...]
     moved: tuple[ObjectId, ...]
-    doubled: tuple[ObjectId, ...]
-    going: frozenset[ObjectId]
     growth: int
 
 
@@ -117,22 +120,22 @@ def plan_collection(
     except IntegrityError as error:
         raise broken(error) from None
     packs = {key: pack.ids() for key, pack in odb.packs.items()}
-    loose = [object_id for object_id in odb.ids() if repository.storage.exists(loose_key(object_id))]
+    loose = (object_id for object_id in odb.ids() if repository.storage.exists(loose_key(object_id)))
     files = {**packs, **{loose_key(object_id): [object_id] for object_id in loose}}
+    places = Counter(object_id for ids in files.values() for object_id in ids)
     young = _young(repository, files, needed, reach.released, now - grace)
     stays = needed | with_bases(repository, young, reach.released)
     rebased = [one for one in stays if any(base in reach.released for base in odb.bases_of(one))]
     drops = {one: odb.stored_size(one) for ids in files.values() for one in ids if one not in stays}
     deleted = {key for key, ids in files.items() if not any(object_id in stays for object_id in ids)}
     left = {key: pack for key, pack in odb.packs.items() if key not in deleted}
-    rewritten = _worth_rewriting(left, packs, stays, frozenset(rebased))
-    elsewhere = {one for key in left.keys() - rewritten for one in packs[key]}
+    settled = stays.keys() - set(rebased) - {one for one, count in places.items() if count > 1}
+    rewritten = _worth_rewriting(left, packs, settled)
     rewritten |= files.keys() - packs.keys() - deleted
-    moved = {one for key in rewritten for one in files[key]} - elsewhere
+    moved = {one for key in rewritten for one in files[key]}
     growth = sum(max(0, odb.spec_of(one).nbytes - odb.stored_size(one)) for one in rebased)
     return Plan(
         stays=stays,
-        going=reach.released,
         growth=growth,
         resting=len(needed) - len(reach.needed),
         young=frozenset(stays.keys() - needed.keys()),
@@ -140,7 +143,6 @@ def plan_collection(
         deleted=tuple(sorted(deleted)),
         rewritten=tuple(sorted(rewritten)),
         moved=tuple(object_id for object_id in stays if object_id in moved),
-        doubled=tuple(object_id for object_id in loose if object_id in elsewhere),
     )
 
 
@@ -166,29 +168,26 @@ def _young(
 def _worth_rewriting(
     packs: Mapping[str, Pack],
     ids: Mapping[str, Sequence[ObjectId]],
-    stays: Mapping[ObjectId, None],
-    rebased: frozenset[ObjectId],
+    settled: Container[ObjectId],
 ) -> set[str]:
-    """Packs that hold what may go or rests on it, or that no gc has seen; those of gc only if many are small."""
-    found = {
-        key
-        for key, pack in packs.items()
-        if not pack.settled or any(one not in stays or one in rebased for one in ids[key])
-    }
+    """Packs that hold what is not ``settled`` (may go, rests on what goes, lies elsewhere as well), or that no gc has
+    seen; those of gc only if many are small."""
+    found = {key for key, pack in packs.items() if not pack.settled or any(one not in settled for one in ids[key])}
     return found | {pack.key for pack in due((packs[key] for key in packs.keys() - found), large=PACK_SIZE // 2)}
 
 
 def _carry_out(repository: Repository, plan: Plan, better: Better, progress: Callable[[int, int], None]) -> None:
-    # what is wholly idle goes first: a disk that is full has room then
-    repository.storage.delete(*plan.deleted)
     total = len(plan.moved)
     written = repack(
-        repository.odb, plan.moved, going=plan.going, better=better, done=lambda done: progress(done, total)
+        repository.odb,
+        plan.moved,
+        going=AllBut(plan.stays),
+        better=better,
+        done=lambda done: progress(done, total),
     )
     progress(total, total)
-    for object_id in plan.doubled:
-        repository.odb.verify(object_id)
-    repository.storage.delete(*(key for key in plan.rewritten if key not in written))
+    # first what rests on others, so that a reader who knows only the old packs misses as little as can be
+    repository.storage.delete(*(key for key in (*plan.rewritten, *plan.deleted) if key not in written))
     repository.odb.forget()
 
 

@@ -52,22 +52,29 @@ def reach_of(repository: Repository, *, now: datetime, grace: timedelta, without
     needed.update(dict.fromkeys(commits))
     needed.update(dict.fromkeys(manifests))
     needed.update(dict.fromkeys(memory for commit, memory in state.gone.items()))
+    lost = {tensor for tensors in given_up.values() for tensor in tensors}
     released: set[ObjectId] = set()
     for commit, record in records.items():
         manifest = manifests[record.manifest]
         needed.update(dict.fromkeys(file.skeleton for file in manifest.files))
         tensors = tensors_of(manifest)
-        lost = given_up.get(commit, set())
-        released |= tensors.keys() & lost
-        needed.update(dict.fromkeys(one for one in tensors if one not in lost))
+        # what it shared with a commit that gave it up later, it cannot be put together with either
+        gone = tensors.keys() & lost if commit in given_up else set()
+        released |= gone
+        needed.update(dict.fromkeys(one for one in tensors if one not in gone))
     return Reach(needed, frozenset(released - needed.keys()))
 
 
 def is_whole(repository: Repository, commit: ObjectId) -> bool:
-    """Whether all that a commit consists of is stored; what it is, is not looked at."""
+    """Whether all that a commit consists of is stored; what it is, is not looked at.
+
+    Raises IntegrityError where its own records are damaged, StorageError: then it cannot be told.
+    """
     try:
         manifest = repository.manifest(repository.commit(commit).manifest)
-    except MvcError:
+    except IntegrityError as error:
+        if error.code != "missing-object":
+            raise
         return False
     return all(repository.odb.contains(object_id) for object_id in manifest.objects())
 
