@@ -19,6 +19,7 @@ from mvc.repository.state import oldest_first, replay
 NEWEST = "@"
 
 _NAME = re.compile(rf"(@|[0-9a-f]{{{MIN_PREFIX},64}})(-*)")
+_SHORT = re.compile(rf"[0-9a-f]{{1,{MIN_PREFIX - 1}}}-*")
 #: commits that a change names one by one
 _MANY = 4
 
@@ -73,6 +74,9 @@ def resolve_operation(history: Sequence[Operation], name: str) -> Operation:
         raise NotFoundError("nothing was done here yet", hint="run: mvc commit PATH", code="no-operations")
     match = _NAME.fullmatch(name)
     if match is None:
+        if _SHORT.fullmatch(name):
+            message = f"{name!r} is too short: name an operation by {MIN_PREFIX} or more of its digits"
+            raise NotFoundError(message, hint="list them with: mvc op log", code="no-such-operation")
         raise _unknown(name)
     known = {operation.id: operation for operation in history}
     base = match[1]
@@ -115,7 +119,7 @@ def _check_possible(workspace: Workspace, target: Operation, change: Change) -> 
             )
     for key, value in change.settings.items():
         if key.startswith(GONE) and value is None and (lost := _lost(workspace, ObjectId(key.removeprefix(GONE)))):
-            hint = "commit the checkpoint again, if its file is still there"
+            hint = "if its file is still there: mvc commit --restore PATH"
             raise InputError(f"{subject} cannot be undone: {lost}", hint=hint, code="cannot-undo")
     for name in (name for name, commit in change.tags.items() if commit is not None):
         workspace.read(lambda connection, name=name: check_free(connection, name))  # type: ignore[misc]
@@ -162,10 +166,13 @@ def _words(operation: Operation, before: State) -> Iterator[str]:
         else:
             old = before.tags.get(name)
             yield f"tag {name!r} removed" + (f" from {old[:12]}" if old else "")
-    for verb, kind in (("gave up their tensors", str), ("have their tensors again", type(None))):
+    for one, several, kind in (
+        ("gave up its tensors", "gave up their tensors", str),
+        ("has its tensors again", "have their tensors again", type(None)),
+    ):
         given = [key.removeprefix(GONE) for key, value in operation.settings.items() if _is_gone(key, value, kind)]
         if given:
-            yield f"{_some(given)} {verb}"
+            yield f"{_some(given)} {one if len(given) == 1 else several}"
     for key, value in operation.settings.items():
         if not key.startswith(GONE):
             yield _setting_words(key, value, before.settings)

@@ -191,3 +191,8 @@ def test_the_json_of_every_command_is_documented() -> None:
     for part in ("list", "train", "apply", "kin"):
         assert f"`mvc.embed-{part}/v1`" in text
     assert "`mvc.zoo-list/v1`" in text and "`mvc.zoo-train/v1`" in text and "mvc.error/v1" in text
+
+
+def test_the_package_runs_as_the_script_does() -> None:
+    done = subprocess.run([sys.executable, "-m", "mvc", "op", "--help"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("Usage: mvc op ")

@@ -186,3 +186,10 @@ def test_a_name_that_was_given_away_meanwhile_is_not_taken_back(workspace: Works
     create_tag(workspace, "v1")
     with pytest.raises(ExistsError, match="a tag is called 'v1'"):
         undo(workspace, renamed)
+
+
+@pytest.mark.parametrize("name", ["a", "abc", "12-"])
+def test_too_few_digits_are_said_to_be_too_few(workspace: Workspace, population: list[Path], name: str) -> None:
+    commit(workspace, population[:1])
+    with pytest.raises(NotFoundError, match="too short: name an operation by 4 or more"):
+        as_of(workspace, name)

@@ -30,7 +30,8 @@ def render(result: OpLogResult) -> Iterator[str]:
 
 @click.group()
 def command() -> None:
-    """Look at the log of operations: every change of commits, names and declarations, each of which can be undone."""
+    """Look at the log of operations: every change of commits, names and declarations. `mvc undo` takes back each of
+    them, but tensors that `mvc gc --keep` gave up do not come back."""
 
 
 @command.command()
@@ -44,7 +45,9 @@ def log(session: Session, newest: int | None, as_json: bool) -> None:
         output.emit_json(result, "op-log")
         return
     output.emit_lines(render(result), paged=True)
-    if result.operations:
+    if result.operations and result.operations[0].command == "gc --keep":
+        hint("the newest gave up tensors for good; take an earlier one back with: mvc undo OP")
+    elif result.operations:
         hint("take the newest back with: mvc undo")
     else:
         hint("nothing was done here yet; record checkpoints with: mvc commit PATH...")
