@@ -2,12 +2,14 @@
 
 Reads ids and signatures from the index: signatures are linear, so inner products of steps come from them. Those of
 large tensors are sketches; where their values are few enough, or exactness is asked for, the tensors are read instead.
+Of those that commits gave up only the sketches are left: they stand in, unless exactness is asked for, and then shares
+can be told only from the last such commit on.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -38,7 +40,7 @@ def blame(
     """Blame of a commit, or of a file as if it went on from the nearest lineage tip; ``tensor`` is a shell pattern.
 
     A file with a commit's very weights is blamed as that commit. ``exact`` reads large tensors instead of sketches of
-    them. Raises InputError where no tensor matches.
+    them. Raises InputError where no tensor matches, GoneError for exact shares in what a commit gave up itself.
     """
     history = History(workspace)
     with open_side(workspace, revision, directory) as side:
@@ -57,8 +59,14 @@ def blame(
             values: Doubles = read_array(source, name).astype(np.float64).reshape(-1)
             return np.nan_to_num(values, posinf=0.0, neginf=0.0)
 
-        exact = exact or _to_read(ancestry, tensor) <= READ
-        rows = attribute(ancestry, tensor, read if exact else None)
+        large = _large(ancestry, tensor)
+        gone = frozenset(one for one in large if not workspace.repository.odb.contains(one))
+        lacking = gone & set(ancestry.points[-1].model.objects.values())
+        if exact and commit is not None and lacking:
+            workspace.repository.tensor(min(lacking))  # raises what says when and why
+        reads = exact or sum(large.values()) <= READ
+        rows = attribute(ancestry, tensor, read if reads else None, gone=gone, exact=exact)
+        cut = _cut(ancestry, gone) if exact else ()
     if tensor is not None and not rows:
         raise InputError(f"no tensor matches {tensor!r}", hint=f"list them with: mvc show {revision}")
     at = commit or (None if tip is None else tip.id)
@@ -69,16 +77,25 @@ def blame(
         None if lineage is None else lineage.name,
         rows,
         tuple(_place(history, point) for point in ancestry.points),
+        cut,
     )
 
 
-def attribute(ancestry: Ancestry, pattern: str | None = None, read: Read | None = None) -> tuple[TensorBlame, ...]:
+def attribute(
+    ancestry: Ancestry,
+    pattern: str | None = None,
+    read: Read | None = None,
+    *,
+    gone: Collection[ObjectId] = (),
+    exact: bool = False,
+) -> tuple[TensorBlame, ...]:
     """Blame of the last point's tensors, in its order; values of large ones through ``read``, else from sketches.
 
     Let w be a tensor's values now, less those it had at its roots (weighted, where averages lie between). The way there
     is made of steps, each weighted by what the averages after it let through, and the share of a commit is ⟨its steps,
     w⟩ / |w|². Shares sum to 1; a commit that turned back has a negative one. A tensor without signatures (integers,
-    say) or without displacement has none.
+    say) or without displacement has none. Tensors that are ``gone`` cannot be read: where ``exact``, those points are
+    none that a step can lead from or to.
     """
     points = ancestry.points
     rows = []
@@ -88,7 +105,9 @@ def attribute(ancestry: Ancestry, pattern: str | None = None, read: Read | None 
         copied = ancestry.copied.get(name, {})
         last = introduced(points, name)
         last = copied.get(last, last)
-        shares, displacement = _contributions(points, name, copied, read)
+        lost = {i for i, point in enumerate(points) if point.model.objects.get(name) in gone}
+        seen = read if exact or not lost else None
+        shares, displacement = _contributions(points, name, copied, seen, lost - {len(points) - 1} if exact else ())
         rows.append(
             TensorBlame(
                 name=name,
@@ -104,7 +123,7 @@ def attribute(ancestry: Ancestry, pattern: str | None = None, read: Read | None 
 
 
 def _contributions(
-    points: Sequence[Point], name: str, copied: Mapping[int, int], read: Read | None
+    points: Sequence[Point], name: str, copied: Mapping[int, int], read: Read | None, lost: Collection[int]
 ) -> tuple[tuple[Contribution, ...], float | None]:
     """Shares in the order of the points, none that are nothing, and how far the tensor has come."""
     spec = points[-1].model.specs[name]
@@ -113,7 +132,7 @@ def _contributions(
     usable = {
         i
         for i, point in enumerate(points)
-        if name in point.model.signatures and point.model.specs[name].shape == spec.shape
+        if name in point.model.signatures and point.model.specs[name].shape == spec.shape and i not in lost
     }
     sketched = spec.numel > EXACT and read is None
     values: Read = read if read is not None and spec.numel > EXACT else lambda i, _: _signature(points[i], name)
@@ -171,8 +190,8 @@ def _signature(point: Point, name: str) -> Doubles:
     return found
 
 
-def _to_read(ancestry: Ancestry, pattern: str | None) -> int:
-    """Values of distinct large tensors behind the last point's."""
+def _large(ancestry: Ancestry, pattern: str | None) -> dict[ObjectId, int]:
+    """Distinct large tensors behind the last point's, and its own → their values."""
     last = ancestry.points[-1].model
     large = [name for name in last.signatures if last.specs[name].numel > EXACT]
     found: dict[ObjectId, int] = {}
@@ -181,7 +200,13 @@ def _to_read(ancestry: Ancestry, pattern: str | None) -> int:
             held: Any = point.model.objects.get(name)
             if held is not None and (pattern is None or fnmatchcase(name, pattern)):
                 found[held] = point.model.specs[name].numel
-    return sum(found.values())
+    return found
+
+
+def _cut(ancestry: Ancestry, gone: Collection[ObjectId]) -> tuple[str, ...]:
+    """Commits before the last point that lack any of the tensors that are ``gone``, in the order of the points."""
+    before = ancestry.points[:-1]
+    return tuple(point.commit for point in before if not set(gone).isdisjoint(point.model.objects.values()))
 
 
 def _place(history: History, point: Point) -> BlamedCommit:

@@ -126,6 +126,9 @@ def _summary(result: BlameResult, places: Mapping[str, BlamedCommit]) -> Iterato
     error = max((part.error for row in result.tensors for part in row.contributions), default=0.0)
     if error:
         yield paint(f"shares of large tensors are from sketches, ± {percent(error)} (--exact reads them)", "dim")
+    if result.cut:
+        words = f"shares before {short(result.cut[-1])} cannot be told exactly: its tensors were given up"
+        yield paint(f"{words} (without --exact they are estimated)", "dim")
 
 
 @click.command()

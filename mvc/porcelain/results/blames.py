@@ -42,9 +42,11 @@ class BlamedCommit:
 
 @dataclass(frozen=True)
 class BlameResult:
-    """``trajectory``: all commits behind it, sources before what was made of them."""
+    """``trajectory``: all commits behind it, sources before what was made of them. ``cut``: those of them whose
+    tensors were given up, which exact shares do not reach behind."""
 
     commit: str
     lineage: str | None
     tensors: tuple[TensorBlame, ...]
     trajectory: tuple[BlamedCommit, ...] = ()
+    cut: tuple[str, ...] = ()
