@@ -85,7 +85,7 @@ def markers(commit: LogCommit) -> list[tuple[str, str]]:
     found = [(escape(tag), "tag") for tag in commit.tags]
     if commit.step is not None:
         found.append((f"step {number(commit.step, 6)}", "dim"))
-    if commit.relation in ("copies", "mixes", "duplicate"):
+    if commit.relation in ("copies", "mixes", "duplicate", "restores"):
         found.append((commit.relation, "warn"))
     if commit.gone is not None:
         found.append(("tensors gone", "warn"))

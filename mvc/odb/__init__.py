@@ -1,5 +1,6 @@
 """Deduplicated, encoded tensors and small objects."""
 
+from mvc.odb.codecs import encode
 from mvc.odb.database import KEYFRAME, ObjectDatabase
 from mvc.odb.deltas import MAX_BASES
 from mvc.odb.lanes import Lanes
@@ -18,6 +19,7 @@ __all__ = [
     "Pack",
     "Place",
     "Reencoder",
+    "encode",
     "loose_key",
     "salvage",
 ]

@@ -1,13 +1,13 @@
 """Records checkpoints: many paths, one transaction, one operation. Owns what is refused, and what is told afterwards.
 
 Any path that cannot be committed fails the whole command before anything is acknowledged. Content that is committed
-already is reported, not committed again.
+already is reported, not committed again; so is that of a commit that gave up its tensors, which are stored again only
+where that is asked for.
 """
 
 from __future__ import annotations
 
 import math
-import os
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -15,17 +15,17 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from mvc.errors import ExistsError, FormatError, InputError
-from mvc.formats import find_checkpoints, open_checkpoint
+from mvc.errors import ExistsError, InputError
 from mvc.index import CommitRow, Connection, FileRow, LineageRow, PlacementRow, SettingRow, TagRow, chunked, select
 from mvc.objects import GONE, Commit, ObjectId
 from mvc.porcelain.bases import Bases
 from mvc.porcelain.declarations import gone_in
 from mvc.porcelain.digests import Digests
+from mvc.porcelain.finding import find_all
 from mvc.porcelain.intake import Intake, Taken
 from mvc.porcelain.nearby import looking_nearby
 from mvc.porcelain.origins import overlaps_of, placed
-from mvc.porcelain.pointers import Content, Pointer, check_pointed
+from mvc.porcelain.pointers import Content, Pointer
 from mvc.porcelain.pointing import find_place, hidden_files, write_pointer
 from mvc.porcelain.progress import Report, silent
 from mvc.porcelain.results.commits import CommitResult, Committed
@@ -66,13 +66,15 @@ def commit(
     each: Callable[[Path], Declared] | None = None,
     directory: Path = Path(),
     verify: bool = False,
+    restore: bool = False,
     progress: Report | None = None,
 ) -> CommitResult:
     """Commits every checkpoint at or below ``paths``. ``parent`` is a revision, or a pointer seen from ``directory``;
     ``step`` and ``tag`` are for one only. With ``pointer``, a pointer is written beside each one, committed before or
     not. Without ``search`` each path is one checkpoint, and nothing below it is looked for. ``each`` says of a path
     what else would be said of all: run, step, metrics and extra. Files that are as they were when they were read last
-    are not read again, unless to ``verify`` them.
+    are not read again, unless to ``verify`` them. With ``restore``, commits that gave up their tensors have them again
+    where their checkpoints are among these.
 
     Raises FormatError for what is no sound checkpoint, InputError, ExistsError, BusyError, StorageError: then nothing
     was committed, unless it is a pointer that the disk refuses.
@@ -80,7 +82,7 @@ def commit(
     report = progress or silent
     _check_declared(message, step, run, metrics, tag)
     common = Declared(run, step, metrics or {}, extra or {})
-    found, warnings = _find(paths) if search else ([Path(path) for path in paths], [])
+    found, warnings = find_all(paths) if search else ([Path(path) for path in paths], [])
     places = [find_place(workspace.repository, path) for path in found] if pointer else []
     if len(found) > 1 and (step is not None or tag is not None):
         option = "step" if step is not None else "tag"
@@ -94,8 +96,9 @@ def commit(
         if tag is not None:
             workspace.read(lambda connection: _check_tag_free(connection, tag))
         parent_id = None if parent is None else resolve(workspace, parent, directory)
-        known = workspace.read(_known)
-        before = frozenset(known.values())
+        whole, gone = workspace.read(_known)
+        known = whole if restore else gone | whole
+        before = frozenset((gone | whole).values())
         moment = (time or datetime.now(UTC)).astimezone(UTC)
         digests = Digests(repository, verify=verify)
         nearby = stack.enter_context(looking_nearby(workspace, digests))
@@ -107,6 +110,10 @@ def commit(
                 item = intake.take(path, known)
                 if item.manifest is not None:
                     nearby.took(item.path, item.manifest)
+                old = gone.get(item.content)
+                if item.manifest is not None and old and repository.commit(old).manifest == item.manifest.id:
+                    known[item.content] = old
+                elif item.manifest is not None:
                     told = common if each is None else each(path)
                     _check_declared(message, told.step, told.run, told.metrics, None)
                     own_step = item.facts.get("step")
@@ -128,9 +135,10 @@ def commit(
                     known[item.content] = repository.put(record)
                 taken.append(item)
                 ids.append(known[item.content])
-            new = [commit_id for item, commit_id in zip(taken, ids, strict=True) if item.manifest is not None]
+            stored = [commit_id for item, commit_id in zip(taken, ids, strict=True) if item.manifest is not None]
+            new = [commit_id for commit_id in stored if commit_id not in before]
             operation = None
-            if new or tag is not None:
+            if stored or tag is not None:
                 tags = {} if tag is None else {tag: ids[0]}
                 back = _back(repository, {item.manifest.id for item in taken if item.manifest is not None})
                 operation = repository.propose(
@@ -146,6 +154,12 @@ def commit(
             warnings += _warn_hidden(item)
     if len(new) < len(taken) and (step, run, parent) != (None, None, None):
         warnings.append("what was declared is not recorded for content that was committed already")
+    if without := len(set(ids) & set(gone.values())) if not restore else 0:
+        one = without == 1
+        warnings.append(
+            f"{without:,} {'commit' if one else 'commits'} of these gave up {'its' if one else 'their'} tensors; "
+            f"bring them back with: mvc commit --restore PATH"
+        )
     sizes = {
         commit_id: sum(repository.odb.stored_size(item) for item in {*taken_item.added, commit_id})
         for taken_item, commit_id in zip(taken, ids, strict=True)
@@ -189,43 +203,6 @@ def _check_declared(
         raise InputError(f"a message has at most {_MAX_TEXT:,} characters")
 
 
-def _find(paths: Sequence[Path | str]) -> tuple[list[Path], list[str]]:
-    """Checkpoints to commit, each once, and what was left out in directories that were searched."""
-    found: dict[str, Path] = {}
-    warnings: list[str] = []
-    for given in map(Path, paths):
-        if not given.is_dir():
-            check_pointed(given)
-            found.setdefault(os.path.abspath(given), given)
-            continue
-        below = find_checkpoints(given)
-        complete = [item.path for item in below if item.state == "complete"]
-        if not complete or any(item.path == given and item.state != "complete" for item in below):
-            # says what is wrong with the directory, if it is meant to be one checkpoint
-            first = next((item.path for item in below if item.state != "complete"), given)
-            open_checkpoint(first).close()
-            raise FormatError(f"there is no checkpoint in {str(given)!r}", hint="see what is there with: mvc status")
-        for path in complete:
-            if _holds_weights(path):
-                found.setdefault(os.path.abspath(path), path)
-            else:
-                warnings.append(f"left out {str(path)!r}: it holds no weights; name it to commit it all the same")
-        named = (item for item in below if item.state not in ("complete", "pointer"))
-        warnings += [f"left out {str(item.path)!r}: {item.reason}" for item in named]
-    if not found:
-        raise InputError("no checkpoint was named", hint="run: mvc commit PATH")
-    return list(found.values()), warnings
-
-
-def _holds_weights(path: Path) -> bool:
-    """Whether a file that was found, not named, is a model: an optimizer's state alone is none."""
-    try:
-        with open_checkpoint(path) as opened:
-            return bool(opened.specs)
-    except FormatError:
-        return True  # committing it says what is wrong with it
-
-
 def _check_tag_free(connection: Connection, tag: str) -> None:
     check_free(connection, tag)
     rows = TagRow.select(connection, TagRow.TABLE.c.name == tag)
@@ -234,18 +211,21 @@ def _check_tag_free(connection: Connection, tag: str) -> None:
         raise ExistsError(message, hint=f"choose another name, or run: mvc tag --delete {tag}")
 
 
-def _known(connection: Connection) -> dict[Content, ObjectId]:
-    """Content of every commit that has its tensors → the commit; of several with the same the first by id."""
+def _known(connection: Connection) -> tuple[dict[Content, ObjectId], dict[Content, ObjectId]]:
+    """Content of every commit that has its tensors → the commit, and of those that gave theirs up and no other one
+    has; of several with the same the first by id."""
     file, commit = FileRow.TABLE.c, CommitRow.TABLE.c
     files: dict[ObjectId, list[tuple[str, int, str]]] = defaultdict(list)
     for manifest, *content in connection.execute(select(file.manifest, file.path, file.size, file.digest)):
         files[manifest].append(tuple(content))
-    found: dict[Content, ObjectId] = {}
+    whole: dict[Content, ObjectId] = {}
+    without: dict[Content, ObjectId] = {}
     gone = gone_in(SettingRow.select(connection))
     for commit_id, manifest in connection.execute(select(commit.id, commit.manifest).order_by(commit.id)):
-        if manifest in files and commit_id not in gone:
+        if manifest in files:
+            found = without if commit_id in gone else whole
             found.setdefault(tuple(sorted(files[manifest])), commit_id)
-    return found
+    return whole, {content: commit_id for content, commit_id in without.items() if content not in whole}
 
 
 def _tell(
@@ -276,6 +256,8 @@ def _tell(
         relation: Relation = place.relation  # type: ignore[assignment]
         if item.manifest is None:
             relation = "duplicate"
+        elif commit_id in before:
+            relation = "restores"
         elif relation in ("starts", "extends", "forks") and place.position < last_old[place.lineage]:
             relation = "inserts"
         told.append(

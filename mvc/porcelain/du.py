@@ -23,7 +23,7 @@ from mvc.repository.gc import GRACE, measure, plan_collection
 from mvc.repository.reach import with_bases
 from mvc.repository.state import oldest_first
 
-Kind = Literal["lineage", "commit", "tensor", "embedders", "operations", "total"]
+Kind = Literal["lineage", "commit", "tensor", "embedders", "memories", "operations", "total"]
 _OTHERS = "(in no lineage)"
 
 
@@ -74,11 +74,16 @@ class _Store:
             sum(self.size(one) for one, count in used.items() if count == self.users[one]),
         )
 
-    def operations(self) -> DuRow:
-        """The operations, and what is remembered of commits whose tensors were given up."""
-        remembered = {memory.id for memory in self._repository.memories().values()}
-        stored = sum(self.size(one) for one in {*(operation.id for operation in self.history), *remembered})
-        return DuRow("operations", "operations", 0, 0, stored, float(stored), stored)
+    def others(self) -> Iterator[DuRow]:
+        """What is remembered of commits whose tensors were given up, and the operations."""
+        memories = self._repository.memories()
+        for kind, commits, objects in (
+            ("memories", len(memories), {memory.id for memory in memories.values()}),
+            ("operations", 0, {operation.id for operation in self.history}),
+        ):
+            stored = sum(map(self.size, objects))
+            if objects:
+                yield DuRow(kind, kind, commits, 0, stored, float(stored), stored)  # type: ignore[arg-type]
 
     def tensors(self, commits: Iterable[ObjectId], pattern: str) -> Iterator[DuRow]:
         """A row for each name that matches: the tensors of this name in all these commits."""
@@ -98,9 +103,9 @@ class _Store:
 
 
 def du(workspace: Workspace, revisions: Sequence[str] = (), *, tensor: str | None = None) -> DuResult:
-    """A row for each of ``revisions`` (a commit or a whole lineage), or for every lineage, embedders and operations,
-    the largest first; and the total over all rows. With ``tensor``, a shell pattern, a row for each name of a tensor
-    in those commits.
+    """A row for each of ``revisions`` (a commit or a whole lineage), or for every lineage, embedders, memories and
+    operations, the largest first; and the total over all rows. With ``tensor``, a shell pattern, a row for each name of
+    a tensor in those commits.
 
     Raises NotFoundError, InputError.
     """
@@ -118,8 +123,9 @@ def du(workspace: Workspace, revisions: Sequence[str] = (), *, tensor: str | Non
     if tensor is None:
         total = store.row("total", "total", together)
         if not revisions:
-            rows.append(store.operations())
-            total = _plus(total, rows[-1])
+            for row in store.others():
+                rows.append(row)
+                total = _plus(total, row)
         rows.append(total)
     plan = plan_collection(repository, grace=GRACE, now=datetime.now(UTC))
     files, size = measure(repository)

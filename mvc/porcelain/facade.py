@@ -90,6 +90,7 @@ class Repository:
         time: datetime | None = None,
         pointer: bool = False,
         verify: bool = False,
+        restore: bool = False,
         progress: Report | None = None,
     ) -> CommitResult:
         return commit(
@@ -105,6 +106,7 @@ class Repository:
             time=time,
             pointer=pointer,
             verify=verify,
+            restore=restore,
             progress=progress,
         )
 
@@ -189,7 +191,7 @@ class Repository:
     def du(self, *revisions: str, tensor: str | None = None) -> DuResult:
         return du(self._workspace, revisions, tensor=tensor)
 
-    def gc(self, *, keep: str = "", dry_run: bool = False, progress: Report | None = None) -> GcResult:
+    def gc(self, *, keep: str | None = None, dry_run: bool = False, progress: Report | None = None) -> GcResult:
         return gc(self._workspace, keep=keep, dry_run=dry_run, progress=progress)
 
     def fsck(

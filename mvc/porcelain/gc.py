@@ -36,7 +36,7 @@ def gc(
     *,
     dry_run: bool = False,
     grace: timedelta = GRACE,
-    keep: str = "",
+    keep: str | None = None,
     agreed: Retention | None = None,
     progress: Report | None = None,
 ) -> GcResult:
@@ -49,7 +49,7 @@ def gc(
     """
     report = progress or silent
     with repository_lock(workspace, dry_run=dry_run):
-        given_up = _retain(workspace, keep, agreed, grace, report, dry_run=dry_run) if keep else None
+        given_up = _retain(workspace, keep, agreed, grace, report, dry_run=dry_run) if keep is not None else None
         result = _collect(workspace, grace, report, dry_run=dry_run)
     return replace(result, retention=given_up)
 

@@ -126,7 +126,7 @@ def commit_runs(into: Workspace, card: str, runs: list[Run], *, progress: Report
                     progress(before + here, total, what)
 
             result = commit(into, list(facts), each=facts.__getitem__, search=False, progress=report)
-            new += sum(row.relation != "duplicate" for row in result.commits)
+            new += sum(row.relation not in ("duplicate", "restores") for row in result.commits)
             done += len(facts)
     return new
 

@@ -8,15 +8,15 @@ sources, what is shared with other architectures).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from mvc.errors import InputError
-from mvc.objects import ObjectId
 from mvc.porcelain.declarations import PIN
 from mvc.porcelain.results.logs import LogCommit, LogLineage
 
 _HINT = "write it like last=3,every=10,best=loss:min"
+_LARGEST = (1 << 31) - 1
 #: endings of metrics of which everybody knows which way is better
 _LOWER = ("loss", "error", "err", "perplexity", "ppl", "nll", "mse", "mae", "rmse")
 _HIGHER = ("accuracy", "acc", "auc", "auroc", "f1", "bleu", "rouge", "score", "reward", "map", "iou")
@@ -35,25 +35,60 @@ class Keep:
 
 def parse_keep(text: str) -> Keep:
     """Raises InputError for what is no rule, or a metric of which it is not known which way is better."""
-    last, every, best = 0, 0, []
+    numbers: dict[str, int] = {}
+    best: list[tuple[str, bool]] = []
     for part in filter(None, (piece.strip() for piece in text.split(","))):
         name, _, value = part.partition("=")
-        if name in ("last", "every") and value.isdecimal() and 0 < int(value) < 1 << 31:
-            last, every = (int(value), every) if name == "last" else (last, int(value))
-        elif name == "best" and value:
-            metric, colon, way = value.rpartition(":")
-            if not colon:
-                metric, way = value, _way(value)
-            if way not in ("min", "max") or not metric:
-                raise InputError(
-                    f"{part!r}: is more or less of {value!r} better?", hint=f"say best={value}:min or :max"
-                )
-            best.append((metric, way == "max"))
+        if name in numbers:
+            raise InputError(f"{name!r} is said twice in {text!r}", hint="say it once", code="usage")
+        if name in ("last", "every"):
+            numbers[name] = _number(part, value)
+        elif name == "best":
+            best.append(_best(part, value))
         else:
             raise InputError(f"{part!r} says nothing of what to keep", hint=_HINT, code="usage")
-    if not (last or every or best):
+    if not (numbers or best):
         raise InputError("nothing is said of what to keep", hint=_HINT, code="usage")
-    return Keep(text, last, every, tuple(best))
+    return Keep(text, numbers.get("last", 0), numbers.get("every", 0), tuple(best))
+
+
+def _number(part: str, value: str) -> int:
+    if not (value.isascii() and value.isdecimal() and 0 < int(value[:11]) <= _LARGEST):
+        raise InputError(f"{part!r}: this takes a number from 1 to {_LARGEST:,}", hint=_HINT, code="usage")
+    return int(value)
+
+
+def _best(part: str, value: str) -> tuple[str, bool]:
+    """A metric, and whether more of it is better."""
+    metric, colon, way = value.rpartition(":")
+    if not colon:
+        metric, way = value, _way(value)
+    if not metric:
+        raise InputError(f"{part!r} names no metric", hint=_HINT, code="usage")
+    if metric.endswith((":min", ":max")):
+        raise InputError(f"{part!r} says twice which way is better", hint=_HINT, code="usage")
+    if way not in ("min", "max"):
+        raise InputError(
+            f"{part!r}: is more or less of {value!r} better?", hint=f"say best={value}:min or :max", code="usage"
+        )
+    return metric, way == "max"
+
+
+def check_metrics(keep: Keep, known: Collection[str]) -> None:
+    """Raises InputError for a metric that no commit has: a slip of the pen would give up everything."""
+    for metric, _ in keep.best:
+        if metric not in known:
+            some = f"there are: {', '.join(sorted(known))}" if known else "record some with: mvc commit --metric KEY=N"
+            raise InputError(f"no commit has a metric {metric!r}", hint=some)
+
+
+def unscored(lineage: LogLineage, keep: Keep, metrics: Mapping[str, Mapping[str, float]]) -> tuple[str, ...]:
+    """Metrics that the rules ask for, and no commit has that could be the best of its lineage."""
+    return tuple(metric for metric, _ in keep.best if not _scored(lineage, metric, metrics))
+
+
+def _scored(lineage: LogLineage, metric: str, metrics: Mapping[str, Mapping[str, float]]) -> list[LogCommit]:
+    return [one for one in lineage.commits if one.gone is None and metric in metrics.get(one.id, {})]
 
 
 def _way(metric: str) -> str:
@@ -62,7 +97,10 @@ def _way(metric: str) -> str:
 
 
 def chosen(lineage: LogLineage, keep: Keep, metrics: Mapping[str, Mapping[str, float]]) -> dict[str, str]:
-    """Commits of a lineage that the rules keep → the first rule that does. ``metrics``: those of each commit."""
+    """Commits of a lineage that the rules keep → the first rule that does. ``metrics``: those of each commit.
+
+    Where no commit has a metric, which one is the best cannot be told, and that rule keeps all of them.
+    """
     found: dict[str, str] = {}
     commits = lineage.commits
     ends = [commits[max(0, len(commits) - keep.last) :]] if keep.last else []
@@ -71,11 +109,11 @@ def chosen(lineage: LogLineage, keep: Keep, metrics: Mapping[str, Mapping[str, f
     for commit in (commit for end in ends for commit in end):
         found.setdefault(commit.id, f"last={keep.last}")
     for metric, more in keep.best:
-        scored = [commit for commit in commits if metric in metrics.get(commit.id, {})]
-        if scored:
-            sign = -1 if more else 1
-            winner = min(scored, key=lambda commit: (sign * metrics[commit.id][metric], commit.position, commit.id))
-            found.setdefault(winner.id, f"best={metric}")
+        scored = _scored(lineage, metric, metrics)
+        sign = -1 if more else 1
+        scored.sort(key=lambda commit: (sign * metrics[commit.id][metric], commit.position, commit.id))
+        for commit in scored[:1] or commits:
+            found.setdefault(commit.id, f"best={metric}")
     for commit in commits:
         if keep.every and commit.position % keep.every == 0:
             found.setdefault(commit.id, f"every={keep.every}")
@@ -126,7 +164,3 @@ def candidates(
         left = [one for one in lineage.commits if one.id not in kept and one.id not in held and one.gone is None]
         if left:
             yield lineage, left
-
-
-def as_ids(commits: list[LogCommit]) -> list[ObjectId]:
-    return [ObjectId(commit.id) for commit in commits]

@@ -55,7 +55,8 @@ def _entry(repository: Repository, found: Found, known: _Known, digests: Digests
     except MvcError as error:
         return StatusEntry(path, "bad", error.message)
     if content is not None and content in known.contents:
-        return StatusEntry(path, "committed", commit=known.contents[content])
+        commit = known.contents[content]
+        return StatusEntry(path, "committed", "its tensors were given up" if commit in known.gone else "", commit)
     before = known.paths.get(_recorded(repository, found.path))
     if before is not None:
         return StatusEntry(path, "changed", commit=before)
@@ -116,6 +117,9 @@ class _Known:
         for row in files:
             rows.setdefault(row.manifest, []).append(row)
         self.held = {commit.id: content_of(rows.get(commit.manifest, ())) for commit in commits}
-        self.contents = {content: commit for commit, content in self.held.items()}
+        self.gone = frozenset(workspace.repository.state().gone)
+        # of several commits with the same content the newest that has its tensors
+        ranked = sorted(self.held.items(), key=lambda item: item[0] not in self.gone)
+        self.contents = {content: commit for commit, content in ranked}
         self.paths: dict[str, ObjectId] = {commit.path: commit.id for commit in commits}
         self.sizes = frozenset(row.size for row in files)

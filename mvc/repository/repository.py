@@ -317,7 +317,9 @@ class Repository:
 def gone(memory: Memory) -> GoneError:
     """The error of whoever asks for what was given up."""
     message = f"the tensors of commit {memory.commit[:12]} were given up on {memory.time[:10]} by {memory.reason}"
-    return GoneError(message, hint="if its file is still somewhere, commit that again; what is left: mvc show REV")
+    return GoneError(
+        message, hint="if its file is still somewhere: mvc commit --restore PATH; what is left: mvc show REV"
+    )
 
 
 def _bad_head(what: str) -> IntegrityError:

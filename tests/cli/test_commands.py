@@ -489,8 +489,11 @@ def test_gc_keep_proposes_and_does_it_only_with_yes(repo: Path, invoke: Invoke) 
     told = read(invoke, "gc", "--keep", "last=1")
     assert told["dry_run"] is True and told["retention"]["done"] is False and told["retention"]["commits"] in (2, 3)
     paths = {row["path"] for line in told["retention"]["lineages"] for row in line["commits"]}
-    code, out, _ = invoke("gc", "--keep", "last=1")
-    assert code == 0 and "would stay as facts without their tensors" in out and all(path in out for path in paths)
+    for more in ((), ("--yes", "--dry-run")):
+        code, out, err = invoke("gc", "--keep", "last=1", *more)
+        assert code == 0 and "would stay as facts without their tensors" in out and all(path in out for path in paths)
+        assert ("nothing was done; do it with: mvc gc --yes --keep last=1" in err) == (not more)
+    assert not any(row["gone"] for line in read(invoke, "log")["lineages"] for row in line["commits"])
     assert read(invoke, "gc", "--keep", "last=1", "--yes")["retention"]["done"] is True
     rows = [row for line in read(invoke, "log")["lineages"] for row in line["commits"] if row["gone"]]
     assert {row["path"] for row in rows} == paths
@@ -500,4 +503,35 @@ def test_gc_keep_proposes_and_does_it_only_with_yes(repo: Path, invoke: Invoke) 
     assert code == 2 and "were given up on" in err
     assert "given up on" in invoke("show", rows[0]["id"])[1]
     assert read(invoke, "fsck")["findings"] == []
+    assert "mvc undo" in invoke("op", "--help")[1] and "do not come back" in " ".join(invoke("op", "--help")[1].split())
     assert invoke("gc", "--keep", "best=what")[0] == 2
+    code, _, err = invoke("gc", "--keep", "")
+    assert code == 2 and "nothing is said of what to keep" in err
+    code, out, err = invoke("commit", *paths)
+    assert code == 0 and f"{len(paths)} already committed" in out and "mvc commit --restore PATH" in err
+    assert "gave up tensors in the store" in invoke("status", *paths)[1]
+    code, out, _ = invoke("commit", "--restore", *paths)
+    assert code == 0 and "with their tensors again" in out
+    assert not any(row["gone"] for line in read(invoke, "log")["lineages"] for row in line["commits"])
+
+
+def test_undo_is_not_offered_for_what_does_not_come_back(
+    repo: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And one commit, one file and one operation are spoken of as one."""
+    said: list[str] = []
+    monkeypatch.setattr("mvc.cli.commands.op.hint", said.append)
+    rng = np.random.default_rng(4)
+    point = rng.normal(size=(90, 60)).astype("<f4")
+    for n in range(3):
+        save_file({"w": point}, f"own{n}.safetensors")
+        read(invoke, "commit", f"own{n}.safetensors", "--step", str(n))
+        point = point + 0.02 * rng.normal(size=point.shape).astype("<f4")
+    invoke("op", "log")
+    assert said == ["take the newest back with: mvc undo"]
+    code, out, _ = invoke("gc", "--keep", "last=2", "--dry-run")
+    assert code == 0 and "1 commit would stay as facts without its tensors" in out
+    code, out, _ = invoke("gc", "--keep", "last=2", "--yes")
+    assert code == 0 and "1 commit gave up its tensors" in out and "1 file\n" in out and "1 files" not in out
+    code, out, _ = invoke("op", "log", "-n", "1")
+    assert code == 0 and " gave up its tensors" in out and "mvc undo OP" in said[-1]

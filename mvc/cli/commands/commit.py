@@ -31,7 +31,10 @@ _WORDS = {
     "copies": "copies",
     "mixes": "mixes",
     "duplicate": "already in",
+    "restores": "restored",
 }
+#: relations of what was committed before
+_KNOWN = ("duplicate", "restores")
 
 
 def render(result: CommitResult, columns: int) -> Iterator[str]:
@@ -40,10 +43,13 @@ def render(result: CommitResult, columns: int) -> Iterator[str]:
         yield from _by_lineage(result, columns)
     else:
         yield from _rows(result, columns)
-    new = [item for item in result.commits if item.relation != "duplicate"]
-    known = len(result.commits) - len(new)
-    stored, original = sum(item.stored_bytes for item in new), sum(item.bytes for item in new)
+    new = [item for item in result.commits if item.relation not in _KNOWN]
+    restored = [item for item in result.commits if item.relation == "restores"]
+    known = len(result.commits) - len(new) - len(restored)
+    stored, original = (sum(getattr(item, name) for item in (*new, *restored)) for name in ("stored_bytes", "bytes"))
     parts = [f"{count(len(new), 'commit')} in {count(len({item.lineage for item in new}), 'lineage')}"] if new else []
+    if restored:
+        parts.append(f"{len(restored):,} with {'its' if len(restored) == 1 else 'their'} tensors again")
     if known:
         parts.append(f"{known:,} already committed")
     if original:
@@ -57,7 +63,7 @@ def _rows(result: CommitResult, columns: int) -> Iterator[str]:
     widest = max((width(place) for place in places), default=0)
     for item, place in zip(result.commits, places, strict=True):
         step = "" if item.distance is None else f"step {number(item.distance)}, "
-        sure = "" if item.relation == "duplicate" else f"{step}{percent(item.confidence)} sure"
+        sure = "" if item.relation in _KNOWN else f"{step}{percent(item.confidence)} sure"
         head = f"{short(item.id)}  {pad(_WORDS[item.relation], 10)} {pad(place, widest)}  {pad(sure, 22)}"
         path = fit(escape(item.path), max(10, columns - width(head) - 2), keep="end")
         yield (
@@ -119,6 +125,7 @@ def _warn_tracked(paths: Sequence[Path]) -> None:
 @click.option("--tag", metavar="NAME", help="Name the new commit.")
 @click.option("--pointer", is_flag=True, help="Write PATH.mvc, for git to carry instead of PATH.")
 @click.option("--verify", is_flag=True, help="Read files too whose size, times and inode are those of the last time.")
+@click.option("--restore", is_flag=True, help="Store again what these commits gave up with gc --keep.")
 @json_option
 @pass_session
 def command(
@@ -132,6 +139,7 @@ def command(
     tag: str | None,
     pointer: bool,
     verify: bool,
+    restore: bool,
     as_json: bool,
 ) -> None:
     """Record checkpoints: files, sharded directories, Trainer directories, or all that a directory holds. Many paths
@@ -148,6 +156,7 @@ def command(
             tag=tag,
             pointer=pointer,
             verify=verify,
+            restore=restore,
             directory=session.directory,
             progress=report,
         )

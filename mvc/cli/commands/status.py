@@ -48,6 +48,10 @@ def render(result: StatusResult, columns: int) -> Iterator[str]:
         yield f"Nothing to commit: {count(committed, 'checkpoint')} here, all committed{said}."
     else:
         yield f"{committed:,} committed, {others:,} not{said}."
+    gone = sum(entry.state == "committed" and bool(entry.reason) for entry in result.entries)
+    if gone:
+        them = "it" if gone == 1 else "them"
+        yield f"{count(gone, 'file')} here gave up tensors in the store; keep {them} again: mvc commit --restore PATH"
 
 
 def _line(entry: StatusEntry, style: str, columns: int) -> str:

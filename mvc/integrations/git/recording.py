@@ -61,6 +61,6 @@ def _record(
         yield HookEntry(name, head, None, "warn", told, error.hint or f"run: mvc commit {shlex.quote(name)}")
         return
     for name, row in zip(paths.values(), result.commits, strict=True):
-        known = row.relation == "duplicate"
+        known = row.relation in ("duplicate", "restores")
         reason = f"{row.lineage}@{row.position}"
         yield HookEntry(name, head, row.id, "known" if known else "committed", reason)

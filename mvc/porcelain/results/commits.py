@@ -11,7 +11,8 @@ from mvc.porcelain.results.logs import OverlapResult, Relation
 
 @dataclass(frozen=True)
 class Committed:
-    """One path of `commit`. For "duplicate" ``id`` is the commit that already holds this content.
+    """One path of `commit`. For "duplicate" ``id`` is the commit that already holds this content; for "restores" the
+    one that had given up its tensors, and has them again.
 
     ``evidence`` says in numbers why it stands where it stands; ``runner_up`` names the next best lineage, if any.
     ``overlaps`` are those of its lineage that rest on this very commit.

@@ -12,7 +12,7 @@ class DuRow:
     those that others use; ``shared_bytes`` divides each among all commits that use it, so that rows add up;
     ``own_bytes`` are of what nothing else uses."""
 
-    kind: Literal["lineage", "commit", "tensor", "embedders", "operations", "total"]
+    kind: Literal["lineage", "commit", "tensor", "embedders", "memories", "operations", "total"]
     name: str
     commits: int
     bytes: int
@@ -52,21 +52,29 @@ class GivingUp:
 
 @dataclass(frozen=True)
 class LineageRetention:
+    """``unscored``: metrics of the rule that no commit here has, for which all are ``kept``."""
+
     lineage: str
     kept: int
     commits: tuple[GivingUp, ...]
+    unscored: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Retention:
     """What a rule of retention comes to. At least ``freed_bytes``, as stored, go once all this is done: what
-    was stored as a difference from what goes is stored otherwise then."""
+    was stored as a difference from what goes is stored otherwise then, and ``memory_bytes`` are taken by what is
+    remembered. Of the commits that the rule does not keep, ``small`` many have only tensors that stay anyway, and
+    ``light`` many are kept as giving theirs up would free no more than remembering them takes."""
 
     keep: str
     done: bool
     commits: int
     freed_bytes: int
     lineages: tuple[LineageRetention, ...]
+    memory_bytes: int = 0
+    small: int = 0
+    light: int = 0
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Relation = Literal["starts", "extends", "inserts", "forks", "copies", "mixes", "duplicate"]
+Relation = Literal["starts", "extends", "inserts", "forks", "copies", "mixes", "duplicate", "restores"]
 
 
 @dataclass(frozen=True)
