@@ -247,4 +247,4 @@ def test_kill_at_any_point(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_kill_at_many_points(tmp_path: Path) -> None:
-    kill_loop(tmp_path, 150)
+    kill_loop(tmp_path, 40)
