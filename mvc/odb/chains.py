@@ -99,6 +99,15 @@ class Chains:
             found.setdefault(root, []).append((reach, object_id))
         return [[object_id for _, object_id in sorted(group)] for group in found.values()]
 
+    def awaited(self, ids: Iterable[ObjectId]) -> frozenset[ObjectId]:
+        """What these rest on and is not here. If it is stored again, then without bases: its reach must stay below that
+        of all that waits for it."""
+        found: set[ObjectId] = set()
+        for object_id in ids:
+            with contextlib.suppress(IntegrityError):
+                found.update(self.link(object_id).bases)
+        return frozenset(base for base in found if not self._contains(base))
+
     def closure(self, object_id: ObjectId) -> tuple[ObjectId, ...]:
         """Every object that must be read besides this one, farthest first. Raises IntegrityError."""
         return self._order((object_id,))[:-1]

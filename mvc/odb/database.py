@@ -165,6 +165,10 @@ class ObjectDatabase:
         self.prove(object_id, stored)
         return self._write(object_id, (stored,))
 
+    def hold(self, object_id: ObjectId, stored: bytes) -> bool:
+        """Takes over a stored form that cannot be proved, as what it rests on is not here; False where it is known."""
+        return self._write(object_id, (stored,))
+
     def prove(self, object_id: ObjectId, stored: bytes) -> None:
         """Raises IntegrityError unless this is a stored form of the object, and what it needs is here."""
         self._unpack(object_id, stored)

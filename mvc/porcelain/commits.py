@@ -23,6 +23,7 @@ from mvc.porcelain.declarations import gone_in
 from mvc.porcelain.digests import Digests
 from mvc.porcelain.finding import find_all
 from mvc.porcelain.intake import Intake, Taken
+from mvc.porcelain.mending import restore_record
 from mvc.porcelain.nearby import looking_nearby
 from mvc.porcelain.origins import overlaps_of, placed
 from mvc.porcelain.pointers import Content, Pointer
@@ -133,6 +134,10 @@ def commit(
                         extra=dict(told.extra),
                     )
                     known[item.content] = repository.put(record)
+                elif not repository.odb.contains(known[item.content]):
+                    restore_record(workspace, known[item.content])
+                if item.manifest is None and item.added:
+                    warnings.append(f"{len(item.added)} lost objects of {str(item.path)!r} are stored again")
                 taken.append(item)
                 ids.append(known[item.content])
             stored = [commit_id for item, commit_id in zip(taken, ids, strict=True) if item.manifest is not None]

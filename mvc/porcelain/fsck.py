@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mvc.objects import ObjectId
 from mvc.porcelain.log import log
-from mvc.porcelain.mending import bring_back
+from mvc.porcelain.mending import bring_back, open_sources
 from mvc.porcelain.progress import Report, silent
 from mvc.porcelain.reindex import reindex
 from mvc.porcelain.results.states import FsckFinding, FsckResult
@@ -22,10 +22,11 @@ def fsck(
     """Reads and hashes every object, follows every reference, and compares the index with what is committed.
 
     ``repair`` quarantines what is damaged and rebuilds an index that disagrees; what is lost then is brought back from
-    ``sources`` that have it: other repositories, checkpoints, directories of these. Raises BusyError; NotFoundError,
-    InputError for what is no source.
+    ``sources`` that have it: other repositories, checkpoints, directories of these. Raises BusyError; before
+    anything is touched, NotFoundError, InputError, FormatError for what is no source.
     """
     report, repository = progress or silent, workspace.repository
+    opened = open_sources(repository, sources)
 
     def check() -> FsckReport:
         return check_repository(repository, repair=repair, progress=lambda done: report(done, None, "objects"))
@@ -33,8 +34,8 @@ def fsck(
     with repository.lock(command="fsck --repair") if repair else nullcontext():
         found = first = check()
         back: dict[ObjectId, Path] = {}
-        if repair and sources:
-            found, back = bring_back(repository, first, sources, check)
+        if repair and opened:
+            found, back = bring_back(repository, first, opened, check)
     findings = [_told(item, back) for item in first.findings]
     known = {item.object for item in findings}
     findings += [_told(item, back) for item in found.findings if item.object not in known]
@@ -50,7 +51,8 @@ def fsck(
 def _told(finding: Finding, back: Mapping[ObjectId, Path]) -> FsckFinding:
     source = back.get(ObjectId(finding.object))
     message = finding.message if source is None else f"{finding.message}; brought back from {str(source)!r}"
-    return FsckFinding(finding.code, finding.object, message, finding.repaired or source is not None)
+    repaired = finding.repaired or source is not None
+    return FsckFinding(finding.code, finding.object, message, repaired, finding.blocks, finding.commits)
 
 
 def _index_findings(workspace: Workspace) -> list[FsckFinding]:

@@ -27,6 +27,7 @@ from mvc.porcelain.digests import Digests
 from mvc.porcelain.facts import points_of
 from mvc.porcelain.pointers import Content
 from mvc.repository import Repository
+from mvc.repository.reach import is_whole
 
 #: bytes of signatures that are kept for the index; those beyond are computed again from what is stored
 _MEMORY = 1 << 28
@@ -34,7 +35,8 @@ _MEMORY = 1 << 28
 
 @dataclass(frozen=True)
 class Taken:
-    """One checkpoint. ``added`` are the objects that were not stored before; ``facts`` what the file says itself."""
+    """One checkpoint. ``added`` are the objects that were not stored before; ``facts`` what the file says itself.
+    ``manifest`` is None where its content is committed already."""
 
     path: Path
     recorded: str
@@ -55,6 +57,9 @@ class Intake:
         self._repository, self._digests, self._bases = repository, digests, bases
         self._lanes = Lanes(threaded=repository.fs.sync_threads > 0)
         self._room = _MEMORY
+        self._gone = repository.state().gone
+        #: where something was lost: tensors on which others rest that are stored
+        self._awaited: frozenset[ObjectId] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -62,33 +67,36 @@ class Intake:
     def __exit__(self, *error: object) -> None:
         self._lanes.__exit__(None, None, None)
 
-    def take(self, path: Path, known: Mapping[Content, object]) -> Taken:
-        """Stores a checkpoint; one whose content is ``known`` is only hashed, if at all, and its ``manifest`` is None.
+    def take(self, path: Path, known: Mapping[Content, ObjectId]) -> Taken:
+        """Stores a checkpoint. One whose content is that of a ``known`` commit is only hashed, if at all, and what was
+        lost of it is stored again.
 
         Raises FormatError and its kin for what is no sound checkpoint, ChangedError where it changed twice.
         """
         content = self._digests.content(path)
-        if content is not None and content in known:
+        if content is not None and self._stands(content, known):
             return Taken(path, recorded_path(self._repository, path), content, None, {}, frozenset())
         try:
             return self._take(path, known)
         except ChangedError:
             return self._take(path, known)
 
-    def _take(self, path: Path, known: Mapping[Content, object]) -> Taken:
+    def _take(self, path: Path, known: Mapping[Content, ObjectId]) -> Taken:
         with open_checkpoint(path) as opened:
             remembered = [(name, self._digests.known(file.path)) for name, file in opened.files]
             content: Content = tuple((name, *found) for name, found in remembered if found is not None)
             recorded = recorded_path(self._repository, path)
-            if len(content) == len(opened.files) and content in known:
+            if len(content) == len(opened.files) and self._stands(content, known):
                 return Taken(path, recorded, content, None, opened.facts, frozenset())
             points = points_of(opened.specs)
+            if self._awaited is None and (content in known or any(self._repository.layout.quarantine.iterdir())):
+                self._awaited = self._repository.odb.chains.awaited(self._repository.odb.ids())
             hints = self._bases.choose(opened)
             added: set[ObjectId] = set()
             files = [(name, file, *self._take_file(file, points, hints, added)) for name, file in opened.files]
             content = tuple((name, file.size, digest) for name, file, _, digest, _ in files)
-            if content in known:
-                return Taken(path, recorded, content, None, opened.facts, frozenset())
+            if self._stands(content, known):
+                return Taken(path, recorded, content, None, opened.facts, frozenset(added))
             for _, _, skeleton, _, _ in files:
                 self._put_record(skeleton, added)
             manifest = Manifest(
@@ -100,6 +108,8 @@ class Intake:
             facts = opened.facts
         # only now is it known that nothing changed while it was read
         self._put_record(manifest, added)
+        if content in known:
+            return Taken(path, recorded, content, None, facts, frozenset(added))
         self._bases.took(manifest)
         return Taken(path, recorded, content, manifest, facts, frozenset(added))
 
@@ -137,11 +147,16 @@ class Intake:
         object_id = tensor_id(spec, data)
         if odb.keep(object_id):
             return object_id, False, None
-        odb.put_tensor(spec, data, bases=bases)
+        odb.put_tensor(spec, data, bases=() if object_id in (self._awaited or ()) else bases)
         odb.verify(object_id)
         if not signed:
             return object_id, True, None
         return object_id, True, self._bases.signatures.get(object_id) or sign_tensor(as_array(spec, data))
+
+    def _stands(self, content: Content, known: Mapping[Content, ObjectId]) -> bool:
+        """Whether this is committed, and nothing of it was lost but what was given up."""
+        commit = known.get(content)
+        return commit is not None and (commit in self._gone or is_whole(self._repository, commit))
 
     def _put_record(self, record: Manifest | Skeleton, added: set[ObjectId]) -> None:
         if not self._repository.odb.contains(record.id):

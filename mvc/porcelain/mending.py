@@ -6,31 +6,59 @@ checkpoint files themselves, which hold tensors and what is between them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 
 from mvc.errors import FormatError, InputError, IntegrityError, NotFoundError
 from mvc.formats import find_checkpoints, open_checkpoint, skeleton_of
-from mvc.objects import ObjectId, tensor_id
-from mvc.repository import FsckReport, Repository
-from mvc.repository.layout import DIRECTORY
+from mvc.index import CommitRow
+from mvc.objects import Commit, ObjectId, tensor_id
+from mvc.porcelain.workspace import Workspace
+from mvc.repository import FsckReport, Layout, Repository
+from mvc.repository.layout import DIRECTORY, HEAD
+
+#: one place to look: a repository, or checkpoints
+Source = Repository | tuple[Path, ...]
+
+
+def open_sources(repository: Repository, paths: Sequence[Path]) -> dict[Path, Source]:
+    """What these paths are, before anything is touched: repositories, copies of their ``.mvc``, checkpoints, or
+    directories of these. Raises NotFoundError, InputError, FormatError for what is none."""
+    return {path: _source(repository, path) for path in paths}
+
+
+def _source(repository: Repository, path: Path) -> Source:
+    if not path.exists():
+        raise NotFoundError(f"there is no {str(path)!r}", hint="name a repository, a checkpoint or a directory of them")
+    bare = (path / HEAD).is_file() and (path / "format").is_file()
+    if bare or (path / DIRECTORY).is_dir():
+        other = Repository.at(Layout(path.absolute())) if bare else Repository.open(path)
+        if other.directory.samefile(repository.directory):
+            raise InputError("a repository cannot be mended from itself", hint="name a backup of it")
+        return other
+    if not path.is_dir():
+        open_checkpoint(path).close()
+        return (path,)
+    if found := tuple(item.path for item in find_checkpoints(path) if item.state == "complete"):
+        return found
+    raise InputError(f"there is no repository and no checkpoint in {str(path)!r}", hint="name a backup, or checkpoints")
 
 
 def bring_back(
-    repository: Repository, report: FsckReport, sources: Sequence[Path], check: Callable[[], FsckReport]
+    repository: Repository, report: FsckReport, sources: Mapping[Path, Source], check: Callable[[], FsckReport]
 ) -> tuple[FsckReport, dict[ObjectId, Path]]:
     """Stores what ``report`` finds lost and a source has, and looks again with ``check`` for what was lost behind it.
 
-    Returns the last report, and where each object came from. Needs the repository's lock. Raises NotFoundError,
-    InputError for what is no source.
+    Returns the last report, and where each object came from. Needs the repository's lock.
     """
     found: dict[ObjectId, Path] = {}
     while lost := _lost(report) - found.keys():
         before = len(found)
         with repository.odb.batch():
-            for source in sources:
+            for path, source in sources.items():
                 for object_id in _take(repository, lost - found.keys(), source):
-                    found[object_id] = source
+                    found[object_id] = path
         if len(found) == before:
             break
         report = check()
@@ -42,25 +70,16 @@ def _lost(report: FsckReport) -> set[ObjectId]:
     return {ObjectId(item.object) for item in report.findings if item.code in codes and len(item.object) == 64}
 
 
-def _take(repository: Repository, lost: Collection[ObjectId], source: Path) -> Iterator[ObjectId]:
+def _take(repository: Repository, lost: Collection[ObjectId], source: Source) -> Iterator[ObjectId]:
     """Stores those of ``lost`` that one source has."""
-    if not source.exists():
-        raise NotFoundError(
-            f"there is no {str(source)!r}", hint="name a repository, a checkpoint or a directory of them"
-        )
-    if (source / DIRECTORY).is_dir():
-        yield from _from_repository(repository, lost, Repository.open(source))
-        return
-    paths = (
-        [item.path for item in find_checkpoints(source) if item.state == "complete"] if source.is_dir() else [source]
-    )
-    for path in paths:
-        yield from _from_checkpoint(repository, lost, path)
+    if isinstance(source, Repository):
+        yield from _from_repository(repository, lost, source)
+    else:
+        for path in source:
+            yield from _from_checkpoint(repository, lost, path)
 
 
 def _from_repository(repository: Repository, lost: Collection[ObjectId], other: Repository) -> Iterator[ObjectId]:
-    if other.directory.samefile(repository.directory):
-        raise InputError("a repository cannot be mended from itself", hint="name a backup of it")
     for object_id in sorted(lost):
         try:
             kind = other.odb.kind_of(object_id)
@@ -86,3 +105,14 @@ def _from_checkpoint(repository: Repository, lost: Collection[ObjectId], path: P
                     yield repository.put(skeleton)
     except FormatError:  # one of many files; what is lost stays lost, and is told
         return
+
+
+def restore_record(workspace: Workspace, commit_id: ObjectId) -> None:
+    """Stores a commit's lost record again, as the index remembers it. Needs the repository's lock. Raises
+    IntegrityError where that is not how it was."""
+    row = workspace.read(lambda connection: CommitRow.select(connection, CommitRow.TABLE.c.id == commit_id)[0])
+    record = Commit(**{one.name: getattr(row, one.name) for one in fields(Commit) if one.init})
+    if record.id != commit_id:
+        message = f"the record of commit {commit_id[:12]} is missing, and the index does not have it as it was"
+        raise IntegrityError(message, hint="take it from a backup: mvc fsck --repair --from PATH")
+    workspace.repository.put(record)

@@ -2,7 +2,8 @@
 
 from mvc.repository.checkpoint import StoredCheckpoint
 from mvc.repository.config import Config
-from mvc.repository.fsck import INFORMATION, Finding, FsckReport, check_repository
+from mvc.repository.findings import INFORMATION, Finding, FsckReport
+from mvc.repository.fsck import check_repository
 from mvc.repository.layout import Layout
 from mvc.repository.locks import Holder
 from mvc.repository.repository import Repository

@@ -2,51 +2,31 @@
 
 Walks from the pointer: operations → commits → manifests → skeletons and tensors; then looks at every object that
 nothing leads to. Repair moves damaged files to ``quarantine/`` and clears half-written ones away; it deletes no object
-and invents nothing. A damaged pack is moved once all that is whole in it is stored elsewhere. A quarantined object is
-missing, and comes back when the same checkpoint is committed or fetched again.
+and invents nothing. A damaged pack is moved once all else in it is stored elsewhere. A quarantined object is missing,
+and comes back when the same checkpoint is committed or fetched again; what rests on it waits for it where it is.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 from mvc.errors import IntegrityError, MvcError
 from mvc.objects import Kind, Manifest, ObjectId, Operation
 from mvc.odb import Lanes, loose_key, salvage
+from mvc.repository.findings import INFORMATION, Finding, FsckReport, culprits
 from mvc.repository.layout import HEAD
+from mvc.repository.quarantine import quarantine, strays
 from mvc.repository.reach import is_whole
 from mvc.repository.repository import Repository
 from mvc.repository.state import oldest_first, replay
-from mvc.storage import TEMPORARY, disk_errors, exists, temporary_name
+from mvc.storage import disk_errors, exists
 
 Record = TypeVar("Record")
-
-#: codes of findings that take nothing away from what is committed
-INFORMATION = frozenset({"unreachable", "leftover"})
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """``code``: missing, damaged, malformed, bad-head, stray (a file that is no object), leftover (half-written),
-    unreachable. ``object`` is an id, or the path of a pack or of what is no object, relative to ``.mvc``."""
-
-    code: str
-    object: str
-    message: str
-    repaired: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class FsckReport:
-    """``ok``: nothing is missing or wrong. ``objects``: how many were read and hashed."""
-
-    ok: bool
-    objects: int
-    findings: tuple[Finding, ...]
 
 
 def check_repository(
@@ -79,6 +59,12 @@ class _Check:
         self._progress = progress
         self._seen: dict[ObjectId, Kind | None] = {}
         self._hashed: dict[ObjectId, Kind | MvcError] = {}
+        #: objects that cannot be read only because of others → these
+        self._blocked: dict[ObjectId, frozenset[ObjectId]] = {}
+        #: commits → what they need and cannot be read
+        self._lacking: dict[ObjectId, set[ObjectId]] = {}
+        #: the same of manifests
+        self._gaps: dict[ObjectId, set[ObjectId]] = {}
         self._given_up: dict[ObjectId, Collection[ObjectId]] = {}
         #: packs that hold a damaged object
         self._broken: set[str] = set()
@@ -87,29 +73,31 @@ class _Check:
         self._look_at_packs()
         self._hash()
         self._walk_operations()
+        for base in sorted(frozenset[ObjectId]().union(*self._blocked.values()) - self._seen.keys()):
+            self._verify(base, "tensor", "what is stored as its difference from it")
         for object_id in self._repository.odb.ids():
             if object_id not in self._seen and self._verify(object_id, None, "nothing") is not None:
                 self._find("unreachable", object_id, f"object {object_id} is stored, but no operation leads to it")
         for key in sorted(self._broken):
             self._give_up_pack(key)
         self._look_for_litter()
+        self._say_what_it_takes_down()
 
     def _look_at_packs(self) -> None:
         """Packs whose trailers are damaged; with repair, what is whole in them is brought back first."""
         for key, error in sorted(self._repository.odb.damaged_packs.items()):
-            sound = self._give_up_pack(key) if error.code == "damaged-pack" else 0
-            saved = f"; {sound} whole objects of it were brought back" if self._repair else ""
-            self._find(
-                "damaged", key, f"{error.message}{saved}", repaired=self._repair and error.code == "damaged-pack"
-            )
+            saved = self._give_up_pack(key) if error.code == "damaged-pack" else ""
+            self._find("damaged", key, f"{error.message}{saved}", repaired=bool(saved))
 
-    def _give_up_pack(self, key: str) -> int:
-        """Moves a damaged pack away, once all that is whole in it is stored elsewhere: so many objects."""
+    def _give_up_pack(self, key: str) -> str:
+        """Moves a damaged pack away, once all else in it is stored elsewhere; says how much that was. '' without
+        ``repair``."""
         if not self._repair:
-            return 0
+            return ""
         found = salvage(self._repository.odb, key)
         self._quarantine(self._repository.directory / key)
-        return len(found)
+        waiting = f" and {len(found.waiting)} that cannot be proved until their base is back" if found.waiting else ""
+        return f"; {len(found.whole)} whole objects{waiting} of it were brought back"
 
     def _hash(self) -> None:
         """Reads and hashes all that is stored, several objects at a time; what they lead to is looked at afterwards."""
@@ -129,6 +117,10 @@ class _Check:
             for found in lanes.map(verified, sizes):
                 self._hashed.update(found)
                 self._progress(len(self._hashed))
+        failing = {object_id for object_id, found in self._hashed.items() if isinstance(found, MvcError)}
+        for object_id in failing:
+            if found_below := culprits(odb, object_id, failing):
+                self._blocked[object_id] = found_below
 
     def _find(self, code: str, name: str, message: str, *, repaired: bool = False) -> None:
         self.findings.append(Finding(code, name, message, repaired))
@@ -199,14 +191,22 @@ class _Check:
                 manifest = self._record(commit.manifest, "manifest", name, self._repository.manifest)
                 if manifest is not None:
                     self._walk_manifest(manifest, name, self._given_up.get(commit_id, ()))
+                self._lacking[commit_id] = self._gaps.setdefault(commit.manifest, {commit.manifest})
+            elif self._seen[commit_id] is None:
+                self._lacking[commit_id] = {commit_id}
 
     def _walk_manifest(self, manifest: Manifest, source: str, given_up: Collection[ObjectId]) -> None:
+        gaps = self._gaps[manifest.id] = set()
         for file in manifest.files:
             self._record(file.skeleton, "skeleton", source, self._repository.skeleton)
+            if self._seen[file.skeleton] is None:
+                gaps.add(file.skeleton)
             for entry in file.tensors:
                 if entry.object in given_up and not self._repository.odb.contains(entry.object):
                     continue
                 found = self._need(entry.object, "tensor", f"{source}, tensor {entry.name!r}")
+                if found is None:
+                    gaps.add(entry.object)
                 if found == "tensor" and self._repository.odb.spec_of(entry.object) != entry.spec:
                     message = f"{source} says of tensor {entry.name!r} what its object {entry.object} is not"
                     self._find("malformed", manifest.id, message)
@@ -236,13 +236,16 @@ class _Check:
         return found
 
     def _verify(self, object_id: ObjectId, kind: Kind | None, source: str) -> Kind | None:
-        """The object's kind, read and hashed; None, with a finding, where it is missing or damaged."""
+        """The object's kind, read and hashed; None, with a finding, where it is missing or damaged, or what it rests on
+        is."""
         self._seen[object_id] = None
         self.read += 1
         found = self._hashed.pop(object_id, None)
         if found is None:
             self._progress(self.read)
         try:
+            if object_id in self._blocked:
+                return None
             if isinstance(found, MvcError):
                 raise found
             self._seen[object_id] = found or self._repository.odb.verify(object_id)
@@ -250,11 +253,26 @@ class _Check:
             if error.code == "missing-object":
                 self._find("missing", object_id, f"{kind} {object_id} is missing, needed by {source}")
             else:
-                message = f"{error.message} (needed by {source})"
-                self._find("damaged", object_id, message, repaired=self._quarantine_object(object_id))
+                moved = "; moved to quarantine" if self._quarantine_object(object_id) else ""
+                self._find("damaged", object_id, f"{error.message} (needed by {source}){moved}")
         except MvcError as error:  # a disk that cannot read it back, or an id that is none
             self._find("damaged", object_id, f"{error.message} (needed by {source})")
         return self._seen[object_id]
+
+    def _say_what_it_takes_down(self) -> None:
+        """Completes the findings by what cannot be read for want of what is missing or damaged."""
+        blocks: defaultdict[str, set[ObjectId]] = defaultdict(set)
+        for object_id, below in self._blocked.items():
+            for one in below:
+                blocks[one].add(object_id)
+        commits: defaultdict[str, list[ObjectId]] = defaultdict(list)
+        for commit_id, lacking in self._lacking.items():
+            for one in {below for item in lacking for below in self._blocked.get(item, (item,))}:
+                commits[one].append(commit_id)
+        self.findings = [
+            replace(item, blocks=tuple(sorted(blocks[item.object])), commits=tuple(commits[item.object]))
+            for item in self.findings
+        ]
 
     def _look_for_litter(self) -> None:
         directory, fs = self._repository.directory, self._repository.fs
@@ -265,7 +283,7 @@ class _Check:
                     fs.unlink(path)
             name = path.relative_to(directory).as_posix()
             self._find("leftover", name, f"{name} is a half-written file of a writer that died", repaired=self._repair)
-        for path in _strays(self._repository):
+        for path in strays(self._repository):
             name = path.relative_to(directory).as_posix()
             self._find("stray", name, f"{name} is no object", repaired=self._quarantine(path))
 
@@ -281,27 +299,8 @@ class _Check:
         """Moves a file out of the way, under a name that tells where it was. False without ``repair``."""
         if not self._repair:
             return False
-        repository = self._repository
-        fs, name = repository.fs, path.relative_to(repository.directory).as_posix().replace("/", "-")
-        target = repository.layout.quarantine / name
-        with disk_errors(path, "quarantine"):
-            if exists(fs, target):
-                token = temporary_name(target).name.removeprefix(TEMPORARY)
-                target = target.with_name(f"{name}-{token}")
-            fs.replace(path, target)
-            fs.fsync_directory(target.parent)
-            fs.fsync_directory(path.parent)
+        quarantine(self._repository, path)
         return True
-
-
-def _strays(repository: Repository) -> Iterator[Path]:
-    """Files among the objects that have no object's or pack's name."""
-    odb = repository.odb
-    known = {*map(loose_key, odb.ids()), *odb.packs, *odb.damaged_packs}
-    for directory in ("objects/", "packs/"):
-        for key in repository.storage.list(directory):
-            if key not in known:
-                yield repository.directory / key
 
 
 def _undone(head: ObjectId | None, operations: Mapping[ObjectId, Operation]) -> set[ObjectId]:

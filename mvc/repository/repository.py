@@ -81,7 +81,11 @@ class Repository:
         Raises NotFoundError where there is none, and InputError where its format is newer than this mvc, its config
         cannot be used, or another user owns it and ``trust`` is not set.
         """
-        layout = Layout(Path(path).absolute() / DIRECTORY)
+        return cls.at(Layout(Path(path).absolute() / DIRECTORY), trust=trust, fs=fs)
+
+    @classmethod
+    def at(cls, layout: Layout, *, trust: bool = False, fs: FileSystem = REAL) -> Self:
+        """The repository laid out like this, wherever that is, such as a copy of ``.mvc``. Raises as `open` does."""
         check_layout(fs, layout)
         if not trust:
             check_owner(fs, layout.directory, layout.config)
@@ -258,6 +262,7 @@ class Repository:
                 raise ExistsError(message, hint=f"choose another name, or run: mvc tag --delete {name}")
             if commit not in known:
                 raise NotFoundError(f"commit {commit} is not in the repository", code="no-such-revision")
+            self.commit(commit)  # a name for what is lost would be of no use
 
     def put(self, record: Commit | Manifest | Skeleton | Memory) -> ObjectId:
         """Stores a small object and returns its id. It counts once an operation leads to it."""

@@ -78,7 +78,9 @@ def test_damage_is_named_quarantined_and_healed_by_committing_again(
 
     report = check_repository(again, repair=True)
     bad = [finding for finding in report.findings if finding.code != "unreachable"]
-    assert [finding.repaired for finding in bad] == [damaged is not None]
+    assert [(finding.repaired, "moved to quarantine" in finding.message) for finding in bad] == [
+        (False, damaged is not None)
+    ]
     if damaged is not None:
         assert not path.exists()
         [kept] = again.layout.quarantine.iterdir()

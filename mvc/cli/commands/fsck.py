@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import click
@@ -15,12 +16,26 @@ from mvc.cli.text import count, escape, short
 from mvc.porcelain.fsck import fsck
 from mvc.porcelain.results.states import FsckResult
 
+#: an id in a message, and as much of it as is shown
+_ID = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{52}\b")
+#: commits that are named one by one
+_MANY = 6
+
 
 def render(result: FsckResult) -> Iterator[str]:
     for finding in result.findings:
-        where = f" {paint(short(finding.object), 'id')}" if finding.object else ""
+        message = _ID.sub(r"\1", finding.message)
+        name = _ID.sub(r"\1", finding.object or "")
+        where = f" {paint(escape(name), 'id')}" if name not in message else ""
         done = paint("  repaired", "good") if finding.repaired else ""
-        yield f"{paint(escape(finding.code), 'bad')}{where}: {escape(finding.message)}{done}"
+        yield f"{paint(escape(finding.code), 'bad')}{where}: {escape(message)}{done}"
+        if finding.commits:
+            some = " ".join(paint(short(commit), "id") for commit in finding.commits[:_MANY])
+            more = f" and {len(finding.commits) - _MANY} more" if len(finding.commits) > _MANY else ""
+            yield f"  not whole without it: {count(len(finding.commits), 'commit')}: {some}{more}"
+        if finding.blocks and not finding.repaired:
+            rest = "rests" if len(finding.blocks) == 1 else "rest"
+            yield f"  {count(len(finding.blocks), 'object')} {rest} on it and cannot be read until it is back"
     state = paint("everything is as it should be", "good") if result.ok else paint("damage found", "bad")
     yield f"{count(result.objects, 'object')} verified: {state}"
 
@@ -51,5 +66,5 @@ def command(session: Session, repair: bool, sources: tuple[str, ...], as_json: b
         if not result.ok and not repair:
             hint("repair what can be repaired with: mvc fsck --repair")
         elif not result.ok and not sources:
-            hint("take what is lost from a backup or from files: mvc fsck --repair --from PATH")
+            hint("commit what is lost again, or take it from a backup or files: mvc fsck --repair --from PATH")
     return 0 if result.ok else 1

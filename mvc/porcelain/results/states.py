@@ -10,10 +10,15 @@ from mvc.porcelain.results.logs import DirectionResult, ForkedFrom
 
 @dataclass(frozen=True)
 class FsckFinding:
+    """``blocks`` are objects that rest on this one and cannot be read until it is back; ``commits`` are those that
+    cannot be read whole for its want."""
+
     code: str
     object: str | None
     message: str
     repaired: bool
+    blocks: tuple[str, ...] = ()
+    commits: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

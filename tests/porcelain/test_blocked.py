@@ -1,0 +1,157 @@
+"""One damaged tensor takes down what rests on it, and nothing of that is lost (row 33)."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from mvc.errors import IntegrityError, MvcError
+from mvc.objects import ObjectId
+from mvc.odb import loose_key
+from mvc.porcelain.checkout import checkout
+from mvc.porcelain.commits import commit
+from mvc.porcelain.fsck import fsck
+from mvc.porcelain.gc import gc
+from mvc.porcelain.tags import create_tag
+from mvc.porcelain.workspace import Workspace
+from mvc.repository import Repository, check_repository
+from mvc.testing.commits import loosen
+
+
+def workspace(root: Path) -> Workspace:
+    return Workspace.of(Repository.open(root), author="a")
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> list[Path]:
+    """A smooth course of small models, each stored as its difference from the one before."""
+    rng = np.random.default_rng(0)
+    weights = {"a.weight": rng.normal(size=(128, 64)), "b.weight": rng.normal(size=(64, 128))}
+    drift = {name: rng.normal(size=value.shape) * 0.002 for name, value in weights.items()}
+    found = []
+    Repository.init(tmp_path)
+    for number in range(4):
+        path = tmp_path / f"{number:02}.safetensors"
+        save_file({name: value.astype(np.float32) for name, value in weights.items()}, path)
+        os.utime(path, (1_600_000_000 + number, 1_600_000_000 + number))
+        found.append(path)
+        commit(workspace(tmp_path), [path], step=number)
+        weights = {name: v + drift[name] + rng.normal(size=v.shape) * 0.0002 for name, v in weights.items()}
+    return found
+
+
+def commits(root: Path) -> list[ObjectId]:
+    return list(Repository.open(root).state().commits)
+
+
+def first_tensor(repository: Repository) -> ObjectId:
+    commit_id = next(iter(repository.state().commits))
+    return repository.manifest(repository.commit(commit_id).manifest).files[0].tensors[0].object
+
+
+def flip(root: Path) -> ObjectId:
+    """Damages the tensor on which the others rest."""
+    repository = Repository.open(root)
+    first = first_tensor(repository)
+    path = repository.directory / repository.odb.key_of(first)
+    data, stored = bytearray(path.read_bytes()), repository.odb.stored_form(first)
+    data[data.index(stored) + len(stored) // 2] ^= 1
+    path.chmod(0o644)
+    path.write_bytes(data)
+    return first
+
+
+def assert_readable(root: Path, paths: list[Path]) -> None:
+    assert check_repository(Repository.open(root)).ok
+    for commit_id, path in zip(commits(root), paths, strict=True):
+        target = root / "out"
+        checkout(workspace(root), commit_id, directory=root, target=target)
+        assert target.read_bytes() == path.read_bytes()
+        target.unlink()
+
+
+@pytest.mark.parametrize("layout", ["a pack a commit", "one pack", "loose", "no trailer"])
+@pytest.mark.parametrize("how", ["commit", "from"])
+def test_a_repair_keeps_what_is_whole_though_its_base_is_damaged(
+    tmp_path: Path, paths: list[Path], layout: str, how: str
+) -> None:
+    if layout == "loose":
+        loosen(Repository.open(tmp_path))
+    if layout in ("one pack", "no trailer"):
+        gc(workspace(tmp_path))
+    first = flip(tmp_path)
+    if layout == "no trailer":
+        [pack] = (tmp_path / ".mvc" / "packs").iterdir()
+        pack.write_bytes(pack.read_bytes()[:-9])
+    report = check_repository(Repository.open(tmp_path), repair=True)
+    named = {item.object: item for item in report.findings if len(item.object) == 64}
+    assert named.keys() == {first}
+    assert not named[first].repaired
+    assert set(named[first].commits) == set(commits(tmp_path))
+    assert len(named[first].blocks) == 3
+    report = check_repository(Repository.open(tmp_path))
+    assert [(item.code, item.object, len(item.blocks)) for item in report.findings] == [("missing", first, 3)]
+    if how == "commit":
+        commit(workspace(tmp_path), [paths[0]])
+    else:
+        assert fsck(workspace(tmp_path), repair=True, sources=[paths[0]]).ok
+    assert_readable(tmp_path, paths)
+    assert len(commits(tmp_path)) == 4
+
+
+def test_what_others_wait_for_is_stored_below_them(tmp_path: Path, paths: list[Path]) -> None:
+    """A new checkpoint holds the lost tensor; though others are like it, it must rest on none of those."""
+    first = flip(tmp_path)
+    check_repository(Repository.open(tmp_path), repair=True)
+    tensors = load_file(paths[0])
+    save_file({**tensors, "b.weight": tensors["b.weight"] + np.float32(0.001)}, tmp_path / "new.safetensors")
+    commit(workspace(tmp_path), [tmp_path / "new.safetensors"])
+    assert Repository.open(tmp_path).odb.bases_of(first) == ()
+    assert_readable(tmp_path, [*paths, tmp_path / "new.safetensors"])
+
+
+@pytest.mark.parametrize("kind", ["tensor", "skeleton", "manifest", "commit"])
+def test_committing_again_heals_though_the_file_is_remembered(tmp_path: Path, paths: list[Path], kind: str) -> None:
+    commit(workspace(tmp_path), paths)  # the files have come to rest, and are remembered now
+    repository = Repository.open(tmp_path)
+    loosen(repository)
+    one = commits(tmp_path)[1]
+    manifest = repository.manifest(repository.commit(one).manifest)
+    victim = {
+        "tensor": manifest.files[0].tensors[0].object,
+        "skeleton": manifest.files[0].skeleton,
+        "manifest": manifest.id,
+        "commit": one,
+    }[kind]
+    (repository.directory / loose_key(victim)).unlink()
+    if kind == "commit":
+        with pytest.raises(IntegrityError, match="missing"):
+            create_tag(workspace(tmp_path), "x", one)
+    commit(workspace(tmp_path), paths)
+    assert_readable(tmp_path, paths)
+    assert len(commits(tmp_path)) == 4
+
+
+@pytest.mark.parametrize("wrong", ["nosuch", "empty", "junk.bin"])
+def test_what_is_no_source_is_refused_before_anything_is_touched(tmp_path: Path, paths: list[Path], wrong: str) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "junk.bin").write_bytes(b"\xff" * 64)
+    flip(tmp_path)
+    before = {path: path.read_bytes() for path in (tmp_path / ".mvc" / "packs").iterdir()}
+    with pytest.raises(MvcError):
+        fsck(workspace(tmp_path), repair=True, sources=[paths[0], tmp_path / wrong])
+    assert {path: path.read_bytes() for path in (tmp_path / ".mvc" / "packs").iterdir()} == before
+    assert not list((tmp_path / ".mvc" / "quarantine").iterdir())
+
+
+def test_a_copy_of_the_directory_is_a_source(tmp_path: Path, paths: list[Path]) -> None:
+    (tmp_path / ".mvc").rename(tmp_path / "copy")
+    shutil.copytree(tmp_path / "copy", tmp_path / ".mvc")
+    flip(tmp_path)
+    assert fsck(workspace(tmp_path), repair=True, sources=[tmp_path / "copy"]).ok
+    assert_readable(tmp_path, paths)
