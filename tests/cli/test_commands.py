@@ -17,6 +17,9 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from mvc.cli import main
+from mvc.objects import ObjectId
+from mvc.odb.packed import PackedObjects
+from mvc.storage import LocalStorage
 
 Invoke = Callable[..., tuple[int, str, str]]
 
@@ -354,13 +357,13 @@ def test_checkout_refuses_hostile_targets(target: str, repo: Path, invoke: Invok
 def test_a_damaged_object_is_never_checked_out(repo: Path, invoke: Invoke) -> None:
     value = read(invoke, "show", "HEAD")
     object_id = next(row["object"] for row in value["tensors"] if row["name"] == "fc1.weight")
-    (stored,) = [
-        path
-        for path in (repo / ".mvc/objects").rglob("*")
-        if path.is_file() and path.name in object_id and object_id.endswith(path.name)
-    ]
+    # where the object lies in its pack, as the pack itself says
+    located = PackedObjects(LocalStorage(repo / ".mvc")).locate(ObjectId(object_id))
+    assert located is not None
+    lying, span = located
+    stored = repo / ".mvc" / lying.key
     data = bytearray(stored.read_bytes())
-    data[len(data) // 2] ^= 1
+    data[span.offset + span.length - 5] ^= 1
     stored.chmod(0o644)
     stored.write_bytes(data)
     code, _, err = invoke("checkout", "HEAD", "-o", "x.safetensors")
