@@ -155,3 +155,16 @@ def test_a_copy_of_the_directory_is_a_source(tmp_path: Path, paths: list[Path]) 
     flip(tmp_path)
     assert fsck(workspace(tmp_path), repair=True, sources=[tmp_path / "copy"]).ok
     assert_readable(tmp_path, paths)
+
+
+def test_what_nothing_needs_may_rest_on_what_is_gone(paths: list[Path], tmp_path: Path) -> None:
+    """As a gc that was stopped leaves it: an idle difference, its base taken away already."""
+    repository = Repository.open(tmp_path)
+    spec, data = repository.odb.get_tensor(first_tensor(repository))
+    values = np.frombuffer(data, "<f4") * np.float32(1.001)
+    base = repository.odb.put_tensor(spec, values.tobytes())
+    idle = repository.odb.put_tensor(spec, (values * np.float32(1.0001)).tobytes(), bases=(base,))
+    assert repository.odb.bases_of(idle) == (base,)
+    repository.storage.delete(loose_key(base))
+    report = check_repository(Repository.open(tmp_path))
+    assert report.ok and [(found.code, found.object) for found in report.findings] == [("unreachable", idle)]
