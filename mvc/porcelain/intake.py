@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Self
 
 from mvc.errors import ChangedError
-from mvc.formats import CheckpointFile, check_skeleton, dissect, open_checkpoint
+from mvc.formats import CheckpointFile, OpenedCheckpoint, check_skeleton, digest_of, dissect, open_checkpoint
 from mvc.geometry import Signature, sign_tensor
 from mvc.objects import FileEntry, Manifest, ObjectId, Skeleton, TensorEntry, TensorSpec, as_array, tensor_id
 from mvc.odb import Lanes
@@ -88,6 +88,10 @@ class Intake:
             recorded = recorded_path(self._repository, path)
             if len(content) == len(opened.files) and self._stands(content, known):
                 return Taken(path, recorded, content, None, opened.facts, frozenset())
+            if self._may_be_given_up(opened, known):
+                content = tuple((name, file.size, digest_of(file)) for name, file in opened.files)
+                if self._stands(content, known):
+                    return Taken(path, recorded, content, None, opened.facts, frozenset())
             points = points_of(opened.specs)
             if self._awaited is None and (content in known or any(self._repository.layout.quarantine.iterdir())):
                 self._awaited = self._repository.odb.chains.awaited(self._repository.odb.ids())
@@ -152,6 +156,12 @@ class Intake:
         if not signed:
             return object_id, True, None
         return object_id, True, self._bases.signatures.get(object_id) or sign_tensor(as_array(spec, data))
+
+    def _may_be_given_up(self, opened: OpenedCheckpoint, known: Mapping[Content, ObjectId]) -> bool:
+        """Whether it is worth hashing first: what was given up is not to be stored before that is known."""
+        sizes = tuple((name, file.size) for name, file in opened.files)
+        given_up = (content for content, commit in known.items() if commit in self._gone) if self._gone else ()
+        return any(tuple((name, size) for name, size, _ in content) == sizes for content in given_up)
 
     def _stands(self, content: Content, known: Mapping[Content, ObjectId]) -> bool:
         """Whether this is committed, and nothing of it was lost but what was given up."""
