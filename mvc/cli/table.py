@@ -8,6 +8,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "init": "Create a repository.",
         "commit": "Record checkpoints; say where each one landed.",
         "status": "Show which checkpoints here are committed.",
+        "import-history": "Commit the checkpoints of a git repository's past.",
         "tag": "Name a commit, or list the names.",
     },
     "Look": {

@@ -36,18 +36,23 @@ from mvc.porcelain.tags import check_free
 from mvc.porcelain.workspace import Workspace
 from mvc.repository import Repository, check_tag
 
-_MAX_TEXT = 1 << 16
+#: characters of a message
+MAX_TEXT = 1 << 16
 
 
 @dataclass(frozen=True)
 class Declared:
-    """What is declared of one checkpoint among many; ``path`` is what to record instead of where it lies."""
+    """What is declared of one checkpoint among many; ``path`` is what to record instead of where it lies. ``author``,
+    ``time`` and ``message`` stand for those of the whole command, where it comes from another history."""
 
     run: str | None = None
     step: float | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
     extra: Mapping[str, str] = field(default_factory=dict)
     path: str | None = None
+    author: str | None = None
+    time: datetime | None = None
+    message: str | None = None
 
 
 def commit(
@@ -116,16 +121,16 @@ def commit(
                     known[item.content] = old
                 elif item.manifest is not None:
                     told = common if each is None else each(path)
-                    _check_declared(message, told.step, told.run, told.metrics, None)
+                    _check_declared(told.message or message, told.step, told.run, told.metrics, None)
                     own_step = item.facts.get("step")
                     if own_step is not None and not math.isfinite(own_step):
                         own_step = None
                     record = Commit(
                         manifest=item.manifest.id,
                         path=told.path or item.recorded,
-                        time=moment.isoformat(timespec="microseconds"),
-                        author=workspace.author,
-                        message=message,
+                        time=(told.time or moment).astimezone(UTC).isoformat(timespec="microseconds"),
+                        author=told.author or workspace.author,
+                        message=message if told.message is None else told.message,
                         step=own_step if told.step is None else float(told.step),
                         step_source="user" if told.step is not None else None if own_step is None else "file",
                         run=told.run,
@@ -204,8 +209,8 @@ def _check_declared(
         raise InputError(f"metric {bad!r} is not a finite number", hint="leave it out")
     if run is not None and (not run.strip() or len(run) > 200):
         raise InputError("a run's name has 1 to 200 characters", hint="give another name with --run")
-    if len(message) > _MAX_TEXT:
-        raise InputError(f"a message has at most {_MAX_TEXT:,} characters")
+    if len(message) > MAX_TEXT:
+        raise InputError(f"a message has at most {MAX_TEXT:,} characters")
 
 
 def _check_tag_free(connection: Connection, tag: str) -> None:

@@ -21,12 +21,11 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 def test_the_table_says_what_the_commands_say() -> None:
     for name in table.COMMANDS:
-        module = importlib.import_module(f"mvc.cli.commands.{name}")
+        module = importlib.import_module(f"mvc.cli.commands.{name.replace('-', '_')}")
         assert isinstance(module.command, click.Command), name
         assert module.command.help, name
-    assert {path.stem for path in (Path(main.__file__).parent / "commands").glob("*.py")} - {"__init__"} == set(
-        table.COMMANDS
-    )
+    modules = {path.stem.replace("_", "-") for path in (Path(main.__file__).parent / "commands").glob("[!_]*.py")}
+    assert modules == set(table.COMMANDS)
 
 
 @pytest.mark.parametrize("flag", ["--help", "-h"])

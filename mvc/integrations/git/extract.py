@@ -8,15 +8,33 @@ to directories' names in git. A Git LFS pointer whose object is at hand becomes 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from os import fsencode
 from pathlib import Path
+from typing import BinaryIO, Protocol
 
 from mvc.errors import FormatError
 from mvc.formats import Found, checkpoint_with, may_be_grouped
 from mvc.formats.sharded import INDEX_SUFFIX
 from mvc.formats.trainer import NESTED
-from mvc.integrations.git.reading import Blob, GitRepository
+from mvc.integrations.git.reading import Blob
+
+#: bytes that a file system has for a name
+_LONGEST = 255
+
+
+class Files(Protocol):
+    """What git commits have of files: a git repository, or what it stands for (``integrations.git.dvc``)."""
+
+    @property
+    def common(self) -> Path:
+        """The git directory."""
+
+    def files_in(self, commit: str, directory: str, *, below: bool = False) -> Sequence[Blob]: ...
+
+    def write_blob(self, blob_id: str, target: BinaryIO) -> None:
+        """Raises MvcError where its content is not at hand."""
 
 
 @dataclass(frozen=True)
@@ -44,15 +62,18 @@ class Extracted:
         return text.replace(f"{here}/", f"{self.directory}/".removeprefix("/")).replace(here, self.directory or ".")
 
 
-def extract(git: GitRepository, blobs: Iterable[Blob], scratch: Path) -> Iterator[Extracted]:
-    """Every checkpoint that these files are or belong to, each content of a path once. A checkpoint's files are gone
-    when the next one is asked for, so that the scratch directory never holds more than one."""
+def extract(
+    git: Files, blobs: Iterable[Blob], scratch: Path, seen: set[tuple[str, ...]] | None = None
+) -> Iterator[Extracted]:
+    """Every checkpoint that these files are or belong to, each content of a path once, and none that was ``seen``. A
+    checkpoint's files are gone when the next one is asked for, so that the scratch directory never holds more than one.
+    """
     # what Git LFS keeps is looked up in the git repository around a pointer: the scratch directory passes for one
     (scratch / ".git").write_text(f"gitdir: {git.common}\n", "utf-8", "surrogateescape")
-    seen: set[tuple[str, ...]] = set()
+    seen = set() if seen is None else seen
     groups: dict[tuple[str, str], Mapping[str, str]] = {}
     for number, blob in enumerate(blobs):
-        directory, _, name = blob.path.rpartition("/")
+        directory, _, name = _checked(blob.path, blob.commit).rpartition("/")
         if (blob.commit, directory) not in groups:
             groups[blob.commit, directory] = _group(git, blob.commit, directory)
         group = groups[blob.commit, directory]
@@ -60,7 +81,7 @@ def extract(git: GitRepository, blobs: Iterable[Blob], scratch: Path) -> Iterato
             continue
         if not blob.id:  # what it belonged to may be incomplete now
             name = min(group, key=lambda path: (not path.endswith(INDEX_SUFFIX), path))
-        members = group or {_checked(name, blob.commit): blob.id}
+        members = group or {name: blob.id}
         key = (directory if len(members) > 1 else blob.path, *sorted(f"{oid} {path}" for path, oid in members.items()))
         if key in seen:
             continue
@@ -78,7 +99,7 @@ def extract(git: GitRepository, blobs: Iterable[Blob], scratch: Path) -> Iterato
             shutil.rmtree(place, ignore_errors=True)
 
 
-def _group(git: GitRepository, commit: str, directory: str) -> Mapping[str, str]:
+def _group(git: Files, commit: str, directory: str) -> Mapping[str, str]:
     """Path in the directory → id, of files that can only be seen together; empty where each stands for itself."""
     within = len(directory) + 1 if directory else 0
     if not may_be_grouped([blob.path[within:] for blob in git.files_in(commit, directory)]):
@@ -88,7 +109,8 @@ def _group(git: GitRepository, commit: str, directory: str) -> Mapping[str, str]
 
 
 def _checked(path: str, commit: str) -> str:
-    """The path. Raises FormatError for what git itself would not check out."""
-    if any(part in ("", ".", "..") for part in path.split("/")):
-        raise FormatError(f"git commit {commit[:12]} names a file {path!r}", hint="run: git fsck --strict")
+    """The path. Raises FormatError for what git itself would not check out, or no file system holds."""
+    parts = path.split("/")
+    if any(part.lower() in ("", ".", "..", ".git") or len(fsencode(part)) > _LONGEST for part in parts):
+        raise FormatError(f"git commit {commit[:12]} names a file {path[:300]!r}", hint="run: git fsck --strict")
     return path

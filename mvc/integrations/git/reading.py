@@ -12,17 +12,22 @@ import re
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from os import fsdecode, fsencode
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from mvc.errors import InputError
+from mvc.errors import InputError, PointerError
 
 _ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 #: modes of files, executable or not; links and submodules have others
 _FILES = (b"100644", b"100755")
 _GONE = b"000000"
+#: of a repository that only its own disk is asked about: nothing is fetched, and no program of its settings is run
+_SEALED = ("-c", "protocol.allow=never", "-c", "core.fsmonitor=false")
+#: git commits that one process is asked about
+_CHUNK = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +39,28 @@ class Blob:
     id: str
 
 
+@dataclass(frozen=True, slots=True)
+class GitCommit:
+    """Who made a git commit and when (UTC, None for a time that no calendar has), and all of its message."""
+
+    id: str
+    author: str
+    time: datetime | None
+    message: str
+
+
 def is_id(text: str) -> bool:
     """Whether this is a full git id that names something: 40 or 64 digits, not all of them zero."""
     return _ID.fullmatch(text) is not None and bool(text.strip("0"))
 
 
 class GitRepository:
-    """The git repository around ``directory``. Raises InputError where there is none, or git refuses to look at it."""
+    """The git repository around ``directory``. Raises InputError where there is none, or git refuses to look at it.
+    A ``sealed`` one is somebody else's: what a partial clone lacks is not fetched, and nothing it names is run."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, sealed: bool = False) -> None:
         self.directory = directory.absolute()
+        self._options = ("--no-optional-locks", *(_SEALED if sealed else ()))
         try:
             module: Any = importlib.import_module("git")  # slow to import, and useless without the program
         except ImportError:
@@ -80,7 +97,7 @@ class GitRepository:
             return None
 
     def _run(self, arguments: Sequence[str], **options: Any) -> Any:
-        return self._git.execute(["git", "--no-optional-locks", *arguments], shell=False, **options)
+        return self._git.execute(["git", *self._options, *arguments], shell=False, **options)
 
     @cached_property
     def top(self) -> Path:
@@ -103,6 +120,26 @@ class GitRepository:
     def blobs_of(self, commit: str) -> list[Blob]:
         """Files that one commit left, changed from its parents."""
         return [blob for blob in self._changes([commit.encode("ascii") + b"\n"]) if blob.id]
+
+    def commits_to(self, tips: Sequence[str]) -> list[str]:
+        """Ids of the commits that lead to ``tips`` (ids), a parent before its children, else the oldest first."""
+        return self.ask("rev-list", "--reverse", "--topo-order", *tips).decode("ascii").split()
+
+    def changes_of(self, commits: Sequence[str]) -> Iterator[Blob]:
+        """Files as each of these commits left them, or took them away. Of a merge only what none of its parents has."""
+        for start in range(0, len(commits), _CHUNK):
+            yield from self._changes([f"{commit}\n".encode("ascii") for commit in commits[start : start + _CHUNK]])
+
+    def about(self, commit: str) -> GitCommit:
+        """What a commit (its id) says of itself."""
+        form = "--format=%an <%ae>%n%at%n%B"
+        told = self.ask("log", "-1", "--no-show-signature", "--no-mailmap", "--encoding=UTF-8", form, commit)
+        author, seconds, message = told.decode("utf-8", "replace").split("\n", 2)
+        try:
+            time = datetime.fromtimestamp(int(seconds), UTC)
+        except (ValueError, OverflowError, OSError):
+            time = None
+        return GitCommit(commit, author, time, message.strip("\n"))
 
     def changed(self, before: str, after: str) -> list[Blob]:
         """Files of ``after`` that are not the same in ``before``."""
@@ -158,7 +195,8 @@ class GitRepository:
             self._run(("cat-file", "blob", blob_id), output_stream=target, max_chunk_size=1 << 20)
         except self._failed:
             message = f"git does not have the object {blob_id}"
-            raise InputError(message, hint="run: git fsck", code="git") from None
+            hint = "run: git fsck (in a partial clone: git fetch --refetch --no-filter)"
+            raise PointerError(message, hint=hint) from None
 
 
 def _parse_changes(raw: bytes, commit: str) -> Iterator[Blob]:

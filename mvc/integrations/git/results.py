@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 #: pass, warn, fail, skip: judged. committed, known: recorded now, or before. hint: something to know
 HookState = Literal["pass", "warn", "fail", "skip", "committed", "known", "hint"]
@@ -11,9 +11,15 @@ HookState = Literal["pass", "warn", "fail", "skip", "committed", "known", "hint"
 _ORDER: tuple[HookState, ...] = ("fail", "warn", "pass", "committed", "known", "hint", "skip")
 
 
+#: imported: committed now. known: its content was committed before. missing: its content is not on this machine.
+#: refused: it cannot be read
+HistoryState = Literal["imported", "known", "missing", "refused"]
+State = TypeVar("State")
+
+
 @dataclass(frozen=True)
-class HookEntry:
-    """One checkpoint that a hook looked at: its path in git, the git commit that has it, and mvc's commit, if any.
+class GitEntry(Generic[State]):
+    """One checkpoint that was looked at: its path in git, the git commit that has it, and mvc's commit, if any.
 
     ``reason`` says in a line what is the matter, ``hint`` what to do about it.
     """
@@ -21,9 +27,13 @@ class HookEntry:
     path: str
     git: str | None
     commit: str | None
-    state: HookState
+    state: State
     reason: str = ""
     hint: str = ""
+
+
+HookEntry = GitEntry[HookState]
+HistoryEntry = GitEntry[HistoryState]
 
 
 @dataclass(frozen=True)
@@ -39,6 +49,19 @@ class HookResult:
     def of(cls, hook: str, entries: tuple[HookEntry, ...], warnings: tuple[str, ...] = ()) -> HookResult:
         states = {entry.state for entry in entries}
         return cls(hook, next((state for state in _ORDER if state in states), "skip"), entries, warnings)
+
+
+@dataclass(frozen=True)
+class HistoryResult:
+    """``directory`` is git's; ``commits`` how many git commits were looked at; ``skipped`` how many checkpoints were
+    imported by an earlier run, and are not among the entries; ``lineages`` names those that entries are in."""
+
+    directory: str
+    commits: int
+    entries: tuple[HistoryEntry, ...]
+    skipped: int
+    lineages: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
