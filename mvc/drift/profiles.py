@@ -118,17 +118,19 @@ class _Side:
     peaks: int = 0
     bits: np.uint64 = field(default_factory=lambda: np.uint64(0))
 
-    def add(self, values: Floats) -> None:
-        self.zeros += values.size - int(np.count_nonzero(values))
-        flat = values.reshape(-1)
+    def add(self, flat: Floats) -> int:
+        """Further values; returns how many of them are zero."""
+        zeros = flat.size - int(np.count_nonzero(flat != 0))  # comparing first is several times as fast
+        self.zeros += zeros
         self.square += float(flat @ flat)
-        sizes = np.abs(flat)
-        peak, top = max(-self.low, self.high), float(sizes.max())
+        low, high = float(flat.min()), float(flat.max())
+        peak, top = max(-self.low, self.high), max(-low, high)
         if top >= peak:
-            count = int(np.count_nonzero(sizes == top))
+            count = int(np.count_nonzero(np.abs(flat) == top))
             self.peaks = self.peaks + count if top == peak else count
-        self.low, self.high = min(self.low, float(flat.min())), max(self.high, float(flat.max()))
+        self.low, self.high = min(self.low, low), max(self.high, high)
         self.bits |= np.bitwise_or.reduce(flat.view(np.uint64)) & _MANTISSA
+        return zeros
 
     @property
     def mantissa(self) -> int:
@@ -150,26 +152,34 @@ class _Sums:
         self._width = columns
         #: columns: size of the change, flat index, before, now
         self._largest = np.empty((0, 4))
+        self._scratch = np.empty((4, min(rows * columns, _BLOCK)))
 
     def add(self, x: npt.NDArray[Any], y: npt.NDArray[Any], place: tuple[slice, slice]) -> None:
-        a, b = x[place].astype(np.float64), y[place].astype(np.float64)
-        change = b - a
-        if not np.isfinite(change.sum()):
+        x, y = x[place], y[place]
+        # the same memory for every piece: it stays in the cache, and new memory has to be cleared first
+        a, b, change, squares = (row[: x.size] for row in self._scratch)
+        np.copyto(a.reshape(x.shape), x)
+        np.copyto(b.reshape(x.shape), y)
+        np.subtract(b, a, out=change)
+        np.multiply(change, change, out=squares)
+        by_rows = squares.reshape(x.shape).sum(axis=1)
+        if not math.isfinite(float(by_rows.sum())):
             # infinities of both sides differ by NaN, and so does a sum that overflowed by itself
             bad = ~(np.isfinite(a) & np.isfinite(b))
             self.nonfinite += int(np.count_nonzero(bad))
-            a[bad] = b[bad] = change[bad] = 0.0
+            a[bad] = b[bad] = change[bad] = squares[bad] = 0.0
+            by_rows = squares.reshape(x.shape).sum(axis=1)
         self.before.add(a)
-        self.now.add(b)
-        self.inner += float(a.reshape(-1) @ b.reshape(-1))
-        squares = change * change
-        self.changed += int(np.count_nonzero(change))
+        zeros = self.now.add(b)
+        self.inner += float(a @ b)
+        self.changed += int(np.count_nonzero(change != 0))
         rows, columns = place
-        self.row_changes[rows] += squares.sum(axis=1)
-        self.row_sums[rows] += change.sum(axis=1)
-        self.column_changes[columns] += squares.sum(axis=0)
+        self.row_changes[rows] += by_rows
+        self.row_sums[rows] += change.reshape(x.shape).sum(axis=1)
+        self.column_changes[columns] += squares.reshape(x.shape).sum(axis=0)
         start = rows.start * self._width + columns.start
-        self._add_zeroed(a, b, start)
+        if zeros:
+            self._add_zeroed(a, b, start)
         self._add_largest(a, b, squares, start)
 
     def _add_zeroed(self, a: Floats, b: Floats, start: int) -> None:
@@ -178,18 +188,17 @@ class _Sums:
             if not self.zeroed:
                 self.first = start + int(gone[0])
             self.zeroed += gone.size
-            lost = a.reshape(-1)[gone]
+            lost = a[gone]
             self.squared_zeroed += float(lost @ lost)
             self.stop = start + int(gone[-1]) + 1
 
     def _add_largest(self, a: Floats, b: Floats, squares: Floats, start: int) -> None:
-        found = squares.reshape(-1)
         full = len(self._largest) == LARGEST
-        places = np.flatnonzero(found > (self._largest[-1, 0] if full else 0.0))
+        places = np.flatnonzero(squares > (self._largest[-1, 0] if full else 0.0))
         if len(places) > LARGEST:
-            places = np.sort(places[np.argpartition(-found[places], LARGEST - 1)[:LARGEST]])
+            places = np.sort(places[np.argpartition(-squares[places], LARGEST - 1)[:LARGEST]])
         if len(places):
-            rows = np.stack([found[places], start + places, a.reshape(-1)[places], b.reshape(-1)[places]], axis=1)
+            rows = np.stack([squares[places], start + places, a[places], b[places]], axis=1)
             rows = np.concatenate([self._largest, rows])
             self._largest = rows[np.argsort(-rows[:, 0], kind="stable")[:LARGEST]]
 

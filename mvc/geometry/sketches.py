@@ -10,6 +10,8 @@ projection in every repository, so a sketch depends on the tensor's values alone
 
 from __future__ import annotations
 
+import math
+import threading
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -26,6 +28,7 @@ WIDTH = 512
 
 _SEED = 0x6D7663
 _BLOCK = 1 << 20
+_scratch = threading.local()
 
 
 @dataclass(frozen=True)
@@ -47,24 +50,28 @@ def signature_length(numel: int) -> int:
 
 
 def sign_tensor(array: npt.NDArray[Any]) -> Signature:
-    """Signature of one float tensor of any shape and float dtype, a few megabytes of memory at a time."""
+    """Signature of one float tensor of any shape and float dtype, some ten megabytes of memory at a time."""
     flat = array.reshape(-1)
     n = flat.size
     nonfinite, max_abs, total = 0, 0.0, 0.0
+    block = np.empty(0)
     for start in range(0, n, _BLOCK):
         block, bad = _finite(flat[start : start + _BLOCK])
         nonfinite += bad
         total += float(block.sum())
-        max_abs = max(max_abs, float(np.abs(block).max()))
+        max_abs = max(max_abs, float(block.max()), -float(block.min()))
     mean = total / n if n else 0.0
     if n <= EXACT:
-        residual = _finite(flat)[0] - mean
+        residual = block - mean
     else:
         residual = np.zeros(WIDTH)
         for index, start in enumerate(range(0, n, _BLOCK)):
-            block = _finite(flat[start : start + _BLOCK])[0] - mean
-            buckets, signs = _projection(index, min(_BLOCK, n - start))
-            residual += np.bincount(buckets, weights=block * signs, minlength=WIDTH)
+            if n > _BLOCK:  # else it is at hand
+                block, _ = _finite(flat[start : start + _BLOCK])
+            buckets, signs = _projection(index, _rounded(len(block)))
+            block -= mean
+            block *= signs[: len(block)]
+            residual += np.bincount(buckets[: len(block)], weights=block, minlength=WIDTH)
     # sums over values near the largest float32 do not fit one
     limit = np.finfo(np.float32).max
     values = np.clip(np.concatenate([[mean * np.sqrt(n)], residual]), -limit, limit).astype(np.float32)
@@ -72,15 +79,25 @@ def sign_tensor(array: npt.NDArray[Any]) -> Signature:
 
 
 def _finite(values: npt.NDArray[Any]) -> tuple[npt.NDArray[np.float64], int]:
-    block = values.astype(np.float64)
+    """Values [≤ _BLOCK] with zero for those that are not finite, and how many those are; the next call in this thread
+    writes over them. New memory would take as long as the arithmetic."""
+    if not hasattr(_scratch, "block") or len(_scratch.block) < len(values):
+        _scratch.block = np.empty(_rounded(len(values)))
+    block: npt.NDArray[np.float64] = _scratch.block[: len(values)]
+    np.copyto(block, values)
+    if math.isfinite(float(block @ block)):  # cheaper than to look at every value
+        return block, 0
     finite = np.isfinite(block)
-    bad = int(block.size - np.count_nonzero(finite))
-    if bad:
-        block[~finite] = 0.0
-    return block, bad
+    block[~finite] = 0.0
+    return block, int(block.size - np.count_nonzero(finite))
 
 
-@lru_cache(maxsize=2)  # 16 MB each
+def _rounded(size: int) -> int:
+    """The next power of two: few sizes, for many that tensors have."""
+    return int(1 << (size - 1).bit_length()) if size else 0
+
+
+@lru_cache(maxsize=3)  # at most 16 MB each
 def _projection(block: int, size: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]:
     """Buckets and signs of one block of coordinates; the first ``size`` of them do not depend on ``size``."""
     words = _words(block)[:size]
