@@ -41,6 +41,7 @@ _HEAD = struct.Struct("<BbBH")
 _SEGMENT = 1 << 20
 #: numbers that are worked on at once: their integers stay in the cache
 _BLOCK = 1 << 15
+_PLACES = np.arange(_BLOCK, dtype=np.int32)
 #: numbers for which one class more is worth its tables
 _PER_CLASS = 1 << 12
 #: runs of a sample and the numbers in each
@@ -64,9 +65,9 @@ class Plan:
         return 0 if not self.reach else 1 if not self.eighths else 2
 
     def classify(self, form: NumberForm, base: Ordered) -> npt.NDArray[np.uint8]:
-        """Class of each number: 0 for the largest exponents, then one for each below."""
+        """Class of each number by the bits of its ``base``: 0 for the largest exponents, then one for each below."""
         below = form.exponents(base)
-        np.subtract(form.signed.type(min(self.top, np.iinfo(form.signed).max)), below, out=below)
+        np.subtract(form.signed.type(min(self.top, form.largest)), below, out=below)
         return np.clip(below, 0, self.classes - 1, out=below).astype(np.uint8)
 
 
@@ -107,7 +108,7 @@ def make_plan(data: Buffer, form: NumberForm, bases: Sequence[Buffer]) -> tuple[
         else:
             eighths = 0
         if bits < plain:
-            top = int(form.exponents(first).max())
+            top = int(form.exponents(_view(bases[0], form)[taken]).max())
             most = 1 if form.mantissa is None else MAX_CLASSES if form.width < 4 else _WIDE_CLASSES
             classes = max(1, min(len(values) // _PER_CLASS, most))
             best = Plan(1 if not eighths else 2, eighths, classes, top), bits
@@ -153,14 +154,13 @@ def _encode_segment(
     pieces: list[list[npt.NDArray[Any]]] = [[] for _ in range(plan.classes)]
     for start in range(0, len(values), _BLOCK):
         target = form.order(values[start : start + _BLOCK])
-        ordered = [form.order(base[start : start + _BLOCK]) for base in bases]
-        if ordered:
-            target = target - _predicted(ordered, form, plan)
+        if bases:
+            target = target - _predicted(bases, start, form, plan)
         folded = form.fold(target)
         if plan.classes == 1:
             pieces[0].append(folded)
             continue
-        order, bounds = _grouped(plan.classify(form, ordered[0]), plan.classes)
+        order, bounds = _grouped(plan.classify(form, bases[0][start : start + _BLOCK]), plan.classes)
         folded = folded.take(order)
         for number, parts in enumerate(pieces):
             parts.append(folded[bounds[number] : bounds[number + 1]])
@@ -178,7 +178,7 @@ def _decode_segment(
 ) -> int:
     """Fills ``out``; returns where the next segment begins."""
     blocks = range(0, len(out), _BLOCK)
-    classes = [plan.classify(form, form.order(bases[0][start : start + _BLOCK])) for start in blocks] if bases else []
+    classes = [plan.classify(form, bases[0][start : start + _BLOCK]) for start in blocks] if plan.classes > 1 else []
     counts = [len(out)]
     if plan.classes > 1:
         counts = [sum(int(np.count_nonzero(part == number)) for part in classes) for number in range(plan.classes)]
@@ -204,19 +204,27 @@ def _decode_segment(
             folded[order] = np.concatenate(parts)
         residuals = form.unfold(folded)
         if bases:
-            residuals += _predicted([form.order(base[start : start + _BLOCK]) for base in bases], form, plan)
+            residuals += _predicted(bases, start, form, plan)
         into[:] = form.order(residuals)
     return offset
 
 
-def _predicted(ordered: Sequence[Ordered], form: NumberForm, plan: Plan) -> Ordered:
+def _predicted(bases: Sequence[Ordered], start: int, form: NumberForm, plan: Plan) -> Ordered:
+    """What is expected of the numbers of one block."""
+    ordered = [form.order(base[start : start + _BLOCK]) for base in bases]
     return form.predict(ordered[0], ordered[1] if len(ordered) > 1 else None, plan.eighths)
 
 
 def _grouped(classes: npt.NDArray[np.uint8], count: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
     """The numbers' places in the order of their classes, and where in it each class begins (and the last ends)."""
-    order = np.argsort(classes, kind="stable")
-    return order, np.searchsorted(classes.take(order), np.arange(count + 1))
+    # class and place in one integer: sorting those is quicker than any sort of the classes that keeps count of places
+    keys = classes.astype(np.int32)
+    keys *= _BLOCK
+    keys += _PLACES[: len(keys)]
+    keys.sort()
+    bounds = np.searchsorted(keys, np.arange(count + 1, dtype=np.int32) * _BLOCK)
+    keys &= _BLOCK - 1
+    return keys.astype(np.intp), bounds
 
 
 def _view(data: Buffer, form: NumberForm) -> Ordered:

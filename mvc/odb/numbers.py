@@ -46,12 +46,17 @@ class NumberForm:
     def unsigned(self) -> np.dtype[Any]:
         return np.dtype(f"<u{self.width}")
 
+    @property
+    def largest(self) -> int:
+        """The largest signed integer: all bits but the sign."""
+        return int((1 << (8 * self.width - 1)) - 1)
+
     def order(self, bits: Ordered) -> Ordered:
         """Bits (as signed integers) → ordered integers, and back: it is its own inverse."""
         if self.mantissa is None:
             return bits
         ordered = bits >> (8 * self.width - 1)
-        ordered &= np.iinfo(self.signed).max
+        ordered &= self.largest
         ordered ^= bits
         return ordered
 
@@ -84,12 +89,11 @@ class NumberForm:
         moved += first
         return moved
 
-    def exponents(self, ordered: Ordered) -> Ordered:
+    def exponents(self, bits: Ordered) -> Ordered:
         """Exponent field of each number; 0 for whole numbers."""
         if self.mantissa is None:
-            return np.zeros_like(ordered)
-        magnitude = ordered >> (8 * self.width - 1)
-        magnitude ^= ordered
+            return np.zeros_like(bits)
+        magnitude = bits & self.largest
         magnitude >>= self.mantissa
         return magnitude
 

@@ -26,6 +26,8 @@ _NOISE = 7.9
 _WASTE = 0.03
 #: bits that a frame takes by itself, and its code for each different byte
 _FRAME, _SYMBOL = 96, 4
+#: values from which on bytes are escaped, by the packed width, each range of them summed by itself
+_BOUNDS = np.array([0, *((1 << bits) - 1 for bits in PACKED)])
 
 
 def write_stream(data: Bytes, effort: Effort) -> Iterator[Buffer]:
@@ -37,8 +39,8 @@ def _write(data: Bytes, effort: Effort, methods: tuple[int, ...]) -> Iterator[Bu
     if not data.any():
         yield _HEAD.pack(ZEROS, 0)
         return
-    shares = sample(data)
-    method = min(methods, key=lambda method: cost(method, shares, len(data)))
+    costs = costs_of(sample(data), len(data))
+    method = min(methods, key=costs.__getitem__)
     if method in PACKED:
         yield from _write_packed(data, method, effort)
         return
@@ -119,19 +121,26 @@ def sample(data: Bytes) -> npt.NDArray[np.float64]:
     return shares
 
 
-def cost(method: int, shares: npt.NDArray[np.float64], size: int) -> float:
-    """Bits that each of ``size`` bytes should take if such shares of them have each value."""
-    if method == RAW:
-        return _NOISE
-    if method == ZSTD:
-        return _coded(shares, size)
-    per, top = 8 // method, (1 << method) - 1
-    escapes = float(shares[top:].sum())
-    clipped = np.append(shares[:top], escapes)
-    bits = _with_waste(per * entropy(clipped), float(clipped.max()) ** per) / per
-    if escapes:
-        bits += escapes * _coded(shares[top:] / escapes, escapes * size)
-    return bits + 0.02 + _FRAME / size  # where they are alike, the plain form is quicker
+def costs_of(shares: npt.NDArray[np.float64], size: int) -> dict[int, float]:
+    """Bits that each of ``size`` bytes should take by each method if such shares of them have each value."""
+    bits = np.zeros(256)
+    present = np.flatnonzero(shares)
+    bits[present] = -shares[present] * np.log2(shares[present])
+    kinds = np.add.reduceat(shares > 0, _BOUNDS, dtype=np.intp).tolist()
+    parts, sums, most = (
+        gather.reduceat(values, _BOUNDS).tolist()
+        for gather, values in ((np.add, shares), (np.add, bits), (np.maximum, shares))
+    )
+    found = {RAW: _NOISE, ZSTD: _coded(sum(sums), max(most), sum(kinds), size)}
+    for place, method in enumerate(PACKED, 1):
+        per, escapes = 8 // method, sum(parts[place:])
+        clipped = sum(sums[:place]) - (escapes * math.log2(escapes) if escapes else 0.0)
+        packed = _with_waste(per * clipped, max(*most[:place], escapes) ** per) / per
+        if escapes:
+            rest = sum(sums[place:]) / escapes + math.log2(escapes)
+            packed += escapes * _coded(rest, max(most[place:]) / escapes, sum(kinds[place:]), escapes * size)
+        found[method] = packed + 0.02 + _FRAME / size  # where they are alike, the plain form is quicker
+    return found
 
 
 def entropy(shares: npt.NDArray[np.float64]) -> float:
@@ -140,9 +149,9 @@ def entropy(shares: npt.NDArray[np.float64]) -> float:
     return float(-(present * np.log2(present)).sum())
 
 
-def _coded(shares: npt.NDArray[np.float64], size: float) -> float:
-    bits = _with_waste(entropy(shares), float(shares.max()))
-    return min(_NOISE, bits + (_FRAME + _SYMBOL * np.count_nonzero(shares)) / size)
+def _coded(bits: float, most: float, kinds: int, size: float) -> float:
+    """Bits for each of ``size`` bytes of ``kinds`` values by Huffman coding."""
+    return min(_NOISE, _with_waste(bits, most) + (_FRAME + _SYMBOL * kinds) / size)
 
 
 def _with_waste(bits: float, most: float) -> float:

@@ -50,6 +50,22 @@ def test_light_commands_stay_light(args: list[str], repo: Path) -> None:
     assert done.stderr.splitlines()[-1] == "HEAVY [] 0"
 
 
+def test_a_commit_that_is_judged_stays_light(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    weights, drift = rng.normal(size=(80, 80)), np.zeros((80, 80))
+    (tmp_path / "before").mkdir()
+    for step in range(9):
+        where = tmp_path / "before" / f"{step}.safetensors" if step < 8 else tmp_path / "last.safetensors"
+        save_file({"w": weights.astype(np.float32), "b": weights[0].astype(np.float32)}, str(where))
+        drift = 0.9 * drift + 0.01 * rng.normal(size=drift.shape)
+        weights = weights + drift
+    for args in (["init"], ["commit", "before"]):
+        subprocess.run([sys.executable, "-m", "mvc.cli.main", *args], cwd=tmp_path, check=True, capture_output=True)
+    command = [sys.executable, "-c", _CODE, "commit", "last.safetensors"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "extends" in done.stdout and done.stderr.splitlines()[-1] == "HEAVY [] 0"
+
+
 def test_nothing_is_paged_or_coloured_into_a_pipe(repo: Path) -> None:
     code = [sys.executable, "-m", "mvc.cli.main", "log", "--graph"]
     done = subprocess.run(code, cwd=repo, capture_output=True, text=True, check=True, env={"PAGER": "false"})
