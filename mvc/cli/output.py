@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 import click
@@ -21,6 +22,8 @@ from mvc.cli.messages import colour
 from mvc.cli.text import escape
 from mvc.porcelain.results.plain import to_json
 
+#: lines that are written, and flushed, together
+_AT_ONCE = 64
 #: what an output that cannot show Unicode gets instead
 _ASCII = str.maketrans(
     {
@@ -57,8 +60,9 @@ def emit_lines(lines: Iterable[str], *, paged: bool = False) -> None:
         if command and shutil.which(command[0]):
             _through_pager(command, lines, coloured=session.colour)
             return
-    for line in lines:
-        click.echo(_encodable(line), color=colour())
+    rest = iter(lines)
+    while some := list(islice(rest, _AT_ONCE)):
+        click.echo("\n".join(map(_encodable, some)), color=colour())
 
 
 def _through_pager(command: list[str], lines: Iterable[str], *, coloured: bool) -> None:

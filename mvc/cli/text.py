@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 #: unassigned, line and paragraph separators
 _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Cn", "Co", "Zl", "Zp"})
 _SHORT = 8
+#: whatever may not take exactly one column: not letters of Latin scripts, nor what mvc itself draws with
+_ODD = re.compile(r"[^\u0000-\u02ff\u2010-\u2027\u2190-\u22ff\u2500-\u259f]")
 
 
 def escape(text: object) -> str:
@@ -30,7 +32,7 @@ def _escaped(char: str) -> str:
 
 def width(text: str) -> int:
     """Columns that escaped text takes: wide characters count twice, combining marks not at all."""
-    if text.isascii():
+    if text.isascii() or _ODD.search(text) is None:
         return len(text)
     return sum(
         0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text

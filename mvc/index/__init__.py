@@ -1,10 +1,14 @@
-"""The rebuildable SQL view of commits, and home of every inference."""
+"""The rebuildable SQL view of commits, and home of every inference.
 
-from sqlalchemy import Connection, func, or_, select, update
-from sqlalchemy.exc import SQLAlchemyError as DatabaseError
-from sqlalchemy.sql import ColumnElement as Expression
+What needs SQLAlchemy is imported when it is first asked for: commands that only look something up never do.
+"""
 
-from mvc.index.database import SCHEMAS, Index, IndexDamaged, Stamp, set_stamp
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from mvc.index.row import Reader, Row, chunked, insert_rows
 from mvc.index.rows import (
     ArchitectureRow,
     CommitRow,
@@ -19,16 +23,21 @@ from mvc.index.rows import (
     OverlapRow,
     PlacementRow,
     PointRow,
-    Row,
     SettingRow,
     SignatureRow,
     StepRow,
     TagRow,
     UnitRow,
     WalkRow,
-    chunked,
-    insert_rows,
 )
+from mvc.index.view import SCHEMAS, Prefix, Stamp, View, viewing
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, func, or_, select, update
+    from sqlalchemy.exc import SQLAlchemyError as DatabaseError
+    from sqlalchemy.sql import ColumnElement as Expression
+
+    from mvc.index.database import Index, IndexDamaged, set_stamp
 
 __all__ = [
     "SCHEMAS",
@@ -50,6 +59,8 @@ __all__ = [
     "OverlapRow",
     "PlacementRow",
     "PointRow",
+    "Prefix",
+    "Reader",
     "Row",
     "SettingRow",
     "SignatureRow",
@@ -57,6 +68,7 @@ __all__ = [
     "StepRow",
     "TagRow",
     "UnitRow",
+    "View",
     "WalkRow",
     "chunked",
     "func",
@@ -65,4 +77,21 @@ __all__ = [
     "select",
     "set_stamp",
     "update",
+    "viewing",
 ]
+
+#: what takes SQLAlchemy → where it is, and what it is called there
+_HEAVY = {
+    **{name: ("sqlalchemy", name) for name in ("Connection", "func", "or_", "select", "update")},
+    "DatabaseError": ("sqlalchemy.exc", "SQLAlchemyError"),
+    "Expression": ("sqlalchemy.sql", "ColumnElement"),
+    **{name: ("mvc.index.database", name) for name in ("Index", "IndexDamaged", "set_stamp")},
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HEAVY:
+        raise AttributeError(f"module 'mvc.index' has no attribute {name!r}")
+    module, original = _HEAVY[name]
+    globals()[name] = value = getattr(importlib.import_module(module), original)
+    return value

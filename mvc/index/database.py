@@ -11,7 +11,6 @@ import contextlib
 import importlib
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,25 +20,13 @@ from sqlalchemy.pool import NullPool, StaticPool
 
 from mvc.errors import BusyError, InputError, IntegrityError, MvcError, StorageError
 from mvc.index.tables import ALEMBIC, META, METADATA
-
-#: revisions of the schema that this mvc knows, oldest first; each is a module of ``mvc.index.versions``
-SCHEMAS = ("0001", "0002", "0003", "0004", "0005")
-#: milliseconds that SQLite waits for another connection
-_BUSY = 10_000
+from mvc.index.view import BUSY, SCHEMAS, Stamp
 
 
 class IndexDamaged(IntegrityError):
     """The index cannot be read. Nothing is lost: it is built again from the repository."""
 
     code = "index-damaged"
-
-
-@dataclass(frozen=True, slots=True)
-class Stamp:
-    """What an index reflects: the engine that inferred, and the newest operation ('' for none)."""
-
-    engine: str
-    operation: str
 
 
 class Index:
@@ -167,7 +154,7 @@ def _engine(url: str, *, in_memory: bool) -> Engine:
 def _on_connect(connection: Any, _record: object) -> None:
     # Python's sqlite3 would begin and end transactions by itself, and tables would not be part of them
     connection.isolation_level = None
-    for pragma in (f"busy_timeout={_BUSY}", "foreign_keys=ON", "synchronous=NORMAL"):
+    for pragma in (f"busy_timeout={BUSY}", "foreign_keys=ON", "synchronous=NORMAL"):
         connection.execute(f"PRAGMA {pragma}")
 
 

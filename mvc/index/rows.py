@@ -1,85 +1,20 @@
-"""Rows of the index as values. Owns how each is spelled in its table; computes nothing."""
+"""Rows of the index as values, a class for each table. Computes nothing."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Self
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, Table, delete, insert, select
-from sqlalchemy.sql import ColumnElement
-
-import mvc.index.tables as tables
+from mvc.index.row import Row
 from mvc.objects import ObjectId
-
-#: names in one IN (...), below every database's limit on parameters
-CHUNK = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A row of ``TABLE``. Columns in ``JSON`` hold JSON text."""
-
-    TABLE: ClassVar[Table]
-    JSON: ClassVar[frozenset[str]] = frozenset()
-
-    def columns(self) -> dict[str, Any]:
-        return {
-            item.name: _encode(getattr(self, item.name)) if item.name in self.JSON else getattr(self, item.name)
-            for item in fields(self)
-        }
-
-    @classmethod
-    def select(cls, connection: Connection, *where: ColumnElement[bool], order: Sequence[Any] = ()) -> list[Self]:
-        """Rows that fit, in the order given, else by primary key."""
-        names = [item.name for item in fields(cls)]
-        columns = [cls.TABLE.c[name] for name in names]
-        query = select(*columns).where(*where).order_by(*(order or cls.TABLE.primary_key.columns))
-        rows = connection.execute(query).all()
-        places = [place for place, name in enumerate(names) if name in cls.JSON]
-        if not places:
-            return [cls(*row) for row in rows]
-        found = []
-        for row in rows:
-            values = list(row)
-            for place in places:
-                values[place] = _decode(values[place])
-            found.append(cls(*values))
-        return found
-
-    @classmethod
-    def clear(cls, connection: Connection, *where: ColumnElement[bool]) -> None:
-        connection.execute(delete(cls.TABLE).where(*where))
-
-
-def insert_rows(connection: Connection, rows: Iterable[Row]) -> None:
-    """Inserts rows of one kind."""
-    found = list(rows)
-    if found:
-        connection.execute(insert(found[0].TABLE), [row.columns() for row in found])
-
-
-def chunked(values: Iterable[ObjectId]) -> Iterator[list[ObjectId]]:
-    """Distinct values, sorted, in pieces that fit into one statement."""
-    ordered = sorted(set(values))
-    for start in range(0, len(ordered), CHUNK):
-        yield ordered[start : start + CHUNK]
-
-
-def _encode(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"), sort_keys=True)
-
-
-def _decode(text: str) -> Any:
-    return {} if text == "{}" else json.loads(text)
 
 
 @dataclass(frozen=True, slots=True)
 class ArchitectureRow(Row):
     """``names``: [[name, shape], ...] of the trainable tensors, sorted by name."""
 
-    TABLE = tables.ARCHITECTURES
+    NAME = "architectures"
     JSON = frozenset({"names"})
 
     id: str
@@ -92,7 +27,7 @@ class ArchitectureRow(Row):
 class PointRow(Row):
     """``tensors``: ids in the order of the architecture's names."""
 
-    TABLE = tables.POINTS
+    NAME = "points"
     JSON = frozenset({"tensors"})
 
     content: str
@@ -102,7 +37,8 @@ class PointRow(Row):
 
 @dataclass(frozen=True, slots=True)
 class CommitRow(Row):
-    TABLE = tables.COMMITS
+    NAME = "commits"
+    TEXT = frozenset({"path", "message", "author", "run"})
     JSON = frozenset({"metrics", "extra"})
 
     id: ObjectId
@@ -125,7 +61,8 @@ class CommitRow(Row):
 
 @dataclass(frozen=True, slots=True)
 class FileRow(Row):
-    TABLE = tables.FILES
+    NAME = "files"
+    TEXT = frozenset({"path"})
 
     manifest: ObjectId
     path: str
@@ -136,7 +73,8 @@ class FileRow(Row):
 
 @dataclass(frozen=True, slots=True)
 class TagRow(Row):
-    TABLE = tables.TAGS
+    NAME = "tags"
+    TEXT = frozenset({"name"})
 
     name: str
     commit: ObjectId
@@ -144,7 +82,8 @@ class TagRow(Row):
 
 @dataclass(frozen=True, slots=True)
 class SettingRow(Row):
-    TABLE = tables.SETTINGS
+    NAME = "settings"
+    TEXT = frozenset({"key", "value"})
 
     key: str
     value: str
@@ -154,7 +93,7 @@ class SettingRow(Row):
 class SignatureRow(Row):
     """``sketch``: little-endian float32."""
 
-    TABLE = tables.SIGNATURES
+    NAME = "signatures"
 
     tensor: ObjectId
     version: int
@@ -168,7 +107,7 @@ class SignatureRow(Row):
 class LatentRow(Row):
     """``latent``: little-endian float32."""
 
-    TABLE = tables.LATENTS
+    NAME = "latents"
 
     content: str
     embedder: ObjectId
@@ -177,7 +116,7 @@ class LatentRow(Row):
 
 @dataclass(frozen=True, slots=True)
 class DistanceRow(Row):
-    TABLE = tables.DISTANCES
+    NAME = "distances"
 
     a: str
     b: str
@@ -189,7 +128,7 @@ class DistanceRow(Row):
 class UnitRow(Row):
     """``unit``: little-endian int16."""
 
-    TABLE = tables.UNITS
+    NAME = "units"
 
     content: str
     architecture: str
@@ -200,7 +139,7 @@ class UnitRow(Row):
 class ForestRow(Row):
     """``edges``: little-endian int32; ``links``, ``nulls``: little-endian float64."""
 
-    TABLE = tables.FORESTS
+    NAME = "forests"
     JSON = frozenset({"varying", "absent"})
 
     architecture: str
@@ -213,7 +152,7 @@ class ForestRow(Row):
 
 @dataclass(frozen=True, slots=True)
 class InferenceRow(Row):
-    TABLE = tables.INFERENCES
+    NAME = "inferences"
     JSON = frozenset({"warnings"})
 
     family: str
@@ -224,7 +163,8 @@ class InferenceRow(Row):
 
 @dataclass(frozen=True, slots=True)
 class LineageRow(Row):
-    TABLE = tables.LINEAGES
+    NAME = "lineages"
+    TEXT = frozenset({"name"})
 
     id: ObjectId
     architecture: str
@@ -240,7 +180,7 @@ class LineageRow(Row):
 
 @dataclass(frozen=True, slots=True)
 class PlacementRow(Row):
-    TABLE = tables.PLACEMENTS
+    NAME = "placements"
     JSON = frozenset({"evidence"})
 
     commit: ObjectId
@@ -258,7 +198,7 @@ class PlacementRow(Row):
 class WalkRow(Row):
     """``path``: contents. ``figures``: little-endian float32."""
 
-    TABLE = tables.WALKS
+    NAME = "walks"
     JSON = frozenset({"path"})
 
     lineage: ObjectId
@@ -273,7 +213,7 @@ class WalkRow(Row):
 class StepRow(Row):
     """``rules``: ids with commas between. ``record``: a packed step, as `mvc.drift.profiles` has it."""
 
-    TABLE = tables.STEPS
+    NAME = "steps"
 
     now: str
     architecture: str
@@ -285,7 +225,7 @@ class StepRow(Row):
 
 @dataclass(frozen=True, slots=True)
 class FlagRow(Row):
-    TABLE = tables.FLAGS
+    NAME = "flags"
 
     commit: ObjectId
     rule: str
@@ -293,7 +233,7 @@ class FlagRow(Row):
 
 @dataclass(frozen=True, slots=True)
 class MixtureRow(Row):
-    TABLE = tables.MIXTURES
+    NAME = "mixtures"
 
     commit: ObjectId
     source: ObjectId
@@ -302,7 +242,7 @@ class MixtureRow(Row):
 
 @dataclass(frozen=True, slots=True)
 class OverlapRow(Row):
-    TABLE = tables.OVERLAPS
+    NAME = "overlaps"
 
     lineage: ObjectId
     architecture: str

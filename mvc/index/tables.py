@@ -6,30 +6,28 @@ clocks, no paths of this machine. So an index that was built step by step and on
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from sqlalchemy import BigInteger, Column, Float, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Table, Text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
+from mvc.index.view import spell, unspell
+
 METADATA = MetaData()
 
 
 class AnyText(TypeDecorator[str]):
-    """Text that may hold what databases refuse: NUL, and the lone surrogates that stand for bytes of odd file names."""
+    """Text that may hold what databases refuse, as `spell` spells it."""
 
     impl = Text
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        if value is None:
-            return None
-        plain = value[:1] != '"' and "\0" not in value and value.isprintable()
-        return value if plain else json.dumps(value)
+        return spell(value)  # type: ignore[return-value]
 
     def process_result_value(self, value: Any | None, dialect: Dialect) -> str | None:
-        return json.loads(value) if value is not None and value[:1] == '"' else value
+        return unspell(value)
 
 
 def _id(name: str = "id", **more: Any) -> Column[str]:

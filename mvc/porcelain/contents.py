@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mvc.formats import OpenedCheckpoint, digest_of
-from mvc.index import CommitRow, Connection, FileRow
+from mvc.index import CommitRow, FileRow, Reader
 from mvc.objects import ObjectId
 from mvc.porcelain.pointers import content_of
 from mvc.porcelain.workspace import Workspace
@@ -14,19 +14,18 @@ def find_content(workspace: Workspace, opened: OpenedCheckpoint) -> ObjectId | N
 
     Files are hashed only where a commit has one of the first file's size.
     """
-    return workspace.read(lambda connection: _find(connection, opened))
+    return workspace.look_up(lambda reader: _find(reader, opened))
 
 
-def _find(connection: Connection, opened: OpenedCheckpoint) -> ObjectId | None:
-    file, commit = FileRow.TABLE.c, CommitRow.TABLE.c
+def _find(reader: Reader, opened: OpenedCheckpoint) -> ObjectId | None:
     name, first = opened.files[0]
-    if not FileRow.select(connection, file.path == name, file.size == first.size):
+    if not FileRow.find(reader, path=name, size=first.size):
         return None
     content = tuple(sorted((name, file.size, digest_of(file)) for name, file in opened.files))
     name, size, digest = content[0]
-    for row in FileRow.select(connection, file.path == name, file.size == size, file.digest == digest):
-        if content_of(FileRow.select(connection, file.manifest == row.manifest)) == content:
-            found = CommitRow.select(connection, commit.manifest == row.manifest, order=(commit.arrival.desc(),))
+    for row in FileRow.find(reader, path=name, size=size, digest=digest, ordered_by=("manifest",)):
+        if content_of(FileRow.find(reader, manifest=row.manifest)) == content:
+            found = CommitRow.find(reader, manifest=row.manifest, ordered_by=("-arrival",), most=1)
             if found:
                 return found[0].id
     return None

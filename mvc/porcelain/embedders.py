@@ -81,8 +81,7 @@ class Kept:
 
 def kept_embedders(workspace: Workspace) -> tuple[Kept, ...]:
     """Every version, by architecture, the oldest first."""
-    column = SettingRow.TABLE.c.key
-    rows = workspace.read(lambda connection: SettingRow.select(connection, column.startswith(EMBEDDER)))
+    rows = workspace.look_up(SettingRow.find)
     return _kept({row.key: row.value for row in rows})
 
 

@@ -13,10 +13,9 @@ from math import prod
 from mvc.drift.profiles import StepProfile
 from mvc.drift.tensorsteps import TensorStep
 from mvc.geometry import TensorComparison, estimate_tensors, trainable
-from mvc.index import ArchitectureRow, CommitRow, Connection, StepRow
+from mvc.index import ArchitectureRow, CommitRow, Reader, StepRow
 from mvc.objects import Checkpoint, ObjectId
 from mvc.porcelain.comparing import Figures
-from mvc.porcelain.signatures import read_signatures
 from mvc.porcelain.workspace import Workspace
 
 #: values that are read all the same: those of small models are always exact (8 MB of float32)
@@ -36,10 +35,10 @@ def kept_figures(
     ]
     if sum(prod(points[name].shape) for name in names) <= READ:
         return None
-    found = workspace.read(lambda connection: _recorded(connection, first, second))
+    found = workspace.look_up(lambda reader: _recorded(reader, first, second))
     if found is None:
         tensors = {side.object_id(name) for name in names for side in (left, right)}
-        signatures = workspace.read(lambda connection: read_signatures(connection, tensors))
+        signatures = workspace.signatures(tensors)
         found = {}
         for name in names:
             x, y = signatures.get(left.object_id(name)), signatures.get(right.object_id(name))
@@ -48,15 +47,12 @@ def kept_figures(
     return found.get
 
 
-def _recorded(connection: Connection, a: ObjectId, b: ObjectId) -> dict[str, TensorComparison] | None:
+def _recorded(reader: Reader, a: ObjectId, b: ObjectId) -> dict[str, TensorComparison] | None:
     """Figures of the step from one commit to the other, if it was measured; either may come first."""
-    column = CommitRow.TABLE.c
-    rows = {row.id: row for row in CommitRow.select(connection, column.id.in_([a, b]))}
+    contents: dict[str, str] = dict(map(tuple, CommitRow.pick(reader, "id", "content", id=[a, b])))
     for before, now in ((a, b), (b, a)):
-        steps = StepRow.TABLE.c
-        where = (steps.now == rows[now].content, steps.before == rows[before].content)
-        for row in StepRow.select(connection, *where):
-            architecture = ArchitectureRow.select(connection, ArchitectureRow.TABLE.c.id == row.architecture)[0]
+        for row in StepRow.find(reader, now=contents[now], before=contents[before]):
+            architecture = ArchitectureRow.find(reader, id=row.architecture)[0]
             profile = StepProfile.unpack((name for name, _ in architecture.names), row.record)
             if profile is not None:
                 return dict(_figures(profile, forward=now == b))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 from mvc.errors import ExistsError, InputError, NotFoundError
-from mvc.index import CommitRow, Connection, LineageRow, PlacementRow, SettingRow, TagRow
+from mvc.index import CommitRow, LineageRow, PlacementRow, Reader, SettingRow, TagRow
 from mvc.objects import ObjectId
 from mvc.porcelain.declarations import NAME, PIN, pins_of
 from mvc.porcelain.log import direction, forked_from, natural
@@ -23,7 +23,7 @@ from mvc.repository import check_tag
 
 def list_lineages(workspace: Workspace) -> LineageResult:
     """Every lineage, by name."""
-    return workspace.read(_list)
+    return workspace.look_up(_list)
 
 
 def rename(workspace: Workspace, lineage: str, name: str) -> LineageResult:
@@ -35,7 +35,7 @@ def rename(workspace: Workspace, lineage: str, name: str) -> LineageResult:
         raise InputError(message, hint=error.hint, code="bad-name") from None
     with workspace.repository.lock(command="lineage rename"):
         workspace.refresh()
-        row, anchors = workspace.read(lambda connection: _renamable(connection, lineage, name))
+        row, anchors = workspace.look_up(lambda reader: _renamable(reader, lineage, name))
         settings: dict[str, str | None] = dict.fromkeys(anchors)
         settings[NAME + row.id] = name
         workspace.declare("lineage rename", settings=settings)
@@ -46,7 +46,7 @@ def pin(workspace: Workspace, revision: str, lineage: str) -> LineageResult:
     """Declares that a commit belongs to a lineage. Raises InputError where the architectures differ."""
     with workspace.repository.lock(command="lineage pin"):
         workspace.refresh()
-        commit, anchor = workspace.read(lambda connection: _pinnable(connection, revision, lineage))
+        commit, anchor = workspace.look_up(lambda reader: _pinnable(reader, revision, lineage))
         workspace.declare("lineage pin", settings={PIN + commit: anchor})
     return _only(workspace, anchor)
 
@@ -55,8 +55,8 @@ def unpin(workspace: Workspace, revision: str) -> LineageResult:
     """Leaves a commit's lineage to inference again. Raises NotFoundError where it is not pinned."""
     with workspace.repository.lock(command="lineage unpin"):
         workspace.refresh()
-        commit, pinned = workspace.read(
-            lambda connection: (find_commit(connection, revision), pins_of(SettingRow.select(connection)))
+        commit, pinned = workspace.look_up(
+            lambda reader: (find_commit(reader, revision), pins_of(SettingRow.find(reader)))
         )
         if commit not in pinned:
             raise NotFoundError(f"commit {commit[:12]} is not pinned to a lineage", hint="run: mvc lineage")
@@ -64,14 +64,13 @@ def unpin(workspace: Workspace, revision: str) -> LineageResult:
     return _only(workspace, commit)
 
 
-def _list(connection: Connection) -> LineageResult:
-    lineages = {row.id: row for row in LineageRow.select(connection)}
-    order = PlacementRow.TABLE.c
+def _list(reader: Reader) -> LineageResult:
+    lineages = {row.id: row for row in LineageRow.find(reader)}
     members: dict[ObjectId, list[ObjectId]] = defaultdict(list)
-    for place in PlacementRow.select(connection, order=(order.lineage, order.position)):
-        members[place.lineage].append(place.commit)
+    for lineage, commit in PlacementRow.pick(reader, "lineage", "commit", ordered_by=("lineage", "position")):
+        members[lineage].append(commit)
     homes = {commit: lineage for lineage, commits in members.items() for commit in commits}
-    overlaps = overlaps_of(connection, {row.id: row.name for row in lineages.values()})
+    overlaps = overlaps_of(reader, {row.id: row.name for row in lineages.values()})
     rows = [
         ListedLineage(
             id=row.id,
@@ -90,39 +89,37 @@ def _list(connection: Connection) -> LineageResult:
 
 def _only(workspace: Workspace, commit: ObjectId) -> LineageResult:
     """The one lineage that a commit stands in."""
-    home = workspace.read(lambda connection: find_lineage(connection, commit).id)
+    home = workspace.look_up(lambda reader: find_lineage(reader, commit).id)
     return LineageResult(tuple(row for row in list_lineages(workspace).lineages if row.id == home))
 
 
-def _members(connection: Connection, lineage: ObjectId) -> list[ObjectId]:
-    column = PlacementRow.TABLE.c
-    rows = PlacementRow.select(connection, column.lineage == lineage, order=(column.position,))
-    return [row.commit for row in rows]
+def _members(reader: Reader, lineage: ObjectId) -> list[ObjectId]:
+    return [commit for (commit,) in PlacementRow.pick(reader, "commit", lineage=lineage, ordered_by=("position",))]
 
 
-def _renamable(connection: Connection, lineage: str, name: str) -> tuple[LineageRow, list[str]]:
+def _renamable(reader: Reader, lineage: str, name: str) -> tuple[LineageRow, list[str]]:
     """The lineage, and the settings that name it so far."""
-    row = find_lineage(connection, lineage)
-    if any(other.id != row.id for other in LineageRow.select(connection, LineageRow.TABLE.c.name == name)):
+    row = find_lineage(reader, lineage)
+    if any(other.id != row.id for other in LineageRow.find(reader, name=name)):
         raise ExistsError(f"another lineage is called {name!r}", hint="choose another name, or rename that one first")
-    if TagRow.select(connection, TagRow.TABLE.c.name == name):
+    if TagRow.find(reader, name=name):
         raise ExistsError(f"a tag is called {name!r}", hint=f"choose another name, or run: mvc tag --delete {name}")
-    keys = {NAME + commit for commit in _members(connection, row.id)}
-    return row, [setting.key for setting in SettingRow.select(connection) if setting.key in keys]
+    keys = {NAME + commit for commit in _members(reader, row.id)}
+    return row, [setting.key for setting in SettingRow.find(reader) if setting.key in keys]
 
 
-def _pinnable(connection: Connection, revision: str, lineage: str) -> tuple[ObjectId, ObjectId]:
+def _pinnable(reader: Reader, revision: str, lineage: str) -> tuple[ObjectId, ObjectId]:
     """The commit and the anchor that it is pinned to."""
-    commit, row = find_commit(connection, revision), find_lineage(connection, lineage)
-    own = CommitRow.select(connection, CommitRow.TABLE.c.id == commit)[0]
+    commit, row = find_commit(reader, revision), find_lineage(reader, lineage)
+    own = CommitRow.find(reader, id=commit)[0]
     if own.architecture != row.architecture:
         raise InputError(
             f"commit {commit[:12]} has another architecture than lineage {row.name!r}",
             hint="only models with the same tensors can be one lineage",
         )
-    pinned = pins_of(SettingRow.select(connection))
-    alike = {other.id for other in CommitRow.select(connection, CommitRow.TABLE.c.content == own.content)}
-    members = _members(connection, row.id)
+    pinned = pins_of(SettingRow.find(reader))
+    alike = {other.id for other in CommitRow.find(reader, content=own.content)}
+    members = _members(reader, row.id)
     anchor = next((member for member in members if member not in alike and member not in pinned), None)
     if anchor is None:
         raise InputError(

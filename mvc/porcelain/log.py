@@ -5,18 +5,17 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from mvc.geometry.adapters import is_adapter
 from mvc.index import (
     ArchitectureRow,
     CommitRow,
-    Connection,
     FlagRow,
     InferenceRow,
     LineageRow,
     MixtureRow,
     PlacementRow,
+    Reader,
     SettingRow,
     TagRow,
 )
@@ -27,44 +26,63 @@ from mvc.porcelain.results.logs import DirectionResult, ForkedFrom, LogCommit, L
 from mvc.porcelain.revisions import find_lineage
 from mvc.porcelain.workspace import Workspace
 
+#: what the log tells of a commit as a fact
+_TOLD = ("path", "message", "time", "step", "run")
+
 
 def log(workspace: Workspace, revisions: Sequence[str] = (), *, limit: int | None = None) -> LogResult:
     """All lineages, or those that ``revisions`` name or stand in; of each only the ``limit`` last commits.
 
     Architectures with most commits come first, their lineages by name. Raises NotFoundError, InputError.
     """
-    result = workspace.read(lambda connection: _read(connection, revisions, limit))
+    result = workspace.look_up(lambda reader: _read(reader, revisions, limit))
     return LogResult(result.lineages, (*workspace.warnings, *result.warnings))
 
 
-def _read(connection: Connection, revisions: Sequence[str], limit: int | None) -> LogResult:
-    chosen = {find_lineage(connection, revision).id for revision in revisions}
-    commits = {row.id: row for row in CommitRow.select(connection)}
-    lineages = {row.id: row for row in LineageRow.select(connection)}
-    architectures = {row.id: row for row in ArchitectureRow.select(connection)}
-    order = PlacementRow.TABLE.c
-    places = PlacementRow.select(connection, order=(order.lineage, order.position))
+def _read(reader: Reader, revisions: Sequence[str], limit: int | None) -> LogResult:
+    chosen = {find_lineage(reader, revision).id for revision in revisions}
+    commits = {commit: told for commit, *told in CommitRow.pick(reader, "id", *_TOLD, "architecture")}
+    lineages = {row.id: row for row in LineageRow.find(reader)}
+    architectures = {row.id: row for row in ArchitectureRow.find(reader)}
+    places = PlacementRow.find(reader, ordered_by=("lineage", "position"))
     homes = {place.commit: place.lineage for place in places}
     tags: dict[ObjectId, list[str]] = defaultdict(list)
-    for tag in TagRow.select(connection):
+    for tag in TagRow.find(reader, ordered_by=("name",)):
         tags[tag.commit].append(tag.name)
     flags: dict[ObjectId, list[str]] = defaultdict(list)
-    for flag in FlagRow.select(connection):
+    for flag in FlagRow.find(reader, ordered_by=("commit", "rule")):
         flags[flag.commit].append(flag.rule)
     mixtures: dict[ObjectId, list[MixtureWeight]] = defaultdict(list)
-    for part in sorted(MixtureRow.select(connection), key=lambda row: (-abs(row.weight), row.source)):
+    for part in sorted(MixtureRow.find(reader), key=lambda row: (-abs(row.weight), row.source)):
         mixtures[part.commit].append(MixtureWeight(part.source, part.weight))
-    gone = gone_in(SettingRow.select(connection))
-    overlaps = overlaps_of(connection, {row.id: row.name for row in lineages.values()})
+    gone = gone_in(SettingRow.find(reader))
+    overlaps = overlaps_of(reader, {row.id: row.name for row in lineages.values()})
     adapters = {row.id for row in architectures.values() if is_adapter(name for name, _ in row.names)}
     members: dict[ObjectId, list[LogCommit]] = defaultdict(list)
     for place in places:
         if not revisions or place.lineage in chosen:
             at = place.commit
             place = placed(place, overlaps[place.lineage])
-            made = _commit(commits[at], place, tuple(tags[at]), tuple(flags[at]), tuple(mixtures[at]))
-            if at in gone:
-                made = replace(made, gone=gone[at])
+            path, message, time, step, run, _ = commits[at]
+            made = LogCommit(
+                id=at,
+                path=path,
+                message=message,
+                time=time,
+                step=step,
+                distance=place.distance,
+                turning_angle=place.turning_angle,
+                relation=place.relation,  # type: ignore[arg-type]
+                flags=tuple(flags[at]),
+                position=place.position,
+                confidence=place.confidence,
+                parent=place.parent,
+                tags=tuple(tags[at]),
+                run=run,
+                evidence=place.evidence,
+                mixture=tuple(mixtures[at]),
+                gone=gone.get(at),
+            )
             members[place.lineage].append(made)
     found = [
         LogLineage(
@@ -82,38 +100,11 @@ def _read(connection: Connection, revisions: Sequence[str], limit: int | None) -
         )
         for row, rows in ((lineages[lineage], rows) for lineage, rows in members.items())
     ]
-    sizes = Counter(row.architecture for row in commits.values())
+    sizes = Counter(architecture for *_, architecture in commits.values())
     found.sort(key=lambda lineage: (-sizes[lineage.architecture], lineage.architecture, natural(lineage.name)))
     shown = {lineage.architecture for lineage in found}
-    inferences = [row for row in InferenceRow.select(connection) if row.architecture in shown]
+    inferences = [row for row in InferenceRow.find(reader, ordered_by=("family",)) if row.architecture in shown]
     return LogResult(tuple(found), tuple(text for row in inferences for text in row.warnings))
-
-
-def _commit(
-    row: CommitRow,
-    place: PlacementRow,
-    tags: tuple[str, ...],
-    flags: tuple[str, ...],
-    mixture: tuple[MixtureWeight, ...],
-) -> LogCommit:
-    return LogCommit(
-        id=row.id,
-        path=row.path,
-        message=row.message,
-        time=row.time,
-        step=row.step,
-        distance=place.distance,
-        turning_angle=place.turning_angle,
-        relation=place.relation,  # type: ignore[arg-type]
-        flags=flags,
-        position=place.position,
-        confidence=place.confidence,
-        parent=place.parent,
-        tags=tags,
-        run=row.run,
-        evidence=place.evidence,
-        mixture=mixture,
-    )
 
 
 def forked_from(

@@ -6,19 +6,19 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from mvc.index import Connection, OverlapRow, PlacementRow, chunked
+from mvc.index import OverlapRow, PlacementRow, Reader, chunked
 from mvc.objects import ObjectId
 from mvc.porcelain.results.logs import ForkedFrom, OverlapResult
 
 
-def overlaps_of(connection: Connection, names: Mapping[ObjectId, str]) -> Mapping[ObjectId, tuple[OverlapResult, ...]]:
+def overlaps_of(reader: Reader, names: Mapping[ObjectId, str]) -> Mapping[ObjectId, tuple[OverlapResult, ...]]:
     """Lineage → its overlaps: where it came from first, then by how much is in common. ``names``: of all lineages."""
     found: dict[ObjectId, tuple[OverlapResult, ...]] = defaultdict(tuple)
-    rows = OverlapRow.select(connection)
+    rows = OverlapRow.find(reader, ordered_by=("lineage", "architecture"))
     homes = {
-        place.commit: place.lineage
+        commit: lineage
         for piece in chunked(row.commit for row in rows)
-        for place in PlacementRow.select(connection, PlacementRow.TABLE.c.commit.in_(piece))
+        for commit, lineage in PlacementRow.pick(reader, "commit", "lineage", commit=piece)
     }
     for row in sorted(rows, key=_rank):
         one = OverlapResult(

@@ -16,7 +16,7 @@ import blake3
 
 from mvc.errors import FormatError, InputError, MvcError, NotFoundError
 from mvc.formats import MVC_POINTER_MAGIC, POINTER_SUFFIX, READABLE, open_opaque, printable, sniff_path
-from mvc.index import CommitRow, Connection, FileRow
+from mvc.index import CommitRow, FileRow, Reader
 from mvc.objects import ObjectId, canonical
 from mvc.porcelain.workspace import Workspace
 
@@ -143,19 +143,19 @@ def resolve_pointer(workspace: Workspace, path: Path) -> ObjectId:
     repository does not have that commit.
     """
     pointer = read_pointer(path)
-    return workspace.read(lambda connection: find_pointed(connection, pointer, path))
+    return workspace.look_up(lambda reader: find_pointed(reader, pointer, path))
 
 
-def find_pointed(connection: Connection, pointer: Pointer, path: Path) -> ObjectId:
+def find_pointed(reader: Reader, pointer: Pointer, path: Path) -> ObjectId:
     """As `resolve_pointer`, for a pointer that was read from ``path``."""
-    rows = CommitRow.select(connection, CommitRow.TABLE.c.id == pointer.commit)
+    rows = CommitRow.find(reader, id=pointer.commit)
     if not rows:
         raise NotFoundError(
             f"{printable(path)} points to commit {pointer.commit[:12]}, which this repository does not have",
             hint="bring over the .mvc directory that has it, or commit the weights here",
             code="unknown-commit",
         )
-    files = FileRow.select(connection, FileRow.TABLE.c.manifest == rows[0].manifest)
+    files = FileRow.find(reader, manifest=rows[0].manifest)
     if not pointer.matches(content_of(files)):
         hint = "take the pointer from git again, or write it anew with: mvc commit --pointer FILE"
         raise _bad(path, f"names commit {pointer.commit[:12]}, and a size or hash that is not that commit's", hint)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mvc.geometry import Signature
-from mvc.index import ArchitectureRow, CommitRow, Connection, PointRow, chunked, select
+from mvc.index import ArchitectureRow, CommitRow, PointRow, Reader, chunked
 from mvc.objects import ObjectId
 from mvc.porcelain.signatures import read_signatures
 
@@ -34,25 +34,23 @@ def joined(signatures: Mapping[str, Signature]) -> npt.NDArray[np.float32]:
     return np.concatenate(parts) if parts else np.empty(0, np.float32)
 
 
-def read_contents(connection: Connection, commits: Iterable[str]) -> dict[str, str]:
+def read_contents(reader: Reader, commits: Iterable[str]) -> dict[str, str]:
     """Commit → content of its trainable tensors."""
-    column = CommitRow.TABLE.c
     return {
         commit: content
         for piece in chunked(map(ObjectId, commits))
-        for commit, content in connection.execute(select(column.id, column.content).where(column.id.in_(piece)))
+        for commit, content in CommitRow.pick(reader, "id", "content", id=piece)
     }
 
 
-def read_points(connection: Connection, commits: Iterable[str]) -> dict[str, Point]:
+def read_points(reader: Reader, commits: Iterable[str]) -> dict[str, Point]:
     """Commit → point; of a commit without trainable tensors one without any."""
-    contents = read_contents(connection, commits)
-    column = PointRow.TABLE.c.content
+    contents = read_contents(reader, commits)
     pieces = chunked(map(ObjectId, contents.values()))
-    rows = [row for piece in pieces for row in PointRow.select(connection, column.in_(piece))]
-    told = ArchitectureRow.select(connection, ArchitectureRow.TABLE.c.id.in_({row.architecture for row in rows}))
+    rows = [row for piece in pieces for row in PointRow.find(reader, content=piece)]
+    told = ArchitectureRow.find(reader, id={row.architecture for row in rows})
     names = {row.id: [name for name, _ in row.names] for row in told}
-    signatures = read_signatures(connection, {tensor for row in rows for tensor in row.tensors})
+    signatures = read_signatures(reader, {tensor for row in rows for tensor in row.tensors})
     points = {}
     for row in rows:
         objects = dict(zip(names[row.architecture], row.tensors, strict=True))

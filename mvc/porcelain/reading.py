@@ -84,9 +84,8 @@ def find_side(workspace: Workspace, text: str, directory: Path) -> ObjectId | Pa
 def committed_as(workspace: Workspace, checkpoint: Checkpoint) -> ObjectId | None:
     """A commit that has all trainable tensors of a checkpoint, byte for byte, if there is one."""
     content = content_of({name: checkpoint.object_id(name) for name in points_of(checkpoint.specs)})
-    column = CommitRow.TABLE.c
-    rows = workspace.read(lambda c: CommitRow.select(c, column.content == content, order=(column.arrival,)))
-    return next((row.id for row in rows), None)
+    found = workspace.look_up(lambda reader: CommitRow.find(reader, content=content, ordered_by=("arrival",), most=1))
+    return found[0].id if found else None
 
 
 @dataclass(frozen=True)
@@ -274,7 +273,7 @@ class History:
         wanted = list(commits)
         missing = [commit for commit in dict.fromkeys(wanted) if commit not in self._points]
         if missing:
-            self._points |= self.workspace.read(lambda connection: read_points(connection, missing))
+            self._points |= self.workspace.look_up(lambda reader: read_points(reader, missing))
         return [self._points[commit] for commit in wanted]
 
     def alike(self, model: Model) -> Iterable[LogLineage]:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mvc.errors import InputError, NotFoundError
-from mvc.index import CommitRow, Connection, LineageRow, PlacementRow, TagRow, func, select
+from mvc.index import CommitRow, LineageRow, PlacementRow, Prefix, Reader, TagRow
 from mvc.objects import ObjectId
 from mvc.porcelain.pointers import check_pointed, is_pointer, resolve_pointer
 from mvc.porcelain.workspace import Workspace
@@ -30,7 +30,7 @@ def resolve(workspace: Workspace, revision: str, directory: Path | None = None) 
     """
     if directory is not None:
         return locate(workspace, revision, directory)[0]
-    return workspace.read(lambda connection: find_commit(connection, revision))
+    return workspace.look_up(lambda reader: find_commit(reader, revision))
 
 
 def locate(workspace: Workspace, revision: str, directory: Path) -> tuple[ObjectId, Path | None]:
@@ -57,27 +57,27 @@ def is_path(text: str) -> bool:
 
 def resolve_lineage(workspace: Workspace, name: str) -> LineageRow:
     """The lineage of this name, else the one that the commit of this revision stands in. Raises as `resolve`."""
-    return workspace.read(lambda connection: find_lineage(connection, name))
+    return workspace.look_up(lambda reader: find_lineage(reader, name))
 
 
-def find_lineage(connection: Connection, name: str) -> LineageRow:
-    found = _lineage_named(connection, name)
+def find_lineage(reader: Reader, name: str) -> LineageRow:
+    found = _lineage_named(reader, name)
     if found is not None:
         return found
-    commit = find_commit(connection, name)
-    place = PlacementRow.select(connection, PlacementRow.TABLE.c.commit == commit)[0]
-    return LineageRow.select(connection, LineageRow.TABLE.c.id == place.lineage)[0]
+    commit = find_commit(reader, name)
+    place = PlacementRow.find(reader, commit=commit)[0]
+    return LineageRow.find(reader, id=place.lineage)[0]
 
 
-def find_commit(connection: Connection, revision: str) -> ObjectId:
+def find_commit(reader: Reader, revision: str) -> ObjectId:
     base, back = revision, 0
     while True:
-        meanings = _meanings(connection, base)
+        meanings = _meanings(reader, base)
         if meanings:
             break
         match = _BACK.fullmatch(base)
         if match is None:
-            raise _unknown(connection, revision)
+            raise _unknown(reader, revision)
         base, back = match[1], back + (int(match[2]) if match[2] else 1)
     if len(set(meanings.values())) > 1:
         candidates = ", ".join(f"{commit[:12]} ({what})" for what, commit in list(meanings.items())[:5])
@@ -86,24 +86,23 @@ def find_commit(connection: Connection, revision: str) -> ObjectId:
             hint="use more digits of its id",
             code="ambiguous",
         )
-    return _back(connection, next(iter(meanings.values())), back, revision)
+    return _back(reader, next(iter(meanings.values())), back, revision)
 
 
-def _meanings(connection: Connection, text: str) -> dict[str, ObjectId]:
+def _meanings(reader: Reader, text: str) -> dict[str, ObjectId]:
     """Everything that the text could mean, in words → the commit."""
     if text == "HEAD":
-        return {"HEAD": _head(connection)}
-    found = {f"tag {row.name}": row.commit for row in TagRow.select(connection, TagRow.TABLE.c.name == text)}
-    lineage = _lineage_named(connection, text)
+        return {"HEAD": _head(reader)}
+    found = {f"tag {row.name}": row.commit for row in TagRow.find(reader, name=text)}
+    lineage = _lineage_named(reader, text)
     if lineage is not None:
-        found[f"tip of lineage {lineage.name}"] = _members(connection, lineage.id)[-1]
+        found[f"tip of lineage {lineage.name}"] = _members(reader, lineage.id)[-1]
     if _PREFIX.fullmatch(text.lower()):
-        column = CommitRow.TABLE.c.id
-        query = select(column).where(column.startswith(text.lower())).order_by(column).limit(6)
-        found |= {f"id {commit[: len(text) + 8]}": ObjectId(commit) for (commit,) in connection.execute(query)}
+        like = CommitRow.pick(reader, "id", id=Prefix(text.lower()), ordered_by=("id",), most=6)
+        found |= {f"id {commit[: len(text) + 8]}": ObjectId(commit) for (commit,) in like}
     match = _AT.fullmatch(text)
-    if match is not None and (lineage := _lineage_named(connection, match[1])) is not None:
-        members = _members(connection, lineage.id)
+    if match is not None and (lineage := _lineage_named(reader, match[1])) is not None:
+        members = _members(reader, lineage.id)
         number = int(match[2])
         if not -len(members) <= number < len(members):
             raise NotFoundError(
@@ -115,50 +114,48 @@ def _meanings(connection: Connection, text: str) -> dict[str, ObjectId]:
     return found
 
 
-def _head(connection: Connection) -> ObjectId:
-    column = CommitRow.TABLE.c
-    newest = connection.execute(select(column.id).order_by(column.arrival.desc()).limit(1)).scalar()
-    if newest is None:
+def _head(reader: Reader) -> ObjectId:
+    newest = CommitRow.pick(reader, "id", ordered_by=("-arrival",), most=1)
+    if not newest:
         raise NotFoundError("nothing is committed here yet", hint="run: mvc commit PATH", code="no-commits")
-    return ObjectId(newest)
+    return ObjectId(newest[0][0])
 
 
-def _lineage_named(connection: Connection, name: str) -> LineageRow | None:
-    rows = LineageRow.select(connection, LineageRow.TABLE.c.name == name)
+def _lineage_named(reader: Reader, name: str) -> LineageRow | None:
+    rows = LineageRow.find(reader, name=name)
     return rows[0] if rows else None
 
 
-def _members(connection: Connection, lineage: ObjectId) -> Sequence[ObjectId]:
-    column = PlacementRow.TABLE.c
-    query = select(column.commit).where(column.lineage == lineage).order_by(column.position)
-    return [ObjectId(commit) for (commit,) in connection.execute(query)]
+def _members(reader: Reader, lineage: ObjectId) -> Sequence[ObjectId]:
+    rows = PlacementRow.pick(reader, "commit", lineage=lineage, ordered_by=("position",))
+    return [ObjectId(commit) for (commit,) in rows]
 
 
-def _back(connection: Connection, commit: ObjectId, steps: int, revision: str) -> ObjectId:
+def _back(reader: Reader, commit: ObjectId, steps: int, revision: str) -> ObjectId:
     """The commit ``steps`` before this one, from a lineage's root on along the lineage that it forked from."""
     left = steps
     while left:
-        place = PlacementRow.select(connection, PlacementRow.TABLE.c.commit == commit)[0]
+        place = PlacementRow.find(reader, commit=commit)[0]
         if place.position >= left:
-            return _members(connection, place.lineage)[place.position - left]
-        fork = LineageRow.select(connection, LineageRow.TABLE.c.id == place.lineage)[0].fork_commit
+            return _members(reader, place.lineage)[place.position - left]
+        fork = LineageRow.find(reader, id=place.lineage)[0].fork_commit
         if fork is None:
             raise NotFoundError(
                 f"{revision!r} goes back beyond the root of its trajectory, by {left - place.position}",
-                hint=f"the root is {_members(connection, place.lineage)[0][:12]}",
+                hint=f"the root is {_members(reader, place.lineage)[0][:12]}",
                 code="no-such-revision",
             )
         commit, left = fork, left - place.position - 1
     return commit
 
 
-def _unknown(connection: Connection, revision: str) -> NotFoundError:
-    names = [str(name) for (name,) in connection.execute(select(TagRow.TABLE.c.name))]
-    names += [str(name) for (name,) in connection.execute(select(LineageRow.TABLE.c.name))]
+def _unknown(reader: Reader, revision: str) -> NotFoundError:
+    names = [str(name) for (name,) in TagRow.pick(reader, "name", ordered_by=("name",))]
+    names += [str(name) for (name,) in LineageRow.pick(reader, "name", ordered_by=("id",))]
     close = difflib.get_close_matches(revision, ["HEAD", *names], n=3, cutoff=0.6)
     if close:
         hint = f"did you mean: {', '.join(close)}"
-    elif connection.execute(select(func.count()).select_from(CommitRow.TABLE)).scalar():
+    elif CommitRow.pick(reader, "id", most=1):
         hint = "list what there is with: mvc log"
     else:
         hint = "nothing is committed here yet; run: mvc commit PATH"

@@ -11,17 +11,21 @@ import os
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any, TypeAlias
 
 from mvc.errors import MvcError, NotFoundError
 from mvc.formats import Found, checkpoint_with, digest_of, find_checkpoints, open_checkpoint, printable
-from mvc.index import CommitRow, FileRow
+from mvc.index import CommitRow, FileRow, Reader, SettingRow
 from mvc.objects import ObjectId
+from mvc.porcelain.declarations import gone_in
 from mvc.porcelain.digests import Digests
-from mvc.porcelain.pointers import Content, content_of, read_pointer, target_path
+from mvc.porcelain.pointers import Content, read_pointer, target_path
 from mvc.porcelain.results.states import StatusEntry, StatusResult
 from mvc.porcelain.workspace import Workspace
 from mvc.repository import Repository
 from mvc.storage import exists
+
+Rows: TypeAlias = Sequence[Sequence[Any]]
 
 
 def status(workspace: Workspace, paths: Sequence[Path] = (), *, directory: Path = Path()) -> StatusResult:
@@ -111,15 +115,25 @@ class _Known:
     """Everything committed: commit → content, content and recorded path → newest commit, sizes of files."""
 
     def __init__(self, workspace: Workspace) -> None:
-        order = (CommitRow.TABLE.c.arrival,)
-        commits, files = workspace.read(lambda at: (CommitRow.select(at, order=order), FileRow.select(at)))
-        rows: dict[ObjectId, list[FileRow]] = {}
-        for row in files:
-            rows.setdefault(row.manifest, []).append(row)
-        self.held = {commit.id: content_of(rows.get(commit.manifest, ())) for commit in commits}
-        self.gone = frozenset(workspace.repository.state().gone)
+        commits, files, settings = workspace.look_up(_read)
+        held: dict[ObjectId, list[tuple[str, int, str]]] = {}
+        for manifest, *file in files:
+            held.setdefault(manifest, []).append(tuple(file))
+        self.held: dict[ObjectId, Content] = {
+            commit: tuple(sorted(held.get(manifest, ()))) for commit, manifest, _ in commits
+        }
+        self.gone = frozenset(gone_in(settings))
         # of several commits with the same content the newest that has its tensors
         ranked = sorted(self.held.items(), key=lambda item: item[0] not in self.gone)
         self.contents = {content: commit for commit, content in ranked}
-        self.paths: dict[str, ObjectId] = {commit.path: commit.id for commit in commits}
-        self.sizes = frozenset(row.size for row in files)
+        self.paths: dict[str, ObjectId] = {path: commit for commit, _, path in commits}
+        self.sizes = frozenset(size for _, _, size, _ in files)
+
+
+def _read(reader: Reader) -> tuple[Rows, Rows, Sequence[SettingRow]]:
+    """Commits with manifest and path, in order of arrival, files with size and digest, settings."""
+    return (
+        CommitRow.pick(reader, "id", "manifest", "path", ordered_by=("arrival",)),
+        FileRow.pick(reader, "manifest", "path", "size", "digest"),
+        SettingRow.find(reader),
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mvc.errors import ExistsError, NotFoundError
-from mvc.index import Connection, LineageRow
+from mvc.index import LineageRow, Reader
 from mvc.index import TagRow as StoredTag
 from mvc.porcelain.results.states import TagResult, TagRow
 from mvc.porcelain.revisions import resolve
@@ -15,7 +15,7 @@ from mvc.repository import check_tag
 
 def list_tags(workspace: Workspace) -> TagResult:
     """Every tag, by name."""
-    rows = workspace.read(lambda connection: StoredTag.select(connection))
+    rows = workspace.look_up(StoredTag.find)
     return TagResult(tuple(TagRow(row.name, row.commit) for row in sorted(rows, key=lambda row: row.name)))
 
 
@@ -28,7 +28,7 @@ def create_tag(workspace: Workspace, name: str, revision: str = "HEAD", *, direc
     with workspace.repository.lock(command="tag"):
         workspace.refresh()
         commit = resolve(workspace, revision, directory)
-        workspace.read(lambda connection: check_free(connection, name))
+        workspace.look_up(lambda reader: check_free(reader, name))
         workspace.declare("tag", tags={name: commit})
     return TagResult((TagRow(name, commit),))
 
@@ -44,7 +44,7 @@ def delete_tag(workspace: Workspace, name: str) -> TagResult:
     return TagResult((row,))
 
 
-def check_free(connection: Connection, name: str) -> None:
+def check_free(reader: Reader, name: str) -> None:
     """Raises ExistsError where a lineage has the name; another tag of that name is the repository's to refuse."""
-    if LineageRow.select(connection, LineageRow.TABLE.c.name == name):
+    if LineageRow.find(reader, name=name):
         raise ExistsError(f"a lineage is called {name!r}", hint="choose another name")

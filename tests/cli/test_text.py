@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import unicodedata
 
 import click
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mvc.cli.messages import paint
-from mvc.cli.text import bar, escape, fit, number, pad, percent, size, width
+from mvc.cli.text import _ODD, bar, escape, fit, number, pad, percent, size, width
 
 HOSTILE = [
     "\x1b[31mred\x1b[0m",
@@ -73,6 +74,12 @@ def test_bars_are_never_invisible_and_never_too_long() -> None:
     assert bar(5.0, 1.0, 8) == "█" * 8
     assert bar(None, 1.0, 8) == bar(float("nan"), 1.0, 8) == " " * 8
     assert len(bar(0.37, 1.0, 8)) == 8
+
+
+def test_what_is_measured_by_its_length_takes_one_column_each() -> None:
+    told = [chr(code) for code in range(sys.maxunicode + 1) if not _ODD.search(chr(code))]
+    assert len(told) > 1000
+    assert not any(unicodedata.combining(char) or unicodedata.east_asian_width(char) in "WF" for char in told)
 
 
 def test_wide_characters_take_two_columns() -> None:

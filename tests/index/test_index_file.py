@@ -137,7 +137,7 @@ def test_readers_see_the_state_before_a_transaction_and_do_not_wait(index: Index
 
 
 def test_two_writers_get_a_clear_error(index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mvc.index.database._BUSY", 50)
+    monkeypatch.setattr("mvc.index.database.BUSY", 50)
     with index.writing(), pytest.raises(BusyError), Index(tmp_path / "index.sqlite").writing():
         pass
 

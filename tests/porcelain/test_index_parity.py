@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mvc.index import ForestRow, LineageRow, update
+from mvc.index import ForestRow, Index, LineageRow, update
 from mvc.porcelain import engine
 from mvc.porcelain.commits import commit
 from mvc.porcelain.lineages import pin, unpin
@@ -207,8 +207,7 @@ def test_catching_up_gives_what_reindexing_gives(busy_workspace: Workspace, reop
 
 def test_catching_up_step_by_step_gives_the_same(busy_workspace: Workspace, tmp_path: Path) -> None:
     """An index that looks after every operation and one that looks once at the end."""
-    late = Workspace.open(busy_workspace.repository.root)
-    late.index = type(late.index)(tmp_path / "late.sqlite")
+    late = Workspace(Repository.open(busy_workspace.repository.root), Index(tmp_path / "late.sqlite"))
     operations = [operation.id for operation in busy_workspace.repository.operations()][::-1]
     head = late.repository.directory / "HEAD"
     for operation in operations:

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from mvc.formats import checkpoint_with
-from mvc.index import Connection, LineageRow, PlacementRow, func, select
+from mvc.index import LineageRow, PlacementRow, Reader
 from mvc.integrations.git.places import Open, mvc_root
 from mvc.integrations.git.reading import Blob, GitRepository
 from mvc.integrations.git.results import HookEntry
@@ -41,19 +41,18 @@ def hints(git: GitRepository, blobs: Sequence[Blob], open_workspace: Open) -> It
             elif entry.state == "blocked":
                 yield HookEntry(name, None, entry.commit, "hint", entry.reason)
             elif entry.state == "committed" and entry.commit is not None:
-                behind = workspace.read(partial(_behind, commit=entry.commit))
+                behind = workspace.look_up(partial(_behind, commit=entry.commit))
                 if behind is not None:
                     reason, tip = behind
                     hint = f"bring the tip here with: mvc checkout {tip} -o {shlex.quote(name)} --force"
                     yield HookEntry(name, None, entry.commit, "hint", reason, hint)
 
 
-def _behind(connection: Connection, commit: str) -> tuple[str, str] | None:
+def _behind(reader: Reader, commit: str) -> tuple[str, str] | None:
     """How far a commit is behind its lineage's tip, in words, and the tip's name; None for a tip."""
-    column = PlacementRow.TABLE.c
-    for place in PlacementRow.select(connection, column.commit == commit):
-        name = LineageRow.select(connection, LineageRow.TABLE.c.id == place.lineage)[0].name
-        last = connection.execute(select(func.max(column.position)).where(column.lineage == place.lineage)).scalar_one()
+    for place in PlacementRow.find(reader, commit=commit):
+        name = LineageRow.find(reader, id=place.lineage)[0].name
+        [[last]] = PlacementRow.pick(reader, "position", lineage=place.lineage, ordered_by=("-position",), most=1)
         if place.position < last:
             return f"is {name}@{place.position}, {last - place.position} behind the tip {name}@{last}", f"{name}@{last}"
     return None

@@ -62,7 +62,7 @@ def committed(workspace: Workspace, item: Extracted) -> ObjectId | None:
     try:
         if is_pointer(item.file):
             pointer = pointed(item)
-            commit = workspace.read(lambda connection: find_pointed(connection, pointer, Path(item.path)))
+            commit = workspace.look_up(lambda reader: find_pointed(reader, pointer, Path(item.path)))
         else:
             if not readable(item) or item.found is None:
                 return None

@@ -16,7 +16,7 @@ import numpy as np
 from mvc.errors import MvcError, NotFoundError
 from mvc.formats import digest_of, open_checkpoint, open_opaque
 from mvc.geometry import compare_tensors
-from mvc.index import CommitRow, Connection, LineageRow, PlacementRow
+from mvc.index import CommitRow, LineageRow, PlacementRow, Reader
 from mvc.integrations.git.places import Open, mvc_root
 from mvc.objects import DTYPES, Checkpoint, ObjectId, read_array
 from mvc.porcelain.contents import find_content
@@ -55,12 +55,12 @@ def _pointed(path: Path, directory: Path, open_workspace: Open) -> Iterator[str]
         if root is None:
             raise NotFoundError("there is no mvc repository here")
         workspace = open_workspace(root)
-        commit = workspace.read(lambda connection: find_pointed(connection, pointer, Path(path.name)))
+        commit = workspace.look_up(lambda reader: find_pointed(reader, pointer, Path(path.name)))
     except NotFoundError:
         yield f"commit {pointer.commit[:_SHORT]}, which is not in the mvc repository here"
         yield _summary(pointer.size, pointer.digest)
         return
-    yield from workspace.read(partial(_place, commit=commit))
+    yield from workspace.look_up(partial(_place, commit=commit))
     yield _summary(pointer.size, pointer.digest)
     yield from _tensors(workspace.repository.checkpoint(commit))
 
@@ -73,17 +73,16 @@ def _name(directory: Path, open_workspace: Open, find: Callable[[Workspace], Obj
     try:
         workspace = open_workspace(root)
         commit = find(workspace)
-        return [] if commit is None else workspace.read(partial(_place, commit=commit))
+        return [] if commit is None else workspace.look_up(partial(_place, commit=commit))
     except MvcError:
         return []
 
 
-def _place(connection: Connection, commit: ObjectId) -> list[str]:
-    column = PlacementRow.TABLE.c
-    first, _, _ = CommitRow.select(connection, CommitRow.TABLE.c.id == commit)[0].message.partition("\n")
+def _place(reader: Reader, commit: ObjectId) -> list[str]:
+    first, _, _ = CommitRow.find(reader, id=commit)[0].message.partition("\n")
     lines = []
-    for place in PlacementRow.select(connection, column.commit == commit):
-        lineage = LineageRow.select(connection, LineageRow.TABLE.c.id == place.lineage)[0]
+    for place in PlacementRow.find(reader, commit=commit):
+        lineage = LineageRow.find(reader, id=place.lineage)[0]
         lines.append(f"commit {commit[:_SHORT]}  {lineage.name}@{place.position}" + (f"  {first}" if first else ""))
         if place.distance is not None and place.parent is not None:
             turn = "" if place.turning_angle is None else f", turning {place.turning_angle:.0f}°"

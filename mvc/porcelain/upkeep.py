@@ -1,0 +1,128 @@
+"""The index kept in step for whoever reads or writes. Owns what is done about one that is behind, damaged or cannot be
+written.
+
+Refuses to let reading wait for writing: where the index is behind and another process holds the lock, or the disk
+takes no writes, what there is is shown with a warning.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from mvc.errors import BusyError, StorageError
+from mvc.geometry import Signature
+from mvc.index import Connection, Index, IndexDamaged
+from mvc.objects import ObjectId
+from mvc.porcelain.engine import is_current
+from mvc.porcelain.progress import Report
+from mvc.repository import Repository
+
+Answer = TypeVar("Answer")
+
+#: seconds that a reader waits for a writer before it answers from an index that is behind
+_PATIENCE = 0.5
+
+
+class Upkeep:
+    """``index`` is the one on the disk, or one in memory where that cannot be used; ``at`` the operation after which
+    everything is seen, where that is not the newest. ``warn`` is told what a reader should know of the answers."""
+
+    def __init__(
+        self, repository: Repository, index: Index | None, at: ObjectId | None, warn: Callable[[str], None]
+    ) -> None:
+        self.index = index or Index(repository.layout.index, repository.config.index.url)
+        self._repository, self._at, self._warn = repository, at, warn
+
+    def read(self, query: Callable[[Connection], Answer]) -> Answer:
+        """What ``query`` finds in the index, brought up to date before where that can be done at once.
+
+        Raises InputError for an index that a newer mvc wrote.
+        """
+        try:
+            with self._current().reading() as connection:
+                return query(connection)
+        except IndexDamaged:
+            self._discard()
+        except StorageError:
+            self._build_aside()
+        with self._current().reading() as connection:
+            return query(connection)
+
+    def update(self, signatures: Mapping[ObjectId, Signature] | None = None, progress: Report | None = None) -> None:
+        """Brings the index up to date; ``signatures`` are those known already. Needs the repository's lock."""
+        module = _indexing()
+        try:
+            module.bring_up_to_date(self._repository, self.index, known=signatures, progress=progress)
+        except IndexDamaged:
+            self.index.discard()
+            module.bring_up_to_date(self._repository, self.index, known=signatures, progress=progress)
+
+    def refresh(self, signatures: Mapping[ObjectId, Signature] | None = None) -> None:
+        """Brings the index up to date, aside where the disk refuses. Needs the repository's lock."""
+        try:
+            self.update(signatures)
+        except StorageError as error:
+            self._build_aside()
+            self._warn(f"the index could not be written: {error.message}")
+
+    def remember(self, write: Callable[[Connection], None]) -> None:
+        """Lets a reader fill one of the index's caches, if that can be done at once; else it is computed again."""
+        with (
+            contextlib.suppress(BusyError, StorageError),
+            self._repository.lock(_PATIENCE, "index", upgrade=False),
+            self.index.writing() as connection,
+        ):
+            write(connection)
+
+    def _current(self) -> Index:
+        """The index, up to date if that can be had at once."""
+        stamp = self.index.stamp()
+        if self._at is not None:
+            if not is_current(stamp, self._at):
+                _indexing().bring_up_to_date(self._repository, self.index, at=self._at)
+            return self.index
+        if is_current(stamp, self._repository.head()):
+            return self.index
+        try:
+            with self._repository.lock(_PATIENCE, "index", upgrade=False):
+                self.update()
+        except StorageError:
+            self._build_aside()
+        except BusyError as error:
+            if stamp is None:
+                self._build_aside()
+            else:
+                self._warn(f"what is shown is older than the newest commit, as the index is behind: {error.message}")
+        return self.index
+
+    def _build_aside(self) -> None:
+        """Goes on with an index in memory, as none can be written now; what the one on the disk has is taken over."""
+        self.index = self.index.copy()
+        try:
+            _indexing().bring_up_to_date(self._repository, self.index, at=self._at)
+        except IndexDamaged:
+            self._start_aside()
+
+    def _start_aside(self) -> None:
+        """The same, from nothing."""
+        self.index = Index(None)
+        _indexing().bring_up_to_date(self._repository, self.index, at=self._at)
+
+    def _discard(self) -> None:
+        """Gets rid of a damaged index."""
+        if self._at is not None:
+            self._start_aside()
+            return
+        try:
+            with self._repository.lock(_PATIENCE, "index", upgrade=False):
+                self.index.discard()
+        except (BusyError, StorageError):
+            self._start_aside()
+
+
+def _indexing() -> Any:
+    """``mvc.porcelain.indexing``, which imports what takes time and is not needed where the index is up to date."""
+    return importlib.import_module("mvc.porcelain.indexing")
