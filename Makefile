@@ -32,7 +32,7 @@ quick: $(VENV)/.test
 	$(BIN)/python -m pytest -q -n auto
 
 test: lint
-	$(BIN)/python -m pytest -q -n auto --with-slow --with-realdata
+	$(BIN)/python -m pytest -q -n auto --with-slow --with-realdata --with-integrations
 
 # what docs/rules.md and the template's policy say of each rule comes from the catalogue
 rules: $(VENV)/.runtime

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 #: marker → option that enables it
-_OPTIONS = {"slow": "--with-slow", "realdata": "--with-realdata"}
+_OPTIONS = {"slow": "--with-slow", "realdata": "--with-realdata", "integrations": "--with-integrations"}
 
 #: packages that ship real checkpoints, pinned
 REAL_PACKAGES = {

@@ -7,6 +7,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     "Start and record": {
         "init": "Create a repository.",
         "commit": "Record checkpoints; say where each one landed.",
+        "watch": "Commit checkpoints as a training writes them.",
         "status": "Show which checkpoints here are committed.",
         "import-history": "Commit the checkpoints of a git repository's past.",
         "tag": "Name a commit, or list the names.",

@@ -17,11 +17,13 @@ from mvc.formats.sniff import (
     sniff_path,
 )
 from mvc.formats.source import printable
+from mvc.formats.trainer import NESTED
 
 __all__ = [
     "INDEX_SUFFIX",
     "LFS_MAGIC",
     "MVC_POINTER_MAGIC",
+    "NESTED",
     "POINTER_SUFFIX",
     "READABLE",
     "CheckpointFile",

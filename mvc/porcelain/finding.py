@@ -28,7 +28,7 @@ def find_all(paths: Sequence[Path | str]) -> tuple[list[Path], list[str]]:
             open_checkpoint(first).close()
             raise FormatError(f"there is no checkpoint in {str(given)!r}", hint="see what is there with: mvc status")
         for path in complete:
-            if _holds_weights(path):
+            if holds_weights(path):
                 found.setdefault(os.path.abspath(path), path)
             else:
                 warnings.append(f"left out {str(path)!r}: it holds no weights; name it to commit it all the same")
@@ -39,7 +39,7 @@ def find_all(paths: Sequence[Path | str]) -> tuple[list[Path], list[str]]:
     return list(found.values()), warnings
 
 
-def _holds_weights(path: Path) -> bool:
+def holds_weights(path: Path) -> bool:
     """Whether a file that was found, not named, is a model: an optimizer's state alone is none."""
     try:
         with open_checkpoint(path) as opened:

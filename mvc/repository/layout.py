@@ -66,6 +66,11 @@ class Layout:
         return self.directory / "training"
 
     @property
+    def scratch(self) -> Path:
+        """Checkpoints on their way from a training into the repository; made when needed, and swept by age."""
+        return self.directory / "scratch"
+
+    @property
     def quarantine(self) -> Path:
         return self.directory / "quarantine"
 

@@ -1,0 +1,219 @@
+"""`mvc.Recorder`: commits what a training saves, beside the training. Owns what the training may rely on:
+
+- nothing here raises into it once it was made, but Ctrl-C: what cannot be committed is warned of, once for each reason;
+- it waits only while ``room`` checkpoints are on their way, for the oldest of them, and at the end for ``patience``;
+- what it handed over may be changed or, with ``keep``, deleted afterwards.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import shutil
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from mvc.errors import InputError, MvcError, NotFoundError
+from mvc.integrations.loops.courier import Courier
+from mvc.integrations.loops.errands import Errand, Outcome
+from mvc.integrations.loops.states import write_state
+from mvc.integrations.loops.surroundings import numbers, tracked_runs
+from mvc.porcelain.stamps import Stamp, stamp_of
+from mvc.repository import Repository as Store
+
+if TYPE_CHECKING:
+    from mvc.porcelain.facade import Repository
+
+PathLike = str | os.PathLike[str]
+
+#: not `warnings`: where those are errors, one would break the training
+_LOG = logging.getLogger("mvc")
+#: directories for one checkpoint each, used in turn; more than there is room for
+_SLOTS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What became of one checkpoint: its ``commit``, or the ``error``."""
+
+    path: str
+    step: float | None
+    commit: str | None
+    lineage: str
+    error: str
+
+
+class Recorder:
+    """Commits checkpoints to a repository while training goes on, as a context manager or until `close`.
+
+    ``repository`` is an `mvc.Repository`, or a path in its working directory. ``run`` declares the run's name, which
+    joins all commits of that name to one lineage: give one that no other training has, or none, and the weights tell.
+    ``patience`` is how many seconds `close` and the end of the process wait for what is on its way, ``room`` how many
+    checkpoints may be. In distributed training make one in the process of rank 0 alone.
+
+    Raises what opening a repository raises. In a forked child it does nothing.
+    """
+
+    def __init__(
+        self,
+        repository: Repository | PathLike = ".",
+        *,
+        run: str | None = None,
+        message: str = "",
+        author: str = "",
+        patience: float = 60.0,
+        room: int = 4,
+    ) -> None:
+        if not 1 <= room <= _SLOTS // 2:
+            raise InputError(f"room for {room} checkpoints", hint=f"say a number from 1 to {_SLOTS // 2}")
+        if isinstance(repository, str | os.PathLike):
+            store = Store.discover(Path(repository))
+        else:
+            store = Store.discover(repository.path, trust=True)  # whoever opened it trusts it
+        self.run, self.message, self.patience = run, message, patience
+        #: what became of the checkpoints that were handed over, as far as that is known
+        self.recorded: list[Recorded] = []
+        self._scratch = store.layout.scratch / f"{socket.gethostname()}-{os.getpid()}-{id(self):x}"
+        self._told: set[str] = set()
+        self._handed = 0
+        self._owner, self._closed = os.getpid(), False
+        self._courier = Courier(store.root, author, room, self._outcome)
+        atexit.register(self.close)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    @property
+    def failures(self) -> Sequence[Recorded]:
+        """Those that were not committed."""
+        return [item for item in self.recorded if item.error]
+
+    def commit(
+        self,
+        checkpoint: PathLike | Mapping[str, Any],
+        *,
+        step: float | None = None,
+        metrics: Mapping[str, Any] | None = None,
+        extra: Mapping[str, str] | None = None,
+        message: str | None = None,
+        keep: bool = False,
+    ) -> None:
+        """Hands over a checkpoint: the path of a file or directory that is whole, or a state dict, which is written
+        down at once. Metrics may be tensors of one value. With ``keep`` the files may be deleted before they are
+        committed, as by a limit on how many are saved: they are linked to where the file system can do that.
+        """
+        if os.getpid() != self._owner:
+            return
+        shown = "a state dict" if isinstance(checkpoint, Mapping) else str(checkpoint)
+        self._handed += 1
+        try:
+            if self._closed:
+                raise InputError("the recorder is closed", hint="make a new one")
+            finite, odd = numbers(metrics or {})
+            place = (
+                self._write(checkpoint, step)
+                if isinstance(checkpoint, Mapping)
+                else self._find(Path(os.path.abspath(checkpoint)), keep)
+            )
+            errand = Errand(
+                **place,
+                time=datetime.now(UTC).isoformat(timespec="microseconds"),
+                run=self.run,
+                step=None if step is None else float(step),
+                message=self.message if message is None else message,
+                metrics=finite,
+                extra={**tracked_runs(), **odd, **(extra or {})},
+            )
+            self._courier.send(errand)
+        except MvcError as error:
+            self._failed(shown, step, error.message, error.hint, error.code)
+        except Exception as error:  # whatever it is, the training goes on
+            self._failed(shown, step, f"{type(error).__name__}: {error}", "", type(error).__name__)
+
+    def flush(self, timeout: float | None = None) -> bool:
+        """Waits until all that was handed over is dealt with, or ``timeout`` seconds (``patience``); whether it is."""
+        if os.getpid() != self._owner:
+            return True
+        return not self._courier.wait(self.patience if timeout is None else timeout)
+
+    def close(self) -> None:
+        """Waits as `flush` does, and takes nothing more. What is on its way then is committed all the same, by a
+        process that goes on until that is done."""
+        if self._closed or os.getpid() != self._owner:
+            return
+        self._closed = True
+        atexit.unregister(self.close)
+        try:
+            self._courier.wait(self.patience)
+        finally:  # Ctrl-C ends the wait, not the commits
+            process = self._courier.close()
+            if process is not None:
+                _LOG.warning("mvc: checkpoints are still being committed, by process %d", process)
+            if failures := self.failures:
+                count = f"{len(failures):,} of {self._handed:,}"
+                _LOG.warning("mvc: %s checkpoints were not committed; see recorder.failures", count)
+
+    def _find(self, path: Path, keep: bool) -> dict[str, Any]:
+        """Where a checkpoint is, and how it looks now."""
+        try:
+            stamp = stamp_of(path)
+        except OSError as error:
+            raise NotFoundError(f"there is no checkpoint {str(path)!r}: {error.strerror}") from None
+        if keep:
+            slot = self._slot()
+            try:
+                kept = {"path": str(_link(path, stamp, slot)), "recorded": str(path), "scratch": str(slot)}
+                return {**kept, "shown": str(path), "stamp": stamp}
+            except OSError:  # another file system, or one without links: it is read where it lies
+                shutil.rmtree(slot, ignore_errors=True)
+        return {"path": str(path), "shown": str(path), "stamp": stamp}
+
+    def _write(self, state: Mapping[str, Any], step: float | None) -> dict[str, Any]:
+        slot = self._slot()
+        name = f"step-{step:.15g}" if step is not None else f"save-{self._handed}"
+        path = slot / f"{name}.safetensors"
+        try:
+            write_state(state, path)
+        except BaseException:
+            shutil.rmtree(slot, ignore_errors=True)
+            raise
+        recorded = f"{self.run or 'recorder'}/{path.name}".replace("\0", "").lstrip("/")
+        kept = {"path": str(path), "recorded": recorded, "scratch": str(slot)}
+        return {**kept, "shown": recorded, "stamp": stamp_of(path)}
+
+    def _slot(self) -> Path:
+        """An empty directory for one checkpoint."""
+        slot = self._scratch / f"{self._handed % _SLOTS}"
+        slot.mkdir(parents=True, exist_ok=True)
+        return slot
+
+    def _outcome(self, errand: Errand, outcome: Outcome) -> None:
+        """Called in the courier's thread."""
+        if outcome.commit is None:
+            self._failed(errand.shown, errand.step, outcome.error, outcome.hint, outcome.code)
+        else:
+            self.recorded.append(Recorded(errand.shown, errand.step, outcome.commit, outcome.lineage, ""))
+
+    def _failed(self, shown: str, step: float | None, error: str, hint: str, code: str) -> None:
+        self.recorded.append(Recorded(shown, step, None, "", error))
+        if code not in self._told:
+            self._told.add(code)
+            more = f" ({hint})" if hint else ""
+            _LOG.warning("mvc: %s was not committed: %s%s. Training goes on.", ascii(shown), error, more)
+
+
+def _link(path: Path, stamp: Stamp, slot: Path) -> Path:
+    """The same checkpoint under another name, that lasts when the first one goes."""
+    target = slot / path.name
+    for name in stamp:
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        os.link(os.path.realpath(path / name), target / name)
+    return target
