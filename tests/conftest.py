@@ -36,7 +36,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if not config.getoption(option):
             skip = pytest.mark.skip(reason=f"needs {option}")
             for item in items:
-                if marker in item.keywords:
+                if item.get_closest_marker(marker) is not None:  # not keywords: directories are among those
                     item.add_marker(skip)
 
 
