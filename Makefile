@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint quick install rules clean
+.PHONY: demo test lint quick install rules man docs shots clean
 
 $(VENV)/.runtime: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "mvc needs Python 3.11 or newer; set PYTHON=/path/to/python3.11"; exit 1; }
@@ -34,9 +34,21 @@ quick: $(VENV)/.test
 test: lint
 	$(BIN)/python -m pytest -q -n auto --with-slow --with-realdata --with-integrations
 
+# man/ is written from the commands
+man: $(VENV)/.runtime
+	$(BIN)/python -m mvc.cli.manual man
+
+# site/, from docs/
+docs: $(VENV)/.test
+	$(BIN)/mkdocs build --strict
+
+# the pictures of README.md, from real commands
+shots: $(VENV)/.runtime
+	$(BIN)/python -m demo.shots docs/images
+
 # what docs/rules.md and the template's policy say of each rule comes from the catalogue
 rules: $(VENV)/.runtime
 	$(BIN)/python -m mvc.cli.rulebook docs/rules.md .mvc-template/policy.toml
 
 clean:
-	rm -rf $(VENV) demo-out build dist *.egg-info
+	rm -rf $(VENV) demo-out site build dist *.egg-info

@@ -21,7 +21,7 @@ from mvc.cli import environment, messages
 from mvc.cli.options import Session
 from mvc.cli.table import COMMANDS, SECTIONS
 from mvc.cli.text import escape
-from mvc.errors import BusyError, GoneError, IntegrityError, Interrupted, MvcError
+from mvc.errors import BusyError, FormatError, GoneError, IntegrityError, Interrupted, MvcError, StorageError
 
 DEFECT, INTERRUPTED, BROKEN_PIPE = 70, 130, 141
 _DEFECT_HINT = "this is a defect of mvc, not of your input: run again with MVC_TRACEBACK=1 and report what it prints"
@@ -59,7 +59,7 @@ class LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for title, commands in SECTIONS.items():
             with formatter.section(title):
-                formatter.write_dl([(name.ljust(10), text) for name, text in commands.items()])
+                formatter.write_dl([(name.ljust(14), text) for name, text in commands.items()])
 
 
 def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
@@ -74,7 +74,7 @@ def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     no_args_is_help=True,
     subcommand_metavar="COMMAND [ARGS]...",
-    epilog="`mvc COMMAND --help` says more about a command.",
+    epilog="`mvc help COMMAND` says more about a command, `mvc help` lists topics.",
 )
 @click.option("-C", "directory", metavar="DIR", default=".", help="Run as if started in DIR.")
 @click.option("--no-color", is_flag=True, help="Print no colours (as NO_COLOR).")
@@ -102,6 +102,22 @@ def exit_code(error: MvcError) -> int:
     if isinstance(error, BusyError):
         return 4
     return 2
+
+
+def hint_of(error: MvcError, args: Sequence[str]) -> str:
+    """What to do about an error: what it says itself, else what its family says."""
+    if error.hint:
+        return error.hint
+    if isinstance(error, IntegrityError):
+        return "look at what is stored with: mvc fsck"
+    if isinstance(error, BusyError):
+        return "wait for the other process, then run this again"
+    if isinstance(error, StorageError):
+        return "look at the disk with: df -h"
+    if isinstance(error, FormatError):
+        return "look at the checkpoints here with: mvc status"
+    command = next((word for word in args if word in COMMANDS), "")
+    return f"see: mvc help {command}".rstrip()
 
 
 def _usage_hint(error: click.UsageError) -> str:
@@ -156,7 +172,8 @@ def run(args: Sequence[str]) -> int:
         return 2
     except MvcError as error:
         _trace()
-        messages.report_error({"code": error.code, "message": error.message, "hint": error.hint}, as_json=as_json)
+        hint = hint_of(error, args)
+        messages.report_error({"code": error.code, "message": error.message, "hint": hint}, as_json=as_json)
         return exit_code(error)
     except OSError as error:
         _trace()

@@ -21,7 +21,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     },
     "Judge": {
         "check": "Look for abnormal drift.",
-        "explain": "Say what a rule of check means.",
+        "explain": "Say why a commit stands there, or what a rule means.",
         "identify": "Find which committed model a file comes from.",
     },
     "Get back": {
@@ -43,6 +43,8 @@ SECTIONS: dict[str, dict[str, str]] = {
         "zoo": "Train populations of small models to try mvc on.",
         "paper": "Run published experiments again; set mvc beside them.",
         "completion": "Print a shell completion script.",
+        "help": "Explain a command, or a topic such as revisions.",
+        "version": "Print the version, and those of what mvc runs on.",
     },
 }
 

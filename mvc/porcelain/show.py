@@ -41,7 +41,7 @@ def show(
     return ShowResult(
         id=commit_id,
         facts={**asdict(commit), "tags": tags, **gone},
-        inference=_inference(workspace, commit_id),
+        inference=inference_of(History(workspace), commit_id),
         files=tuple(
             {"path": file.path, "format": file.format, "size": file.size, "digest": file.digest}
             for file in manifest.files
@@ -65,9 +65,8 @@ def show(
     )
 
 
-def _inference(workspace: Workspace, commit_id: str) -> dict[str, Any]:
+def inference_of(history: History, commit_id: str) -> dict[str, Any]:
     """Where the commit stands, by what evidence; {} for one without trainable tensors."""
-    history = History(workspace)
     row, placed = history.lineage(commit_id), history.placed(commit_id)
     if row is None or placed is None:
         return {}

@@ -1,4 +1,4 @@
-"""`mvc explain`: what a rule of `check` catches, what it misses, and what to do about it."""
+"""`mvc explain`: why a commit stands where it stands; what a rule of `check` means, and what to do about it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from collections.abc import Iterator
 
 import click
 
-from mvc.cli import output
+from mvc.cli import completing, output
 from mvc.cli.messages import hint, paint
-from mvc.cli.options import json_option
-from mvc.cli.text import escape, pad
+from mvc.cli.opening import open_workspace
+from mvc.cli.options import Session, json_option, pass_session
+from mvc.cli.reasons import sentences
+from mvc.cli.text import escape, pad, short
 from mvc.drift import Rule
 from mvc.porcelain.explain import ExplainResult, explain
 
@@ -18,9 +20,16 @@ _STYLE = {"fail": "bad", "warn": "warn", "off": "dim"}
 
 
 def render(result: ExplainResult, columns: int) -> Iterator[str]:
-    """Each rule in full."""
-    for place, rule in enumerate(result.rules):
+    """Each commit and each rule in full."""
+    for place, commit in enumerate(result.commits):
         yield from [""] if place else []
+        where = commit.inference and f"{commit.inference['lineage']}@{commit.inference['position']}"
+        heading = paint(escape(where), "name") if where else "in no lineage"
+        yield f"{paint(short(commit.id), 'id')} {heading}  {escape(commit.path)}"
+        for sentence in sentences(commit):
+            yield from textwrap.wrap(sentence, columns, initial_indent="  ", subsequent_indent="    ")
+    for place, rule in enumerate(result.rules):
+        yield from [""] if place or result.commits else []
         yield f"{paint(f'{rule.id} {rule.name}', 'head')}: {escape(rule.summary)}"
         for title, words in (("catches", rule.catches), ("misses", rule.misses), ("what to do", rule.remedy)):
             lines = textwrap.wrap(escape(words), columns - 14)
@@ -46,20 +55,22 @@ def limit_words(rule: Rule) -> str:
 
 def _names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     words = [word for rule in explain().rules for word in (rule.id, rule.name)]
-    return [word for word in words if word.lower().startswith(incomplete.lower())]
+    rules = [word for word in words if word.lower().startswith(incomplete.lower())]
+    return [*rules, *completing.revisions(ctx, param, incomplete)]
 
 
 @click.command()
-@click.argument("rules", nargs=-1, metavar="[RULE|NAME]...", shell_complete=_names)
+@click.argument("names", nargs=-1, metavar="[RULE|REV]...", shell_complete=_names)
 @json_option
-def command(rules: tuple[str, ...], as_json: bool) -> None:
-    """Say what rules of `mvc check` catch, what they miss and what to do when one speaks; without any, list them
-    all."""
-    result = explain(rules)
+@pass_session
+def command(session: Session, names: tuple[str, ...], as_json: bool) -> None:
+    """Say in words why mvc places a commit (REV) where it does, or what a rule of `mvc check` (by id or name) catches,
+    what it misses and what to do when it speaks. Without any, list the rules."""
+    result = explain(names, lambda: open_workspace(session), directory=session.directory)
     if as_json:
         output.emit_json(result, "explain")
-    elif rules:
-        output.emit_lines(render(result, output.text_width()))
+    elif names:
+        output.emit_lines(render(result, output.text_width()), paged=True)
     else:
-        output.emit_lines(listed(result))
-        hint(f"more about one of them: mvc explain {result.rules[0].id}")
+        output.emit_lines(listed(result), paged=True)
+        hint(f"more about one of them: mvc explain {result.rules[0].id}; about a commit: mvc explain HEAD")

@@ -57,7 +57,7 @@ def _open(session: Session) -> Any:
     return opened
 
 
-@command.command("install")
+@command.command("install", short_help="Set up the git repository here.")
 @json_option
 @pass_session
 def install_(session: Session, as_json: bool) -> None:
@@ -140,7 +140,7 @@ def _lines(entry: HookEntry) -> Iterator[str]:
         yield f"           {escape(entry.hint)}"
 
 
-@command.command("textconv")
+@command.command("textconv", short_help="Show a model as text, as git diff compares it.")
 @click.argument("file")
 @pass_session
 def textconv_(session: Session, file: str) -> None:
