@@ -1,25 +1,31 @@
 """Deduplicated, encoded tensors and small objects."""
 
+from mvc.odb.checking import Form, check_forms
 from mvc.odb.codecs import encode
 from mvc.odb.database import KEYFRAME, ObjectDatabase
 from mvc.odb.deltas import MAX_BASES
 from mvc.odb.lanes import Lanes
-from mvc.odb.loose import Place, loose_key
+from mvc.odb.loose import loose_key
 from mvc.odb.packs import Pack
+from mvc.odb.places import Place
 from mvc.odb.reencoding import Reencoder
 from mvc.odb.salvage import salvage
+from mvc.odb.stored import kind_of
 from mvc.odb.zstd import Buffer
 
 __all__ = [
     "KEYFRAME",
     "MAX_BASES",
     "Buffer",
+    "Form",
     "Lanes",
     "ObjectDatabase",
     "Pack",
     "Place",
     "Reencoder",
+    "check_forms",
     "encode",
+    "kind_of",
     "loose_key",
     "salvage",
 ]

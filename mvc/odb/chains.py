@@ -1,9 +1,10 @@
 """Tensors that are stored as differences from others. Owns which bases one may have, and putting together what is
 read.
 
-A tensor's *reach* is the number of objects that must be read besides its own. Every base's reach is smaller than that
-of what rests on it, so that none can rest on itself, and no reach exceeds MAX_BASES, whatever an object claims. Where a
-chain has grown as long as it may, the next tensor rests on the chain's root; the measured gain says how long that pays.
+A tensor's *reach* is the number of objects that must be read besides its own, as far as was known when it was written:
+a base that was lost since, and stored again, may have another one. So a reader counts for itself: nothing rests on
+itself, nor on more than MAX_BASES, whatever an object claims. Where a chain has grown as long as it may, the next
+tensor rests on the chain's root; the measured gain says how long that pays.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class Link:
 
 
 class Chains:
-    """The tensors of one database. ``contains``, ``read`` and ``start`` (of which the first bytes are enough) are how
+    """The tensors of one database. ``contains``, ``read`` and ``links`` (one for each stored form of an object) are how
     it finds stored forms; the last two raise IntegrityError. May be used by several threads at once.
     """
 
@@ -54,11 +55,11 @@ class Chains:
         self,
         contains: Callable[[ObjectId], bool],
         read: Callable[[ObjectId], bytes],
-        start: Callable[[ObjectId, int], bytes],
+        links: Callable[[ObjectId], Sequence[Link]],
     ) -> None:
         self._contains = contains
         self._stored = read
-        self._start = start
+        self._links_of = links
         self._links: dict[ObjectId, Link] = {}
         self._recent = _Recent(_MEMORY)
         self._elsewhere: Elsewhere | None = None
@@ -74,13 +75,17 @@ class Chains:
             self._elsewhere = None
 
     def link(self, object_id: ObjectId) -> Link:
-        """Raises IntegrityError where the object is missing or its head is damaged."""
+        """Of several stored forms, the shallowest of which all bases are here. Raises IntegrityError where the object
+        is missing or its head is damaged."""
         found = self._links.get(object_id)
         if found is None:
             try:
-                found = self._links[object_id] = read_link(lambda length: self._start(object_id, length))
+                forms = self._links_of(object_id)
             except IntegrityError as error:
                 raise named(error, object_id) from None
+            if len(forms) > 1:
+                forms = [form for form in forms if all(map(self._contains, form.bases))] or forms
+            found = self._links[object_id] = min(forms, key=lambda form: form.reach)
         return found
 
     def grouped(self, ids: Iterable[ObjectId]) -> list[list[ObjectId]]:
@@ -91,17 +96,16 @@ class Chains:
             root, reach = object_id, 0
             try:
                 reach = self.link(object_id).reach
-                while bases := self.link(root).bases:
-                    self._check_below(object_id, self.link(root), bases[0])
-                    root = bases[0]
+                if reach:
+                    root = self.closure(object_id)[0]
             except IntegrityError:
                 root = object_id
             found.setdefault(root, []).append((reach, object_id))
         return [[object_id for _, object_id in sorted(group)] for group in found.values()]
 
     def awaited(self, ids: Iterable[ObjectId]) -> frozenset[ObjectId]:
-        """What these rest on and is not here. If it is stored again, then without bases: its reach must stay below that
-        of all that waits for it."""
+        """What these rest on and is not here. If it is stored again, then without bases: what waits for it would need
+        more than it says."""
         found: set[ObjectId] = set()
         for object_id in ids:
             with contextlib.suppress(IntegrityError):
@@ -165,8 +169,8 @@ class Chains:
         the least reach of a form with bases.
         """
         form = number_form(spec)
-        bases = self._usable(spec, hints, limit) if len(data) >= _MIN_SIZE else ()
         try:
+            bases = self._usable(spec, hints, limit) if len(data) >= _MIN_SIZE else ()
             payloads = self._resolve(bases)
         except IntegrityError:  # a damaged base is none
             bases = payloads = ()
@@ -246,25 +250,47 @@ class Chains:
 
     def _order(self, wanted: Iterable[ObjectId]) -> tuple[ObjectId, ...]:
         """These and all that they rest on, what rests on nothing first."""
-        found: dict[ObjectId, int] = {}
+        order: dict[ObjectId, None] = {}
+        above: set[ObjectId] = set()  # what is not in order yet, and rests on what is being looked at
         pending = list(wanted)
         while pending:
-            object_id = pending.pop()
-            if object_id in found:
+            object_id = pending[-1]
+            if object_id in above or object_id in order:
+                order[pending.pop()] = None
+                above.discard(object_id)
                 continue
+            above.add(object_id)
             link = self.link(object_id)
-            found[object_id] = link.reach
             for base in link.bases:
                 self._check_below(object_id, link, base)
-                pending.append(base)
-            if len(found) > MAX_BASES + 1:
+                if base in above:
+                    raise circular(object_id)
+            pending += link.bases
+            if len(order) + len(above) > MAX_BASES + 1:
                 raise named(undecodable(f"it needs more than {MAX_BASES} others"), object_id)
-        return tuple(sorted(found, key=lambda object_id: (found[object_id], object_id)))
+        return tuple(order)
 
     def _check_below(self, object_id: ObjectId, link: Link, base: ObjectId) -> None:
-        below = self.link(base)
-        if below.reach >= link.reach or below.header != link.header:
-            raise named(undecodable(f"{base} cannot be its base"), object_id)
+        if self.link(base).header != link.header:
+            raise unfit(object_id, base)
+
+
+def unfit(object_id: ObjectId, base: ObjectId) -> IntegrityError:
+    """The error of an object that says that it rests on one of another kind."""
+    return named(undecodable(f"{base} cannot be its base"), object_id)
+
+
+def circular(object_id: ObjectId) -> IntegrityError:
+    """The error of an object that rests on itself, however far below."""
+    return named(undecodable("it rests on what rests on it"), object_id)
+
+
+def link_of(stored: Buffer) -> Link | None:
+    """Of a stored form; None where its head is damaged."""
+    try:
+        return read_link(lambda length: bytes(stored[:length]))
+    except IntegrityError:
+        return None
 
 
 def read_link(start: Callable[[int], bytes]) -> Link:

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Sequence
 from mvc.errors import IntegrityError
 from mvc.objects import ObjectId
 from mvc.odb.packs import Pack, PackWriter
+from mvc.odb.zstd import Buffer
 from mvc.storage import Storage
 
 #: packs of one tier that become one
@@ -37,22 +38,28 @@ def due(packs: Iterable[Pack], *, large: int = LARGE) -> list[Pack]:
 def consolidate(storage: Storage, packs: Sequence[Pack]) -> None:
     """Puts what these packs hold into one, durably, and then deletes them; those that cannot be read whole stay.
 
-    Stored forms are copied as they are, and hashed by whoever reads them. Raises StorageError: then all is as before.
+    Stored forms are copied as they are, with their checksums; what has none gets none, as nobody has decoded it. Raises
+    StorageError: then all is as before.
     """
     writer = PackWriter(storage)
-    copied: dict[ObjectId, bytes] = {}
+    copied: dict[ObjectId, Buffer] = {}
     replaced = []
     try:
         for pack in packs:
             try:
-                entries = dict(pack.entries())
+                entries = {
+                    pack.id(row): (stored, pack.proved(row, (stored,)))
+                    for run in pack.runs()
+                    for row, pieces in pack.read_run(run)
+                    for stored in [b"".join(pieces)]
+                }
             except IntegrityError:
                 continue  # for fsck
-            if any(copied.get(object_id, stored) != stored for object_id, stored in entries.items()):
+            if any(copied.get(object_id, stored) != stored for object_id, (stored, _) in entries.items()):
                 continue  # two forms of one object: which of them is sound is not known here
-            for object_id, stored in entries.items():
-                writer.append(object_id, (stored,))
-            copied |= entries
+            for object_id, (stored, proved) in entries.items():
+                writer.append(object_id, (stored,), proved=proved)
+                copied[object_id] = stored
             replaced.append(pack.key)
         if len(replaced) > 1:
             writer.finish()

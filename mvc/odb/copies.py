@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 from mvc.errors import IntegrityError
 from mvc.objects import ObjectId
-from mvc.odb.chains import Chains, Link, read_link
+from mvc.odb.chains import Chains, Link, link_of
 from mvc.odb.stored import StoredHead, unpack
 from mvc.odb.zstd import Buffer
 
@@ -30,7 +30,7 @@ class Copies:
 
     def bases(self, stored: Buffer) -> tuple[Buffer, ...] | None:
         """Payloads of what this stored form rests on; None as in `sound`."""
-        link = _link(stored)
+        link = link_of(stored)
         if link is None or not self._has_doubles(link.bases):
             return None
         return self._payloads(link, set())
@@ -46,7 +46,7 @@ class Copies:
                 forms = list(self._copies(object_id))
                 if len(forms) > 1:
                     return True
-                pending += [base for stored in forms if (link := _link(stored)) is not None for base in link.bases]
+                pending += [base for stored in forms if (link := link_of(stored)) is not None for base in link.bases]
         return False
 
     def _search(self, object_id: ObjectId, above: Link | None, hopeless: set[ObjectId]) -> Sound | None:
@@ -55,7 +55,7 @@ class Copies:
             return None
         all_tried = True
         for stored in self._copies(object_id):
-            link = _link(stored)
+            link = link_of(stored)
             if link is None or (above is not None and not (link.reach < above.reach and link.header == above.header)):
                 all_tried = all_tried and link is None
                 continue
@@ -81,10 +81,3 @@ class Copies:
                 self._chains.remember(base, payload)
             found.append(payload)
         return tuple(found)
-
-
-def _link(stored: Buffer) -> Link | None:
-    try:
-        return read_link(lambda length: bytes(stored[:length]))
-    except IntegrityError:
-        return None

@@ -7,22 +7,19 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from typing import TypeVar
 
-from mvc.errors import InputError, IntegrityError, MvcError, NotFoundError
-from mvc.objects import Kind, ObjectId, TensorSpec, hash_object, object_header, parse_object_id
-from mvc.odb.chains import Chains
+from mvc.errors import InputError, IntegrityError, MvcError
+from mvc.objects import Kind, ObjectId, TensorSpec, hash_object, object_header
+from mvc.odb.chains import Chains, Link, link_of, read_link
 from mvc.odb.codecs import RAW, Encoded, encode
 from mvc.odb.consolidation import consolidate, due
 from mvc.odb.copies import Copies
-from mvc.odb.loose import LooseObjects, Place, loose_key
-from mvc.odb.packed import PackedObjects
 from mvc.odb.packs import Pack, PackWriter
+from mvc.odb.places import Places
 from mvc.odb.stored import StoredHead, named, pack, parse_head, read_head, unpack
 from mvc.odb.zstd import Buffer
 from mvc.storage import Storage
 
-Answer = TypeVar("Answer")
 #: objects that may have to be read besides a tensor's own, unless a config says otherwise
 KEYFRAME = 10
 
@@ -38,27 +35,20 @@ class ObjectDatabase:
         self.storage = storage
         self._compress = compress
         self.keyframe = keyframe
-        self._loose = LooseObjects(storage)
-        self._packed = PackedObjects(storage)
-        self.chains = Chains(self.contains, self.stored_form, self._start)
-        self._copies = Copies(self._all_copies, self.chains)
-        self._writer: PackWriter | None = None
+        self._places = places = Places(storage)
+        self.chains = Chains(self.contains, self._linked_form, self._links)
+        self._copies = Copies(places.forms, self.chains)
 
     @property
     def packs(self) -> Mapping[str, Pack]:
         """Every sound pack, by its storage key."""
-        self._packed.refresh()
-        return self._packed.packs
+        self._places.packed.refresh()
+        return self._places.packed.packs
 
     @property
     def damaged_packs(self) -> Mapping[str, MvcError]:
         """Packs that cannot be used, and why."""
-        return self._packed.damaged
-
-    @property
-    def _places(self) -> tuple[Place, ...]:
-        writer = self._writer
-        return (self._packed, self._loose) if writer is None else (writer, self._packed, self._loose)
+        return self._places.packed.damaged
 
     def put_tensor(self, spec: TensorSpec, data: Buffer, *, bases: Sequence[ObjectId] = ()) -> ObjectId:
         """Stores canonical bytes of a tensor. Raises InputError where they are not ``spec.nbytes`` many.
@@ -87,28 +77,21 @@ class ObjectDatabase:
         self._write(object_id, self._stored_form(header, payload, encoder))
         return object_id
 
-    def _write(self, object_id: ObjectId, chunks: Iterable[Buffer]) -> bool:
+    def _write(self, object_id: ObjectId, chunks: Iterable[Buffer], *, proved: bool = True) -> bool:
         """Writes a stored form, whose ``chunks`` are asked for only where the object is not known in any place.
 
         Of one that is known it is made sure that it is durable: whoever wrote it may not have got that far.
         """
         if self.keep(object_id):
             return False
-        writer = self._writer
-        return self._loose.write(object_id, chunks) if writer is None else writer.append(object_id, tuple(chunks))
+        writer = self._places.writer
+        if writer is None:
+            return self._places.loose.write(object_id, chunks)
+        return writer.append(object_id, tuple(chunks), proved=proved)
 
     def keep(self, object_id: ObjectId) -> bool:
         """Whether the object is known; then it is durable once the batch is: whoever wrote it may have died."""
-        if self._writer is None:
-            self._packed.refresh()  # what was known may have been collected since
-        found = self._packed.locate(object_id)
-        if found is not None:
-            self.storage.touch(found[0].key)
-        elif self._loose.contains(object_id):
-            self.storage.touch(loose_key(object_id))
-        else:
-            return self._writer is not None and self._writer.contains(object_id)
-        return True
+        return self._places.keep(object_id)
 
     def _stored_form(self, header: bytes, payload: Buffer, encoder: Callable[[], Encoded]) -> Iterator[Buffer]:
         """Encodes only when the storage asks for the first chunk, which it does only for an object that it lacks."""
@@ -120,13 +103,14 @@ class ObjectDatabase:
         """What is put within goes into one pack, which is there, durably, once the batch has been left; with an error
         there is none. Within, it can be read, and put from several threads: only appending waits. Inner ones join in.
         """
-        if self._writer is not None:
+        places = self._places
+        if places.writer is not None:
             yield
             return
         with self.storage.batch():
-            self._packed.refresh()
+            places.packed.refresh()
             self.chains.forget()
-            self._writer = writer = PackWriter(self.storage)
+            places.writer = writer = PackWriter(self.storage)
             try:
                 yield
                 writer.finish()
@@ -135,8 +119,8 @@ class ObjectDatabase:
                 self.chains.forget()
                 raise
             finally:
-                self._writer = None
-        self._packed.refresh()
+                places.writer = None
+        places.packed.refresh()
 
     def consolidate(self) -> None:
         """Makes many small packs into one, where there are many: a bounded piece of work. Needs the repository's lock.
@@ -145,16 +129,16 @@ class ObjectDatabase:
         """
         if packs := due(self.packs.values()):
             consolidate(self.storage, packs)
-            self._packed.refresh()
+            self._places.packed.refresh()
 
     def forget(self) -> None:
         """What is known of objects' forms is looked at again: they were stored anew, or taken away."""
-        self._packed.refresh()
+        self._places.packed.refresh()
         self.chains.forget()
 
-    def ignore(self, key: str) -> None:
-        """Does without this pack from now on: what it holds is not known here, and can be put again."""
-        self._packed.ignore(key)
+    def ignore(self, *keys: str) -> None:
+        """Does without these packs from now on: what they hold is not known here, and can be put again."""
+        self._places.packed.ignore(*keys)
         self.chains.forget()
 
     def adopt(self, object_id: ObjectId, stored: bytes) -> bool:
@@ -167,7 +151,7 @@ class ObjectDatabase:
 
     def hold(self, object_id: ObjectId, stored: bytes) -> bool:
         """Takes over a stored form that cannot be proved, as what it rests on is not here; False where it is known."""
-        return self._write(object_id, (stored,))
+        return self._write(object_id, (stored,), proved=False)
 
     def prove(self, object_id: ObjectId, stored: bytes) -> None:
         """Raises IntegrityError unless this is a stored form of the object, and what it needs is here."""
@@ -199,23 +183,15 @@ class ObjectDatabase:
 
     def contains(self, object_id: ObjectId) -> bool:
         """Whether the object is stored, as far as is known here; its content is not looked at."""
-        if self._writer is not None:  # nobody else writes now, so once is enough
-            parse_object_id(object_id)
-            return any(place.contains(object_id) for place in self._places)
-        try:
-            self._look(object_id, lambda place: place.key(object_id))
-        except IntegrityError:
-            return False
-        return True
+        return self._places.contains(object_id)
 
     def stored_size(self, object_id: ObjectId) -> int:
         """Bytes that the object takes. Raises IntegrityError where it is missing."""
-        return self._look(object_id, lambda place: place.stored_size(object_id))
+        return self._places.stored_size(object_id)
 
     def key_of(self, object_id: ObjectId) -> str:
         """Storage key of the file that holds the object. Raises IntegrityError where it is missing."""
-        self._packed.refresh()
-        return self._look(object_id, lambda place: place.key(object_id))
+        return self._places.key(object_id)
 
     def kind_of(self, object_id: ObjectId) -> Kind:
         """As the object says; its content is not checked. Raises IntegrityError."""
@@ -226,12 +202,20 @@ class ObjectDatabase:
         return self._head(object_id).spec
 
     def bases_of(self, object_id: ObjectId) -> tuple[ObjectId, ...]:
-        """The objects that this one is stored as a difference from, as known here. Raises IntegrityError."""
-        return self.chains.link(object_id).bases
+        """The objects that this one is stored as a difference from, as known here; where it is stored in several
+        forms, all that any of them rests on, if it is here. Raises IntegrityError."""
+        if not self.doubled(object_id):
+            return self.chains.link(object_id).bases
+        whole = [link.bases for link in self._links(object_id) if all(map(self.contains, link.bases))]
+        return tuple(dict.fromkeys(base for bases in whole or [self.chains.link(object_id).bases] for base in bases))
+
+    def doubled(self, object_id: ObjectId) -> bool:
+        """Whether the object lies in several packs, in forms that may rest on different ones."""
+        return self._places.doubled(object_id)
 
     def stored_form(self, object_id: ObjectId) -> bytes:
         """The object as it is stored, not checked. Raises IntegrityError where it is missing."""
-        return self._look(object_id, lambda place: place.read(object_id))
+        return self._places.read(object_id)
 
     def sound_form(self, object_id: ObjectId) -> bytes:
         """The object as it is stored, read and hashed; of several copies one that is sound. Raises IntegrityError."""
@@ -253,38 +237,26 @@ class ObjectDatabase:
         """How many objects must be read besides this one, as it says. Raises IntegrityError."""
         return self.chains.link(object_id).reach
 
-    def verify(self, object_id: ObjectId) -> Kind:
-        """Reads and hashes the object. Raises IntegrityError, even where reading would find another copy."""
+    def verify(self, object_id: ObjectId, *, key: str | None = None) -> Kind:
+        """Reads, decodes and hashes the object, the form that is in the file ``key`` if one is given. Raises
+        IntegrityError, even where reading would find another copy."""
+        places = self._places
+        stored = places.read(object_id) if key is None else places.read_at(object_id, key)
         try:
-            head, payload = self._unpack(object_id, self.stored_form(object_id))
+            head, payload = self._unpack(object_id, stored)
         except IntegrityError as error:
             raise named(error, object_id) from None
         if head.bases:
             self.chains.remember(object_id, payload)
         return head.kind
 
+    def loose_ids(self) -> Iterator[ObjectId]:
+        """Ids of objects that are in files of their own."""
+        return self._places.loose.ids()
+
     def ids(self, prefix: str = "") -> Iterator[ObjectId]:
         """Every stored id that begins with ``prefix`` (hexadecimal), sorted."""
-        self._packed.refresh()
-        return iter(sorted({object_id for place in self._places for object_id in place.ids(prefix)}))
-
-    def _look(self, object_id: ObjectId, action: Callable[[Place], Answer]) -> Answer:
-        """What a place answers. Objects move while others read: where all say no, packs are looked for again."""
-        parse_object_id(object_id)
-        while True:
-            generation = self._packed.generation
-            for place in self._places:
-                try:
-                    return action(place)
-                except NotFoundError:
-                    continue
-            if self._packed.refresh() == generation:
-                raise self._packed.unread or self._missing(object_id)
-
-    def _missing(self, object_id: ObjectId) -> IntegrityError:
-        damaged = ", ".join(sorted(self._packed.damaged))
-        lost = f"; it may be in what is damaged: {damaged}" if damaged else ""
-        return IntegrityError(f"object {object_id} is missing{lost}", hint="run: mvc fsck", code="missing-object")
+        return self._places.ids(prefix)
 
     def _read(self, object_id: ObjectId) -> tuple[StoredHead, Buffer]:
         _, head, payload = self._sound(object_id)
@@ -317,15 +289,25 @@ class ObjectDatabase:
             bases = found
         return unpack(object_id, stored, bases)
 
-    def _all_copies(self, object_id: ObjectId) -> Iterator[bytes]:
-        yield from self._packed.copies(object_id)
-        yield from self._loose.copies(object_id)
+    def _links(self, object_id: ObjectId) -> tuple[Link, ...]:
+        """What each stored form of an object rests on. Raises IntegrityError where none tells."""
+        if self.doubled(object_id):
+            found = tuple(link for stored in self._places.forms(object_id) if (link := link_of(stored)) is not None)
+            if found:
+                return found
+        return (read_link(lambda length: self._places.read_start(object_id, length)),)
 
-    def _start(self, object_id: ObjectId, length: int) -> bytes:
-        return self._look(object_id, lambda place: place.read_start(object_id, length))
+    def _linked_form(self, object_id: ObjectId) -> bytes:
+        """The stored form that `Chains.link` tells of."""
+        if self.doubled(object_id):
+            link = self.chains.link(object_id)
+            for stored in self._places.forms(object_id):
+                if link_of(stored) == link:
+                    return stored
+        return self._places.read(object_id)
 
     def _head(self, object_id: ObjectId) -> StoredHead:
         try:
-            return read_head(lambda length: self._start(object_id, length))[0]
+            return read_head(lambda length: self._places.read_start(object_id, length))[0]
         except IntegrityError as error:
             raise named(error, object_id) from None

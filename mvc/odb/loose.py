@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterable, Iterator
-from typing import Protocol
 
 from mvc.errors import NotFoundError
 from mvc.objects import ObjectId
@@ -14,27 +13,6 @@ from mvc.storage import Storage, no_such_key
 
 PREFIX = "objects/"
 _KEY = re.compile(rf"{PREFIX}([0-9a-f]{{2}})/([0-9a-f]{{62}})")
-
-
-class Place(Protocol):
-    """Where stored objects lie. A database looks through its places in turn."""
-
-    def contains(self, object_id: ObjectId) -> bool: ...
-
-    def key(self, object_id: ObjectId) -> str:
-        """Storage key of the file that holds it. Raises NotFoundError."""
-
-    def read(self, object_id: ObjectId) -> bytes:
-        """The whole stored form. Raises NotFoundError."""
-
-    def read_start(self, object_id: ObjectId, length: int) -> bytes:
-        """The first ``length`` bytes of it, or all. Raises NotFoundError."""
-
-    def stored_size(self, object_id: ObjectId) -> int:
-        """Bytes of the stored form. Raises NotFoundError."""
-
-    def ids(self, prefix: str) -> Iterator[ObjectId]:
-        """Ids that begin with ``prefix``, sorted."""
 
 
 class LooseObjects:
@@ -66,7 +44,7 @@ class LooseObjects:
             if match := _KEY.fullmatch(key):
                 yield ObjectId(match[1] + match[2])
 
-    def copies(self, object_id: ObjectId) -> Iterator[bytes]:
+    def forms(self, object_id: ObjectId) -> Iterator[bytes]:
         """Its stored form, if there is one."""
         with contextlib.suppress(NotFoundError):
             yield self.read(object_id)

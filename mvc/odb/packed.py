@@ -39,7 +39,7 @@ class PackedObjects:
         self._unread: dict[str, StorageError] = {}
         self._ignored: set[str] = set()
         self._sorted = _Table(())
-        self._recent: dict[ObjectId, tuple[Pack, Span]] = {}
+        self._recent: dict[ObjectId, list[tuple[Pack, Span]]] = {}
         self.generation = 0
 
     @property
@@ -70,25 +70,33 @@ class PackedObjects:
             self._loaded = True
             return self.generation
 
-    def ignore(self, key: str) -> None:
-        """Does without a pack from now on, as if it were not there."""
+    def ignore(self, *keys: str) -> None:
+        """Does without these packs from now on, as if they were not there."""
         with self._mutex:
-            self._ignored.add(key)
+            self._ignored.update(keys)
             self.refresh()
 
     def locate(self, object_id: ObjectId) -> tuple[Pack, Span] | None:
-        """Where an object lies, as far as is known."""
+        """Where an object lies first, as far as is known."""
         self._load()
         with self._mutex:
-            return self._recent.get(object_id) or self._sorted.find(object_id)
+            return next(self._find(object_id), None)
 
-    def copies(self, object_id: ObjectId) -> Iterator[bytes]:
-        """The stored form in each pack that has one. Slow: every pack is looked through."""
-        for pack in self.packs.values():
-            span = pack.find(object_id)
-            if span is not None:
-                with contextlib.suppress(NotFoundError):
-                    yield pack.read(span)
+    def places(self, object_id: ObjectId) -> list[tuple[Pack, Span]]:
+        """Wherever an object lies, as far as is known."""
+        self._load()
+        with self._mutex:
+            return list(self._find(object_id))
+
+    def _find(self, object_id: ObjectId) -> Iterator[tuple[Pack, Span]]:
+        yield from self._recent.get(object_id, ())
+        yield from self._sorted.find(object_id)
+
+    def forms(self, object_id: ObjectId) -> Iterator[bytes]:
+        """The stored form in each pack that has one."""
+        for pack, span in self.places(object_id):
+            with contextlib.suppress(NotFoundError):
+                yield pack.read(span)
 
     def contains(self, object_id: ObjectId) -> bool:
         return self.locate(object_id) is not None
@@ -145,7 +153,8 @@ class PackedObjects:
         self._packs |= {pack.key: pack for pack in new}
         if known <= keys and sum(map(len, new)) + len(self._recent) <= _RECENT:
             for pack in new:
-                self._recent |= {one: (pack, pack.span(row)) for row, one in enumerate(pack.ids())}
+                for row, one in enumerate(pack.ids()):
+                    self._recent.setdefault(one, []).append((pack, pack.span(row)))
         else:
             self._sorted, self._recent = _Table(tuple(self._packs.values())), {}
         self.generation += 1
@@ -164,13 +173,13 @@ class _Table:
         self._pack = np.repeat(np.arange(len(packs)), sizes)[order]
         self._row = np.concatenate([np.empty(0, np.int64), *(np.arange(size) for size in sizes)])[order]
 
-    def find(self, object_id: ObjectId) -> tuple[Pack, Span] | None:
+    def find(self, object_id: ObjectId) -> Iterator[tuple[Pack, Span]]:
+        """Wherever an object lies."""
         name = bytes.fromhex(object_id)
         key = np.uint64(int.from_bytes(name[:8], "big"))
         at = int(np.searchsorted(self._keys, key))
         while at < len(self._keys) and self._keys[at] == key:
             pack, row = self._packs[int(self._pack[at])], int(self._row[at])
             if pack.rows[row].tobytes()[:32] == name:
-                return pack, pack.span(row)
+                yield pack, pack.span(row)
             at += 1
-        return None

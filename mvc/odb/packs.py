@@ -3,16 +3,18 @@
     head, entries, index, footer
 
 An entry has a head of its own, so that what is whole can be told from a pack whose end is lost. The index (sorted ids,
-each with offset and length) and the footer make the *trailer*, which alone is read to know what a pack holds; a digest
-in the footer covers it, and is the pack's name. A pack is never changed. ``docs/internals/repository-format.md``.
+each with offset, length and a checksum of the stored form) and the footer make the *trailer*, which alone is read to
+know what a pack holds; a digest in the footer covers it, and is the pack's name: so a pack's name proves every byte of
+it. A pack is never changed. ``docs/internals/repository-format.md``.
 """
 
 from __future__ import annotations
 
 import struct
 import threading
-from collections.abc import Iterator, Sequence
-from itertools import count
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from itertools import chain, count
 from typing import NamedTuple
 
 import blake3
@@ -21,6 +23,7 @@ import numpy.typing as npt
 
 from mvc.errors import IntegrityError, StorageError
 from mvc.objects import ObjectId
+from mvc.odb.stored import malformed
 from mvc.odb.zstd import Buffer
 from mvc.storage import Storage, Stream, no_such_key
 
@@ -28,7 +31,8 @@ DIRECTORY = "packs"
 #: the pack was written by `gc`, with the time that a commit does not have
 SETTLED = 1
 
-_VERSION = 1
+#: what is written; packs of version 1 have no checksums
+_VERSION = 2
 #: magic, version, flags, reserved (0)
 _HEAD = struct.Struct("<4sBBH")
 #: magic, id, length of the stored form that follows
@@ -36,14 +40,19 @@ _ENTRY = struct.Struct("<4s32sQ")
 #: magic, salt, number of entries, BLAKE3-256 of head, index and the footer up to here
 _FOOTER = struct.Struct("<4sIQ32s")
 _MAGIC, _ENTRY_MAGIC, _FOOTER_MAGIC = b"mvcp", b"mvce", b"mvct"
-#: one row of the index: an id, and where its stored form begins and how long it is
-_ROW = struct.Struct("<32sQQ")
-#: the same for NumPy; the first eight bytes of the id apart, in an order that numbers have too
-ROWS = np.dtype([("key", ">u8"), ("rest", "V24"), ("offset", "<u8"), ("length", "<u8")])
+#: one row of the index: an id, where its stored form begins, how long it is, and its checksum
+_ROW = struct.Struct("<32sQQ16s")
+#: the same for NumPy, by version; the first eight bytes of the id apart, in an order that numbers have too
+_PLACES = [("key", ">u8"), ("rest", "V24"), ("offset", "<u8"), ("length", "<u8")]
+ROWS = {1: np.dtype(_PLACES), 2: np.dtype([*_PLACES, ("checksum", "V16")])}
+#: in place of a checksum: nothing is known of the form but its name, so that it has to be decoded
+UNPROVED = bytes(16)
 #: bytes at the end that are read at once: all of a small pack's trailer
 _TAIL = 1 << 14
 #: bytes that a scan looks through at once
 _STEP = 1 << 20
+#: bytes that are read at once where all are: few enough to stay in a processor's cache while they are hashed
+_PIECE = 1 << 19
 
 
 class Span(NamedTuple):
@@ -51,6 +60,14 @@ class Span(NamedTuple):
 
     offset: int
     length: int
+
+
+def checksum(chunks: Iterable[Buffer]) -> bytes:
+    """Of a stored form: the first 16 bytes of its BLAKE3."""
+    digest = blake3.blake3()
+    for chunk in chunks:
+        digest.update(chunk)
+    return digest.digest(16)
 
 
 class PackWriter:
@@ -65,11 +82,15 @@ class PackWriter:
         self._mutex = threading.Lock()
         self._stream: Stream | None = None
         self._spans: dict[ObjectId, Span] = {}
+        self._checksums: dict[ObjectId, bytes] = {}
         self.size = 0
 
-    def append(self, object_id: ObjectId, chunks: Sequence[Buffer]) -> bool:
-        """Adds a stored form; False where the pack has the object. Raises StorageError; then it is to be abandoned."""
+    def append(self, object_id: ObjectId, chunks: Sequence[Buffer], *, proved: bool = True) -> bool:
+        """Adds a stored form; False where the pack has the object. ``proved``: it is known to be that object, or its
+        writer makes sure of that before the pack is finished; else it gets no checksum, and whoever verifies it decodes
+        it. Raises StorageError; then the pack is to be abandoned."""
         length = sum(map(len, chunks))
+        check = checksum(chunks) if proved else UNPROVED
         with self._mutex:
             if object_id in self._spans:
                 return False
@@ -79,6 +100,7 @@ class PackWriter:
                 self.size = len(self._head)
             self._stream.write((_ENTRY.pack(_ENTRY_MAGIC, bytes.fromhex(object_id), length), *chunks))
             self._spans[object_id] = Span(self.size + _ENTRY.size, length)
+            self._checksums[object_id] = check
             self.size += _ENTRY.size + length
         return True
 
@@ -86,7 +108,9 @@ class PackWriter:
         """Key of the pack, which is durable and has its name; None where nothing was appended. Raises StorageError."""
         if self._stream is None:
             return None
-        index = b"".join(_ROW.pack(bytes.fromhex(one), *self._spans[one]) for one in sorted(self._spans))
+        index = b"".join(
+            _ROW.pack(bytes.fromhex(one), *self._spans[one], self._checksums[one]) for one in sorted(self._spans)
+        )
         for salt in count():
             footer = _FOOTER.pack(_FOOTER_MAGIC, salt, len(self._spans), bytes(32))[:-32]
             digest = blake3.blake3(self._head + index + footer)
@@ -131,7 +155,8 @@ class PackWriter:
 
 
 class Pack:
-    """One pack, of which the head and the trailer have been read. ``rows`` is its index, as `ROWS`, sorted by id."""
+    """One pack, of which the head and the trailer have been read. ``rows`` is its index, as `ROWS` of its version,
+    sorted by id."""
 
     def __init__(self, storage: Storage, key: str) -> None:
         """Raises NotFoundError, and IntegrityError where head and trailer do not add up."""
@@ -144,20 +169,21 @@ class Pack:
         if len(head) < _HEAD.size or len(tail) < _FOOTER.size:
             raise self._damaged("it is cut short")
         magic, version, self.flags, _ = _HEAD.unpack(head)
-        if magic == _MAGIC and version != _VERSION:
+        if magic == _MAGIC and version not in ROWS:
             hint = "a newer version of mvc may have written it"
             raise IntegrityError(f"pack {key} has version {version}", hint=hint)
         footer = tail[-_FOOTER.size :]
-        magic, _, entries, digest = _FOOTER.unpack(footer)
-        self.end = self.size - _FOOTER.size - entries * _ROW.size
-        if magic != _FOOTER_MAGIC or self.end < _HEAD.size:
+        rows = ROWS.get(version, ROWS[_VERSION])
+        foot, _, entries, digest = _FOOTER.unpack(footer)
+        self.end = self.size - _FOOTER.size - entries * rows.itemsize
+        if foot != _FOOTER_MAGIC or self.end < _HEAD.size:
             raise self._damaged("its trailer does not add up")
-        index = tail[-_FOOTER.size - entries * _ROW.size : -_FOOTER.size] if self.end >= start else b""
-        if len(index) != entries * _ROW.size:
-            index = storage.get_range(key, self.end, entries * _ROW.size)
+        index = tail[self.end - start : -_FOOTER.size] if self.end >= start else b""
+        if len(index) != entries * rows.itemsize:
+            index = storage.get_range(key, self.end, entries * rows.itemsize)
         if blake3.blake3(head + index + footer[:-32]).digest() != digest or key != f"{DIRECTORY}/{digest.hex()}":
             raise self._damaged("its trailer is not what its name says")
-        self.rows: npt.NDArray[np.void] = np.frombuffer(index, ROWS)
+        self.rows: npt.NDArray[np.void] = np.frombuffer(index, rows)
         offsets, lengths = self.rows["offset"], self.rows["length"]
         within = (offsets >= _HEAD.size + _ENTRY.size) & (offsets <= self.end)
         if not (within & (lengths <= self.end - np.minimum(offsets, self.end))).all() or not self._ascending():
@@ -173,23 +199,13 @@ class Pack:
     def ids(self) -> list[ObjectId]:
         """What it holds, sorted."""
         data = self.rows.tobytes()
-        return [ObjectId(data[at : at + 32].hex()) for at in range(0, len(data), _ROW.size)]
+        return [ObjectId(data[at : at + 32].hex()) for at in range(0, len(data), self.rows.itemsize)]
 
     def _ascending(self) -> bool:
         keys = self.rows["key"]
         equal = np.flatnonzero(keys[1:] == keys[:-1]).tolist()
         rest = self.rows["rest"]
         return bool((keys[1:] >= keys[:-1]).all()) and all(bytes(rest[i]) < bytes(rest[i + 1]) for i in equal)
-
-    def find(self, object_id: ObjectId) -> Span | None:
-        """Where an object lies, if it does."""
-        name = bytes.fromhex(object_id)
-        row = int(np.searchsorted(self.rows["key"].astype(np.uint64), np.uint64(int.from_bytes(name[:8], "big"))))
-        while row < len(self.rows) and (at := self.rows[row].tobytes()[:32])[:8] == name[:8]:
-            if at == name:
-                return self.span(row)
-            row += 1
-        return None
 
     def span(self, row: int) -> Span:
         """Where the object in this row lies."""
@@ -201,23 +217,69 @@ class Pack:
             self.key, span.offset, span.length if length is None else min(length, span.length)
         )
 
-    def entries(self) -> Iterator[tuple[ObjectId, bytes]]:
-        """Every object of the index and its stored form, in order of their places; each one's own head is looked at.
+    def proved(self, row: int, stored: Iterable[Buffer]) -> bool:
+        """Whether this stored form of the object in this row, in pieces, is by its checksum what was proved when it was
+        written; False where there is none. Raises IntegrityError where it is something else."""
+        found = self.rows["checksum"][row].tobytes() if "checksum" in (self.rows.dtype.names or ()) else UNPROVED
+        if found == UNPROVED:
+            return False
+        if checksum(stored) != found:
+            raise malformed("it is not what was written")
+        return True
 
-        Raises IntegrityError, NotFoundError.
+    def id(self, row: int) -> ObjectId:
+        """The object in this row."""
+        return ObjectId(self.rows[row].tobytes()[:32].hex())
+
+    def runs(self, step: int = _PIECE) -> Iterator[range]:
+        """Places of the index, `by_offset`, whose entries can be read at once: ``step`` bytes, or one entry."""
+        ends = self.rows["offset"][self.by_offset] + self.rows["length"][self.by_offset]
+        first = 0
+        while first < len(ends):
+            start = int(self.rows["offset"][self.by_offset[first]]) - _ENTRY.size
+            last = max(first + 1, int(np.searchsorted(ends, start + step, "right")))
+            yield range(first, last)
+            first = last
+
+    @cached_property
+    def by_offset(self) -> npt.NDArray[np.int64]:
+        """Rows in order of their places."""
+        return np.argsort(self.rows["offset"], kind="stable")
+
+    def read_run(self, run: range) -> Iterator[tuple[int, Iterable[Buffer]]]:
+        """Row and stored form, in pieces, of each entry in one of the `runs`. Its own head is looked at.
+
+        Raises IntegrityError, StorageError, NotFoundError, the last two also when pieces are read.
         """
-        ids = self.ids()
-        window, base = b"", 0
-        for row in np.argsort(self.rows["offset"], kind="stable").tolist():
+        rows = [int(row) for row in self.by_offset[run.start : run.stop]]
+        base, end = self.span(rows[0]).offset - _ENTRY.size, sum(self.span(rows[-1]))
+        window = memoryview(self._storage.get_range(self.key, base, min(_PIECE, end - base)))
+        for row in rows:
             offset, length = self.span(row)
-            start = offset - _ENTRY.size
-            if start < base or offset + length > base + len(window):
-                window, base = self._storage.get_range(self.key, start, max(_STEP, _ENTRY.size + length)), start
-            head = _ENTRY.pack(_ENTRY_MAGIC, bytes.fromhex(ids[row]), length)
-            stored = window[offset - base : offset - base + length]
-            if window[start - base : offset - base] != head or len(stored) != length:
-                raise self._damaged(f"the entry of object {ids[row]} does not begin as one")
-            yield ids[row], stored
+            start = offset - _ENTRY.size - base
+            head = _ENTRY.pack(_ENTRY_MAGIC, self.rows[row].tobytes()[:32], length)
+            stored = window[start + _ENTRY.size : start + _ENTRY.size + length]
+            if window[start : start + _ENTRY.size] != head or (len(rows) > 1 and len(stored) != length):
+                raise self._damaged(f"the entry of object {self.id(row)} does not begin as one")
+            yield (
+                row,
+                (stored,) if len(stored) == length else chain((stored,), self._pieces(offset, len(stored), length)),
+            )
+
+    def _pieces(self, offset: int, start: int, end: int) -> Iterator[bytes]:
+        for at in range(start, end, _PIECE):
+            yield self._storage.get_range(self.key, offset + at, min(_PIECE, end - at))
+
+    def entries(self) -> Iterator[tuple[ObjectId, bytes]]:
+        """Every object and its stored form, in order of their places. Raises as `read_run` does."""
+        ids = self.ids()
+        return ((ids[row], b"".join(pieces)) for run in self.runs() for row, pieces in self.read_run(run))
+
+    def check(self) -> None:
+        """Raises IntegrityError unless the pack holds what was written into it."""
+        for run in self.runs():
+            for row, pieces in self.read_run(run):
+                self.proved(row, pieces)
 
     def _damaged(self, why: str) -> IntegrityError:
         return IntegrityError(f"pack {self.key} is damaged: {why}", hint="run: mvc fsck --repair", code="damaged-pack")

@@ -7,6 +7,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import get_args
 
 from mvc.errors import FormatError, IntegrityError
@@ -44,32 +45,38 @@ class StoredHead:
     @property
     def kind(self) -> Kind:
         """Raises IntegrityError for a kind that mvc does not know."""
-        kind, _ = self._split()
-        return kind
+        return kind_of(self.header)
 
     @property
     def spec(self) -> TensorSpec:
         """A tensor's dtype and shape. Raises IntegrityError where they contradict the declared size."""
-        kind, descriptor = self._split()
+        kind, descriptor = _split(self.header)
         try:
             dtype, shape = descriptor.split(" ")
             spec = TensorSpec(dtype, tuple(int(size) for size in shape.split(",") if size))
         except (FormatError, ValueError):
-            raise _malformed("its header names no tensor") from None
+            raise malformed("its header names no tensor") from None
         if kind != "tensor" or spec.header() != self.header or spec.nbytes != self.size:
-            raise _malformed("its header names no tensor of its size")
+            raise malformed("its header names no tensor of its size")
         return spec
 
-    def _split(self) -> tuple[Kind, str]:
-        try:
-            text = self.header.decode("ascii")
-        except UnicodeDecodeError:
-            raise _malformed("its header is not ASCII") from None
-        name, _, descriptor = text[:-1].partition(" ")
-        for kind in get_args(Kind):
-            if name == kind and text.endswith("\0"):
-                return kind, descriptor
-        raise _malformed("its header names no kind of object")
+
+@cache
+def kind_of(header: bytes) -> Kind:
+    """What a canonical header says. Raises IntegrityError for a kind that mvc does not know."""
+    return _split(header)[0]
+
+
+def _split(header: bytes) -> tuple[Kind, str]:
+    try:
+        text = header.decode("ascii")
+    except UnicodeDecodeError:
+        raise malformed("its header is not ASCII") from None
+    name, _, descriptor = text[:-1].partition(" ")
+    for kind in get_args(Kind):
+        if name == kind and text.endswith("\0"):
+            return kind, descriptor
+    raise malformed("its header names no kind of object")
 
 
 def pack(header: bytes, size: int, encoded: Encoded) -> tuple[Buffer, ...]:
@@ -84,16 +91,16 @@ def parse_head(data: Buffer) -> StoredHead | int:
     Raises IntegrityError.
     """
     if len(data) < _HEAD.size:
-        raise _malformed("it is cut short")
+        raise malformed("it is cut short")
     magic, version, codec, base_length, reserved, header_length, size = _HEAD.unpack_from(data)
     if magic != MAGIC:
-        raise _malformed("it does not begin as one")
+        raise malformed("it does not begin as one")
     if version != VERSION:
         raise IntegrityError(
             f"a stored object has version {version}", hint="a newer version of mvc may have written it"
         )
     if base_length not in (0, _ID, 2 * _ID) or reserved or not 0 < header_length <= _MAX_HEADER:
-        raise _malformed("its head does not add up")
+        raise malformed("its head does not add up")
     offset: int = _HEAD.size + base_length + header_length
     if len(data) < offset:
         return offset
@@ -115,7 +122,7 @@ def read_head(start: Callable[[int], bytes], more: int = 0) -> tuple[StoredHead,
         data = start(need)
         head = parse_head(data)
     if isinstance(head, int):
-        raise _malformed("it is cut short")
+        raise malformed("it is cut short")
     return head, data[head.payload_offset : need]
 
 
@@ -126,18 +133,18 @@ def unpack(object_id: ObjectId, data: Buffer, bases: Sequence[Buffer] = ()) -> t
     """
     head = parse_head(data)
     if isinstance(head, int):
-        raise _malformed("it is cut short")
+        raise malformed("it is cut short")
     if head.kind == "tensor":
         _ = head.spec  # its shape bounds what is decoded
     encoded = memoryview(data)[head.payload_offset :]
     if head.codec == RESIDUALS:
         payload = decode_residuals(encoded, number_form(head.spec), head.size, bases)
     elif head.bases:
-        raise _malformed("its codec has no bases")
+        raise malformed("its codec has no bases")
     else:
         payload = decode(head.codec, encoded, head.size)
     if hash_object(head.header, (payload,)) != object_id:
-        raise _malformed("its content is not what its name says")
+        raise malformed("its content is not what its name says")
     return head, payload
 
 
@@ -147,5 +154,6 @@ def named(error: IntegrityError, object_id: ObjectId) -> IntegrityError:
     return IntegrityError(message, hint=error.hint, code=error.code)
 
 
-def _malformed(why: str) -> IntegrityError:
+def malformed(why: str) -> IntegrityError:
+    """What everyone raises who finds a stored form that is not one."""
     return IntegrityError(f"a stored object is damaged: {why}", hint="run: mvc fsck")

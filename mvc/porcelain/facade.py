@@ -195,9 +195,15 @@ class Repository:
         return gc(self._workspace, keep=keep, dry_run=dry_run, progress=progress)
 
     def fsck(
-        self, *, repair: bool = False, sources: Sequence[PathLike] = (), progress: Report | None = None
+        self,
+        *,
+        repair: bool = False,
+        full: bool = False,
+        sources: Sequence[PathLike] = (),
+        progress: Report | None = None,
     ) -> FsckResult:
-        return fsck(self._workspace, repair=repair, sources=[Path(source) for source in sources], progress=progress)
+        paths = [Path(source) for source in sources]
+        return fsck(self._workspace, repair=repair, full=full, sources=paths, progress=progress)
 
     def reindex(self, *, progress: Report | None = None) -> ReindexResult:
         return reindex(self._workspace, progress=progress)

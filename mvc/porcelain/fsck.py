@@ -17,9 +17,15 @@ from mvc.repository import Finding, FsckReport, check_repository
 
 
 def fsck(
-    workspace: Workspace, *, repair: bool = False, sources: Sequence[Path] = (), progress: Report | None = None
+    workspace: Workspace,
+    *,
+    repair: bool = False,
+    full: bool = False,
+    sources: Sequence[Path] = (),
+    progress: Report | None = None,
 ) -> FsckResult:
-    """Reads and hashes every object, follows every reference, and compares the index with what is committed.
+    """Verifies every stored byte, follows every reference, and compares the index with what is committed. Tensors are
+    compared with the checksums of when they were proved to be what they are; with ``full`` they are decoded again.
 
     ``repair`` quarantines what is damaged and rebuilds an index that disagrees; what is lost then is brought back from
     ``sources`` that have it: other repositories, checkpoints, directories of these. Raises BusyError; before
@@ -29,7 +35,9 @@ def fsck(
     opened = open_sources(repository, sources)
 
     def check() -> FsckReport:
-        return check_repository(repository, repair=repair, progress=lambda done: report(done, None, "objects"))
+        return check_repository(
+            repository, repair=repair, full=full, progress=lambda done: report(done, None, "objects")
+        )
 
     with repository.lock(command="fsck --repair") if repair else nullcontext():
         found = first = check()
@@ -45,7 +53,7 @@ def fsck(
         reindex(workspace)
         stale = [FsckFinding(item.code, item.object, item.message, True) for item in stale]
     ok = found.ok and all(item.repaired for item in stale)
-    return FsckResult(ok, found.objects, (*findings, *stale))
+    return FsckResult(ok, found.objects, found.undecoded, (*findings, *stale))
 
 
 def _told(finding: Finding, back: Mapping[ObjectId, Path]) -> FsckFinding:

@@ -85,6 +85,7 @@ def _from_repository(repository: Repository, lost: Collection[ObjectId], other: 
             kind = other.odb.kind_of(object_id)
             if kind == "tensor":
                 repository.odb.put_tensor(*other.odb.get_tensor(object_id))
+                repository.odb.verify(object_id)
             else:
                 repository.odb.put(kind, other.odb.get(kind, object_id))
         except IntegrityError:  # the other one does not have it either
@@ -99,7 +100,9 @@ def _from_checkpoint(repository: Repository, lost: Collection[ObjectId], path: P
                 for index, tensor in enumerate(file.tensors):
                     data = file.read(index)
                     if tensor_id(tensor.spec, data) in lost:
-                        yield repository.odb.put_tensor(tensor.spec, data)
+                        object_id = repository.odb.put_tensor(tensor.spec, data)
+                        repository.odb.verify(object_id)
+                        yield object_id
                 skeleton = skeleton_of(file)
                 if skeleton.id in lost:
                     yield repository.put(skeleton)

@@ -1,29 +1,30 @@
-"""Whether everything that operations lead to is there and is what its name says. Owns the findings and their repair.
+"""Whether everything that operations lead to is there and is what its name says. Owns the walk, and what it finds.
 
-Walks from the pointer: operations → commits → manifests → skeletons and tensors; then looks at every object that
-nothing leads to. Repair moves damaged files to ``quarantine/`` and clears half-written ones away; it deletes no object
-and invents nothing. A damaged pack is moved once all else in it is stored elsewhere. A quarantined object is missing,
-and comes back when the same checkpoint is committed or fetched again; what rests on it waits for it where it is.
+First every stored form is looked at (`mvc.repository.stock`); then it walks from the pointer: operations → commits →
+manifests → skeletons and tensors; then come objects that nothing leads to. Operations, commits, manifests and skeletons
+are decoded and parsed; tensors are compared with the checksums of when they were proved, and decoded where there is
+none, or where that is asked for. Repair clears half-written files away; it deletes no object and invents nothing.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 from mvc.errors import IntegrityError, MvcError
 from mvc.objects import Kind, Manifest, ObjectId, Operation
-from mvc.odb import Lanes, loose_key, salvage
-from mvc.repository.findings import INFORMATION, Finding, FsckReport, culprits
+from mvc.odb import kind_of
+from mvc.repository.findings import INFORMATION, Finding, FsckReport
 from mvc.repository.layout import HEAD
 from mvc.repository.quarantine import quarantine, strays
 from mvc.repository.reach import is_whole
 from mvc.repository.repository import Repository
 from mvc.repository.state import oldest_first, replay
+from mvc.repository.stock import Stock, take_stock
 from mvc.storage import disk_errors, exists
 
 Record = TypeVar("Record")
@@ -33,98 +34,55 @@ def check_repository(
     repository: Repository,
     *,
     repair: bool = False,
+    full: bool = False,
     timeout: float | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> FsckReport:
-    """Reads and hashes every object. ``progress`` is told how many so far. With ``repair``, takes the lock,
-    for which it waits ``timeout`` seconds (None: the config's).
+    """Verifies every stored byte and every reference; with ``full``, decodes and hashes every object, too.
+    ``progress`` is told how many objects so far. With ``repair``, takes the lock, for which it waits ``timeout``
+    seconds (None: the config's).
 
     Raises BusyError where ``repair`` is asked for while another process writes.
     """
     with repository.lock(timeout, "fsck --repair") if repair else contextlib.nullcontext():
-        check = _Check(repository, repair, progress or (lambda count: None))
+        check = _Check(repository, take_stock(repository, repair=repair, full=full, progress=progress), repair)
         check.run()
     findings = tuple(check.findings)
-    return FsckReport(all(finding.code in INFORMATION for finding in findings), check.read, findings)
+    ok = all(finding.code in INFORMATION for finding in findings)
+    return FsckReport(ok, len(check.seen), len(check.undecoded), findings)
 
 
 class _Check:
     """One run: what was found so far, and which objects have been looked at."""
 
-    def __init__(self, repository: Repository, repair: bool, progress: Callable[[int], None]) -> None:
+    def __init__(self, repository: Repository, stock: Stock, repair: bool) -> None:
         self.findings: list[Finding] = []
-        self.read = 0
+        #: objects that were looked at, and what they are; None where that is not to be told
+        self.seen: dict[ObjectId, Kind | None] = {}
+        #: those of them that nobody decoded
+        self.undecoded = set(stock.undecoded)
         self._repository = repository
+        self._stock = stock
         self._repair = repair
-        self._progress = progress
-        self._seen: dict[ObjectId, Kind | None] = {}
-        self._hashed: dict[ObjectId, Kind | MvcError] = {}
-        #: objects that cannot be read only because of others → these
-        self._blocked: dict[ObjectId, frozenset[ObjectId]] = {}
         #: commits → what they need and cannot be read
         self._lacking: dict[ObjectId, set[ObjectId]] = {}
         #: the same of manifests
         self._gaps: dict[ObjectId, set[ObjectId]] = {}
         self._given_up: dict[ObjectId, Collection[ObjectId]] = {}
-        #: packs that hold a damaged object
-        self._broken: set[str] = set()
 
     def run(self) -> None:
-        self._look_at_packs()
-        self._hash()
+        self.findings += self._stock.findings
         self._walk_operations()
-        blocking = (found for object_id, found in self._blocked.items() if object_id in self._seen)
-        for base in sorted(frozenset[ObjectId]().union(*blocking) - self._seen.keys()):
+        blocked = self._stock.blocked
+        blocking = (found for object_id, found in blocked.items() if object_id in self.seen)
+        for base in sorted(frozenset[ObjectId]().union(*blocking) - self.seen.keys()):
             self._verify(base, "tensor", "what is stored as its difference from it")
-        for object_id in self._repository.odb.ids():
-            if object_id in self._seen:
-                continue
+        for object_id in sorted({*self._stock.stored, *self._stock.damaged} - self.seen.keys()):
             # what nothing needs may rest on what a gc that was stopped took away
-            if object_id in self._blocked or self._verify(object_id, None, "nothing") is not None:
+            if object_id in blocked or self._verify(object_id, None, "nothing") is not None:
                 self._find("unreachable", object_id, f"object {object_id} is stored, but no operation leads to it")
-        for key in sorted(self._broken):
-            self._give_up_pack(key)
         self._look_for_litter()
         self._say_what_it_takes_down()
-
-    def _look_at_packs(self) -> None:
-        """Packs whose trailers are damaged; with repair, what is whole in them is brought back first."""
-        for key, error in sorted(self._repository.odb.damaged_packs.items()):
-            saved = self._give_up_pack(key) if error.code == "damaged-pack" else ""
-            self._find("damaged", key, f"{error.message}{saved}", repaired=bool(saved))
-
-    def _give_up_pack(self, key: str) -> str:
-        """Moves a damaged pack away, once all else in it is stored elsewhere; says how much that was. '' without
-        ``repair``."""
-        if not self._repair:
-            return ""
-        found = salvage(self._repository.odb, key)
-        self._quarantine(self._repository.directory / key)
-        waiting = f" and {len(found.waiting)} that cannot be proved until their base is back" if found.waiting else ""
-        return f"; {len(found.whole)} whole objects{waiting} of it were brought back"
-
-    def _hash(self) -> None:
-        """Reads and hashes all that is stored, several objects at a time; what they lead to is looked at afterwards."""
-        odb = self._repository.odb
-
-        def verified(group: Sequence[ObjectId]) -> list[tuple[ObjectId, Kind | MvcError]]:
-            found: list[tuple[ObjectId, Kind | MvcError]] = []
-            for object_id in group:
-                try:
-                    found.append((object_id, odb.verify(object_id)))
-                except MvcError as error:
-                    found.append((object_id, error))
-            return found
-
-        sizes = ((max(map(odb.stored_size, group)), group) for group in odb.chains.grouped(odb.ids()))
-        with Lanes(threaded=self._repository.fs.sync_threads > 0) as lanes:
-            for found in lanes.map(verified, sizes):
-                self._hashed.update(found)
-                self._progress(len(self._hashed))
-        failing = {object_id for object_id, found in self._hashed.items() if isinstance(found, MvcError)}
-        for object_id in failing:
-            if found_below := culprits(odb, object_id, failing):
-                self._blocked[object_id] = found_below
 
     def _find(self, code: str, name: str, message: str, *, repaired: bool = False) -> None:
         self.findings.append(Finding(code, name, message, repaired))
@@ -196,14 +154,14 @@ class _Check:
                 if manifest is not None:
                     self._walk_manifest(manifest, name, self._given_up.get(commit_id, ()))
                 self._lacking[commit_id] = self._gaps.setdefault(commit.manifest, {commit.manifest})
-            elif self._seen[commit_id] is None:
+            elif self.seen[commit_id] is None:
                 self._lacking[commit_id] = {commit_id}
 
     def _walk_manifest(self, manifest: Manifest, source: str, given_up: Collection[ObjectId]) -> None:
         gaps = self._gaps[manifest.id] = set()
         for file in manifest.files:
             self._record(file.skeleton, "skeleton", source, self._repository.skeleton)
-            if self._seen[file.skeleton] is None:
+            if self.seen[file.skeleton] is None:
                 gaps.add(file.skeleton)
             for entry in file.tensors:
                 if entry.object in given_up:
@@ -211,7 +169,7 @@ class _Check:
                 found = self._need(entry.object, "tensor", f"{source}, tensor {entry.name!r}")
                 if found is None:
                     gaps.add(entry.object)
-                if found == "tensor" and self._repository.odb.spec_of(entry.object) != entry.spec:
+                if found == "tensor" and self._header(entry.object) != entry.spec.header():
                     message = f"{source} says of tensor {entry.name!r} what its object {entry.object} is not"
                     self._find("malformed", manifest.id, message)
 
@@ -219,19 +177,21 @@ class _Check:
         self, object_id: ObjectId, kind: Kind, source: str, parse: Callable[[ObjectId], Record]
     ) -> Record | None:
         """A small object, verified and parsed; None where it is missing, damaged, malformed or was walked before."""
-        known = object_id in self._seen
+        known = object_id in self.seen
         if self._need(object_id, kind, source) is None or known:
             return None
         try:
-            return parse(object_id)
+            record = parse(object_id)
         except MvcError as error:
             # its bytes hash to its name, so it was written like this: there is no better copy to wait for
             self._find("malformed", object_id, f"{kind} {object_id}, needed by {source}: {error.message}")
             return None
+        self.undecoded.discard(object_id)
+        return record
 
     def _need(self, object_id: ObjectId, kind: Kind, source: str) -> Kind | None:
         """``kind``; None, with a finding, where the object is missing, damaged or of another kind."""
-        found = self._seen[object_id] if object_id in self._seen else self._verify(object_id, kind, source)
+        found = self.seen[object_id] if object_id in self.seen else self._verify(object_id, kind, source)
         if found is not None and found != kind:
             self._find(
                 "malformed", object_id, f"object {object_id} is a {found}, where {source} needs one of kind {kind}"
@@ -242,36 +202,40 @@ class _Check:
     def _verify(self, object_id: ObjectId, kind: Kind | None, source: str) -> Kind | None:
         """The object's kind, read and hashed; None, with a finding, where it is missing or damaged, or what it rests on
         is."""
-        self._seen[object_id] = None
-        self.read += 1
-        found = self._hashed.pop(object_id, None)
-        if found is None:
-            self._progress(self.read)
+        self.seen[object_id] = None
+        stock = self._stock
+        if object_id in stock.headers:
+            self.seen[object_id] = kind_of(stock.headers[object_id])
+        elif (error := stock.damaged.get(object_id)) is not None:
+            moved = "; moved to quarantine" if object_id in stock.moved else ""
+            self._find("damaged", object_id, f"{error.message} (needed by {source}){moved}")
+        elif object_id not in stock.blocked:
+            self._verify_late(object_id, kind, source)
+        return self.seen[object_id]
+
+    def _verify_late(self, object_id: ObjectId, kind: Kind | None, source: str) -> None:
+        """Looks for what was not there when everything else was looked at: another process may have stored it since."""
         try:
-            if object_id in self._blocked:
-                return None
-            if isinstance(found, MvcError):
-                raise found
-            self._seen[object_id] = found or self._repository.odb.verify(object_id)
-        except IntegrityError as error:
+            self.seen[object_id] = self._repository.odb.verify(object_id)
+        except MvcError as error:
             if error.code == "missing-object":
                 self._find("missing", object_id, f"{kind} {object_id} is missing, needed by {source}")
             else:
-                moved = "; moved to quarantine" if self._quarantine_object(object_id) else ""
-                self._find("damaged", object_id, f"{error.message} (needed by {source}){moved}")
-        except MvcError as error:  # a disk that cannot read it back, or an id that is none
-            self._find("damaged", object_id, f"{error.message} (needed by {source})")
-        return self._seen[object_id]
+                self._find("damaged", object_id, f"{error.message} (needed by {source})")
+
+    def _header(self, tensor: ObjectId) -> bytes:
+        header = self._stock.headers.get(tensor)
+        return header if header is not None else self._repository.odb.spec_of(tensor).header()
 
     def _say_what_it_takes_down(self) -> None:
         """Completes the findings by what cannot be read for want of what is missing or damaged."""
         blocks: defaultdict[str, set[ObjectId]] = defaultdict(set)
-        for object_id, below in self._blocked.items():
+        for object_id, below in self._stock.blocked.items():
             for one in below:
                 blocks[one].add(object_id)
         commits: defaultdict[str, list[ObjectId]] = defaultdict(list)
         for commit_id, lacking in self._lacking.items():
-            for one in {below for item in lacking for below in self._blocked.get(item, (item,))}:
+            for one in {below for item in lacking for below in self._stock.blocked.get(item, (item,))}:
                 commits[one].append(commit_id)
         self.findings = [
             replace(item, blocks=tuple(sorted(blocks[item.object])), commits=tuple(commits[item.object]))
@@ -290,14 +254,6 @@ class _Check:
         for path in strays(self._repository):
             name = path.relative_to(directory).as_posix()
             self._find("stray", name, f"{name} is no object", repaired=self._quarantine(path))
-
-    def _quarantine_object(self, object_id: ObjectId) -> bool:
-        """Moves a damaged object away with the file that holds it: one that holds others, too, at the end."""
-        key = self._repository.odb.key_of(object_id)
-        if key == loose_key(object_id):
-            return self._quarantine(self._repository.directory / key)
-        self._broken.add(key)
-        return self._repair
 
     def _quarantine(self, path: Path) -> bool:
         """Moves a file out of the way, under a name that tells where it was. False without ``repair``."""

@@ -215,7 +215,7 @@ def _spoil_pack(rng: random.Random, sample: bytes, others: tuple[bytes, ...]) ->
     if rng.random() < 0.5 or len(data) < 56:
         return data
     count = int.from_bytes(data[-40:-32], "little")  # the footer: magic, salt, count, digest
-    rows = data[-48 - 48 * count : -48] if count < 1000 else b""
+    rows = data[-48 - 64 * count : -48] if count < 1000 else b""
     return data[:-32] + blake3.blake3(data[:8] + rows + data[-48:-32]).digest()
 
 
@@ -230,7 +230,7 @@ def _read_pack(data: bytes, scratch: Path) -> None:
     for object_id in odb.ids():
         with contextlib.suppress(IntegrityError):
             odb.get("commit", object_id)
-    salvage(odb, key)
+    salvage(odb, [key])
     pack = Pack(storage, key)
     for _ in pack.entries():
         pass

@@ -122,10 +122,10 @@ def test_a_pack_of_a_newer_version_is_named_and_left_alone(repository: Repositor
     path = pack_of(repository, a_tensor(repository))
     data = path.read_bytes()
     path.chmod(0o644)
-    path.write_bytes(data[:4] + b"\2" + data[5:])
+    path.write_bytes(data[:4] + b"\3" + data[5:])
     report = check_repository(Repository.open(repository.root), repair=True)
     assert [f.repaired for f in report.findings if f.object.startswith("packs/")] == [False]
-    assert "version 2" in next(f.message for f in report.findings if f.object.startswith("packs/"))
+    assert "version 3" in next(f.message for f in report.findings if f.object.startswith("packs/"))
     path.write_bytes(data)
     assert check_repository(Repository.open(repository.root)).ok
 

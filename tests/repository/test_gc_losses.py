@@ -295,8 +295,7 @@ def _tangled(root: Path) -> tuple[dict[ObjectId, bytes], list[ObjectId]]:
             repository.storage.put_if_absent(key, (stored,))
         [pack] = repository.odb.packs.values()
         rotten = tensors[4]
-        span = pack.find(rotten)
-        assert span is not None
+        span = pack.span(pack.ids().index(rotten))
         path = repository.directory / pack.key
         data = bytearray(path.read_bytes())
         data[span.offset + span.length - 5] ^= 1

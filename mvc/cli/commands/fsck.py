@@ -37,11 +37,13 @@ def render(result: FsckResult) -> Iterator[str]:
             rest = "rests" if len(finding.blocks) == 1 else "rest"
             yield f"  {count(len(finding.blocks), 'object')} {rest} on it and cannot be read until it is back"
     state = paint("everything is as it should be", "good") if result.ok else paint("damage found", "bad")
-    yield f"{count(result.objects, 'object')} verified: {state}"
+    how = f", {result.undecoded:,} of them by checksum (--full decodes them, too)" if result.undecoded else ""
+    yield f"{count(result.objects, 'object')} verified{how}: {state}"
 
 
 @click.command()
 @click.option("--repair", is_flag=True, help="Quarantine what is damaged and rebuild what can be rebuilt.")
+@click.option("--full", is_flag=True, help="Decode every tensor, too, not only compare it with its checksum.")
 @click.option(
     "--from",
     "sources",
@@ -51,14 +53,15 @@ def render(result: FsckResult) -> Iterator[str]:
 )
 @json_option
 @pass_session
-def command(session: Session, repair: bool, sources: tuple[str, ...], as_json: bool) -> int:
-    """Read and hash every stored object, follow every reference, compare the index with the objects. Exits with 1 if
-    something is wrong. A repair deletes nothing: what is damaged is moved to .mvc/quarantine."""
+def command(session: Session, repair: bool, full: bool, sources: tuple[str, ...], as_json: bool) -> int:
+    """Verify every stored byte, follow every reference, compare the index with the objects. Tensors are compared with
+    the checksums that were taken when they were stored and proved to be what they are; --full decodes them. Exits with
+    1 if something is wrong. A repair deletes nothing: what is damaged is moved to .mvc/quarantine."""
     if sources and not repair:
         raise click.UsageError("--from is for --repair")
     paths = [session.path(source) for source in sources]
     with progress("verifying") as report:
-        result = fsck(open_workspace(session), repair=repair, sources=paths, progress=report)
+        result = fsck(open_workspace(session), repair=repair, full=full, sources=paths, progress=report)
     if as_json:
         output.emit_json(result, "fsck")
     else:

@@ -23,8 +23,11 @@ class FsckFinding:
 
 @dataclass(frozen=True)
 class FsckResult:
+    """``objects`` were verified; ``undecoded`` of them are, by their checksums, what was proved when it was written."""
+
     ok: bool
     objects: int
+    undecoded: int
     findings: tuple[FsckFinding, ...]
 
 
