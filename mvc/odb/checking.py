@@ -77,7 +77,7 @@ def _runs(packs: Iterable[Pack]) -> Iterator[tuple[int, tuple[Pack, range]]]:
 def _check_run(task: tuple[Pack, range]) -> list[tuple[ObjectId, Form]]:
     pack, run = task
     try:
-        return [(pack.id(row), _checked(pack, row, iter(pieces))) for row, pieces in pack.read_run(run)]
+        return [(pack.id(row), _checked(pack, row, pieces)) for row, pieces in pack.read_run(run)]
     except NotFoundError:  # replaced: its objects are in another one
         return []
     except MvcError as error:

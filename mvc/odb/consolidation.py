@@ -15,7 +15,8 @@ from collections.abc import Iterable, Sequence
 
 from mvc.errors import IntegrityError
 from mvc.objects import ObjectId
-from mvc.odb.packs import Pack, PackWriter
+from mvc.odb.packing import PackWriter
+from mvc.odb.packs import Pack
 from mvc.odb.zstd import Buffer
 from mvc.storage import Storage
 

@@ -14,7 +14,8 @@ from mvc.odb.chains import Chains, Link, link_of, read_link
 from mvc.odb.codecs import RAW, Encoded, encode
 from mvc.odb.consolidation import consolidate, due
 from mvc.odb.copies import Copies
-from mvc.odb.packs import Pack, PackWriter
+from mvc.odb.packing import PackWriter
+from mvc.odb.packs import Pack
 from mvc.odb.places import Places
 from mvc.odb.stored import StoredHead, named, pack, parse_head, read_head, unpack
 from mvc.odb.zstd import Buffer

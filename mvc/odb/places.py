@@ -14,7 +14,7 @@ from mvc.errors import IntegrityError, NotFoundError
 from mvc.objects import ObjectId, parse_object_id
 from mvc.odb.loose import LooseObjects, loose_key
 from mvc.odb.packed import PackedObjects
-from mvc.odb.packs import PackWriter
+from mvc.odb.packing import PackWriter
 from mvc.storage import Storage
 
 Answer = TypeVar("Answer")

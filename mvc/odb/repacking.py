@@ -8,7 +8,8 @@ from collections.abc import Callable, Container, Iterable, Mapping
 from mvc.errors import IntegrityError
 from mvc.objects import ObjectId
 from mvc.odb.database import ObjectDatabase
-from mvc.odb.packs import SETTLED, Pack, PackWriter
+from mvc.odb.packing import PackWriter
+from mvc.odb.packs import SETTLED, Pack
 from mvc.odb.stored import parse_head
 
 #: bytes at which the next pack is begun

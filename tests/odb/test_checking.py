@@ -11,7 +11,7 @@ from blake3 import blake3
 from mvc.objects import ObjectId, TensorSpec
 from mvc.odb import Form, ObjectDatabase, check_forms
 from mvc.odb.consolidation import consolidate
-from mvc.odb.packs import PackWriter
+from mvc.odb.packing import PackWriter
 from mvc.storage import MemoryStorage, Storage
 
 SPEC = TensorSpec("F32", (4096,))

@@ -20,7 +20,7 @@ from mvc.errors import BusyError, IntegrityError, StorageError
 from mvc.objects import Commit, FileEntry, Manifest, ObjectId, Skeleton, TensorEntry, TensorSpec
 from mvc.odb import ObjectDatabase
 from mvc.odb.consolidation import FULL
-from mvc.odb.packs import PackWriter
+from mvc.odb.packing import PackWriter
 from mvc.repository import Repository, check_repository
 from mvc.repository.gc import collect
 from mvc.storage import FileSystem, MemoryStorage
