@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from click.shell_completion import CompletionItem
 
 from mvc.cli.opening import open_workspace
 from mvc.cli.options import Session
@@ -15,6 +16,13 @@ from mvc.porcelain.log import log
 def revisions(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     """Names that begin as typed. Names that would need quoting are left out."""
     return [name for name in _names(ctx, lineages=True, tags=True) if name.startswith(incomplete)]
+
+
+def models(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The same or, where none begins so, files."""
+    # files come first: a shell that is told of them forgets what it was told before
+    names = [CompletionItem(name) for name in revisions(ctx, param, incomplete)]
+    return [CompletionItem(incomplete, type="file"), *names]
 
 
 def lineages(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:

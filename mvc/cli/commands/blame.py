@@ -132,7 +132,7 @@ def _summary(result: BlameResult, places: Mapping[str, BlamedCommit]) -> Iterato
 
 
 @click.command()
-@click.argument("revision", metavar="REV|PATH", shell_complete=completing.revisions)
+@click.argument("revision", metavar="REV|PATH", shell_complete=completing.models)
 @tensor_option
 @layer_options
 @click.option("--exact", is_flag=True, help="Read large tensors for their shares, where sketches would do.")

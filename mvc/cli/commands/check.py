@@ -24,13 +24,30 @@ _FORMS = {
 
 
 @click.command()
-@click.argument("revisions", nargs=-1, metavar="[REV|A..B|PATH]...", shell_complete=completing.revisions)
+@click.argument("revisions", nargs=-1, metavar="[REV|A..B|PATH]...", shell_complete=completing.models)
 @click.option("--all", "everything", is_flag=True, help="Check every commit.")
-@click.option("--since", metavar="REV", help="Check what was recorded after REV, or follows it on a trajectory.")
-@click.option("--against", metavar="REV|LINEAGE", help="Judge files as if they went on from this commit or lineage.")
-@click.option("--policy", metavar="FILE", help="Use this policy instead of the repository's.")
+@click.option(
+    "--since",
+    metavar="REV",
+    shell_complete=completing.revisions,
+    help="Check what was recorded after REV, or follows it on a trajectory.",
+)
+@click.option(
+    "--against",
+    metavar="REV|LINEAGE",
+    shell_complete=completing.revisions,
+    help="Judge files as if they went on from this commit or lineage.",
+)
+@click.option("--policy", type=click.Path(), metavar="FILE", help="Use this policy instead of the repository's.")
 @click.option("--format", "form", type=click.Choice(["text", *_FORMS]), help="Form of the report.  [default: text]")
-@click.option("-o", "--output", "target", metavar="FILE", help="Write the report to FILE; print the text as well.")
+@click.option(
+    "-o",
+    "--output",
+    "target",
+    type=click.Path(),
+    metavar="FILE",
+    help="Write the report to FILE; print the text as well.",
+)
 @click.option("--exit-zero", is_flag=True, help="Exit with 0 whatever is found.")
 @json_option
 @pass_session

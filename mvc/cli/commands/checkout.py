@@ -15,7 +15,7 @@ from mvc.porcelain.checkout import checkout
 
 
 @click.command()
-@click.argument("revision", metavar="REV|FILE.mvc", shell_complete=completing.revisions)
+@click.argument("revision", metavar="REV|FILE.mvc", shell_complete=completing.models)
 @click.option(
     "-o",
     "--output",

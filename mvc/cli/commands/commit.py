@@ -109,7 +109,7 @@ def _warn_tracked(paths: Sequence[Path]) -> None:
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(), metavar="PATH...")
 @click.option("-m", "--message", metavar="MSG", default="", help="What this is.")
 @click.option("--step", type=float, metavar="N", help="Declare the training step (or epoch).")
 @click.option("--run", metavar="NAME", help="Declare the training run; it names the lineage.")

@@ -173,8 +173,8 @@ def _counts(result: DiffResult) -> str:
 
 
 @click.command()
-@click.argument("a", metavar="A", shell_complete=completing.revisions)
-@click.argument("b", metavar="B", shell_complete=completing.revisions)
+@click.argument("a", metavar="A", shell_complete=completing.models)
+@click.argument("b", metavar="B", shell_complete=completing.models)
 @tensor_option
 @layer_options
 @click.option("--spectra", is_flag=True, help="Also spectral norm and stable rank of each matrix and its change.")

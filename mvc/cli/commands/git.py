@@ -141,7 +141,7 @@ def _lines(entry: HookEntry) -> Iterator[str]:
 
 
 @command.command("textconv", short_help="Show a model as text, as git diff compares it.")
-@click.argument("file")
+@click.argument("file", type=click.Path())
 @pass_session
 def textconv_(session: Session, file: str) -> None:
     """Show a model as text, a line for each tensor: what `git diff` and `git log -p` compare. Never fails."""

@@ -74,7 +74,7 @@ def _match(match: Match) -> str:
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(), metavar="PATH...")
 @json_option
 @pass_session
 def command(session: Session, paths: tuple[str, ...], as_json: bool) -> None:

@@ -12,8 +12,10 @@ from mvc.porcelain.init import init
 
 
 @click.command()
-@click.argument("directory", default=".", metavar="[DIR]")
-@click.option("--template", metavar="DIR", help="Lay down this directory's files instead of mvc's own.")
+@click.argument("directory", default=".", type=click.Path(), metavar="[DIR]")
+@click.option(
+    "--template", type=click.Path(), metavar="DIR", help="Lay down this directory's files instead of mvc's own."
+)
 @json_option
 @pass_session
 def command(session: Session, directory: str, template: str | None, as_json: bool) -> None:

@@ -64,7 +64,7 @@ def _line(entry: StatusEntry, style: str, columns: int) -> str:
 
 
 @click.command()
-@click.argument("paths", nargs=-1, metavar="[PATH]...")
+@click.argument("paths", nargs=-1, type=click.Path(), metavar="[PATH]...")
 @click.option("--exit-code", is_flag=True, help="Exit with 1 unless all that is here is committed and complete.")
 @json_option
 @pass_session
