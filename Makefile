@@ -40,7 +40,7 @@ man: $(VENV)/.runtime
 
 # site/, from docs/
 docs: $(VENV)/.test
-	$(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # the pictures of README.md, from real commands
 shots: $(VENV)/.runtime

@@ -64,7 +64,7 @@ def needs(shell: str) -> pytest.MarkDecorator:
 def test_tab_completes_in_bash(repo: Path, env: dict[str, str]) -> None:
     keys = ['eval "$(mvc completion bash)"\n', "mvc show fir\t", "--json \x01echo 'got:' \n"]
     shown = typed(["bash", "--norc", "--noprofile", "-i"], keys, r"got: mvc show .*--json", repo, env)
-    assert "\ngot: mvc show first-light --json" in shown.replace("\r", "")
+    assert "got: mvc show first-light --json" in shown.replace("\r", "")
 
 
 CASES = [
