@@ -8,7 +8,9 @@ from mvc.storage.files import (
     disk_errors,
     exists,
     make_directories,
+    publish,
     temporary_name,
+    write_temporary,
 )
 from mvc.storage.filesystem import REAL, FileSystem
 from mvc.storage.local import LocalStorage
@@ -30,5 +32,7 @@ __all__ = [
     "exists",
     "make_directories",
     "no_such_key",
+    "publish",
     "temporary_name",
+    "write_temporary",
 ]
