@@ -68,7 +68,7 @@ def sign_tensor(array: npt.NDArray[Any]) -> Signature:
         for index, start in enumerate(range(0, n, _BLOCK)):
             if n > _BLOCK:  # else it is at hand
                 block, _ = _finite(flat[start : start + _BLOCK])
-            buckets, signs = _projection(index, _rounded(len(block)))
+            buckets, signs = _first_projection(_rounded(len(block))) if index == 0 else _projection(index, len(block))
             block -= mean
             block *= signs[: len(block)]
             residual += np.bincount(buckets[: len(block)], weights=block, minlength=WIDTH)
@@ -97,13 +97,14 @@ def _rounded(size: int) -> int:
     return int(1 << (size - 1).bit_length()) if size else 0
 
 
-@lru_cache(maxsize=3)  # at most 16 MB each
+@lru_cache(maxsize=2)  # at most 16 MB each
+def _first_projection(size: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]:
+    """That of the first block, which is all that most tensors have."""
+    return _projection(0, size)
+
+
 def _projection(block: int, size: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]:
     """Buckets and signs of one block of coordinates; the first ``size`` of them do not depend on ``size``."""
-    words = _words(block)[:size]
+    random = np.random.Generator(np.random.PCG64([_SEED, block]))
+    words = random.integers(0, 1 << 16, size=_BLOCK, dtype=np.uint16)[:size]
     return (words % WIDTH).astype(np.intp), np.where(words & 0x8000, 1.0, -1.0)
-
-
-@lru_cache(maxsize=16)
-def _words(block: int) -> npt.NDArray[np.uint16]:
-    return np.random.Generator(np.random.PCG64([_SEED, block])).integers(0, 1 << 16, size=_BLOCK, dtype=np.uint16)

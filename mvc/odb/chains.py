@@ -23,8 +23,9 @@ from mvc.odb.numbers import number_form
 from mvc.odb.stored import named, read_head, unpack
 from mvc.odb.zstd import Buffer, Effort, undecodable
 
-#: bytes of decoded tensors that are remembered: with two checkpoints of 40 MB the next one's bases need not be decoded
-_MEMORY = 96 << 20
+#: bytes of decoded tensors that are remembered; what does not fit is read from the files that it came from, if those
+#: are there, or decoded
+_MEMORY = 24 << 20
 #: part of that which one tensor may take: larger ones would leave no room for those that are needed beside it
 _PART = 4
 #: what may have a tensor's canonical bytes without decoding them; may be asked by several threads at once

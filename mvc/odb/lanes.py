@@ -18,8 +18,9 @@ Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 Arguments = ParamSpec("Arguments")
 
-#: bytes in flight; a tensor that has more goes alone, while nobody reads the next one
-ROOM = 1 << 25
+#: bytes in flight; a tensor that has more goes alone, while nobody reads the next one. Coding one holds five times its
+#: bytes: its own, those of two bases, its stored form and what that is decoded to
+ROOM = 1 << 24
 #: bytes below which handing a task over takes longer than doing it
 _SMALL = 1 << 15
 #: more than these a disk does not feed
