@@ -22,8 +22,9 @@ from mvc.geometry import EXACT, WIDTH
 from mvc.objects import Checkpoint, ObjectId, read_array
 from mvc.porcelain.ancestry import Ancestry, Point, ancestry_of_commit, ancestry_of_model, introduced
 from mvc.porcelain.comparing import layer_of
-from mvc.porcelain.reading import History, open_side, read_model
+from mvc.porcelain.reading import History, read_model
 from mvc.porcelain.results.blames import BlamedCommit, BlameResult, Contribution, TensorBlame
+from mvc.porcelain.sides import open_side
 from mvc.porcelain.workspace import Workspace
 
 #: values of sketched tensors that are read without being asked: about as many as take half a second

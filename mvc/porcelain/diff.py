@@ -13,8 +13,9 @@ from mvc.objects import Checkpoint, ObjectId, TensorSpec
 from mvc.porcelain.comparing import MOVED_UNITS, Comparison, KnownNorm, compare
 from mvc.porcelain.course import course, words
 from mvc.porcelain.kept import kept_figures
-from mvc.porcelain.reading import History, committed_as, open_side
+from mvc.porcelain.reading import History
 from mvc.porcelain.results.diffs import CourseResult, DiffResult
+from mvc.porcelain.sides import committed_as, open_side
 from mvc.porcelain.workspace import Workspace
 
 #: the share of a distance that rounding leaves where units only moved

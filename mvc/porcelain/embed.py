@@ -24,8 +24,9 @@ from mvc.porcelain.embedders import (
 from mvc.porcelain.latents import LatentSpace
 from mvc.porcelain.progress import Report
 from mvc.porcelain.ranges import chosen
-from mvc.porcelain.reading import History, open_found, read_model
+from mvc.porcelain.reading import History, read_model
 from mvc.porcelain.results.embedders import EmbedApplyResult, EmbedListResult, LatentRow
+from mvc.porcelain.sides import open_found
 from mvc.porcelain.workspace import Workspace
 from mvc.storage import atomic_write, exists
 

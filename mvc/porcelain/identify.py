@@ -19,9 +19,10 @@ from mvc.objects import Checkpoint
 from mvc.porcelain.copies import copied
 from mvc.porcelain.mixtures import mixture_of
 from mvc.porcelain.permuted import UnitSearch, symmetry
-from mvc.porcelain.reading import History, Model, open_found, read_model
+from mvc.porcelain.reading import History, Model, read_model
 from mvc.porcelain.results.logs import LogLineage
 from mvc.porcelain.results.matches import Identified, IdentifyResult, Match
+from mvc.porcelain.sides import open_found
 from mvc.porcelain.strangers import overlapping
 from mvc.porcelain.workspace import Workspace
 

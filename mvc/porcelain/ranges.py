@@ -8,8 +8,9 @@ from pathlib import Path
 from mvc.errors import InputError
 from mvc.formats import find_checkpoints
 from mvc.objects import ObjectId
-from mvc.porcelain.reading import History, find_side
+from mvc.porcelain.reading import History
 from mvc.porcelain.revisions import resolve
+from mvc.porcelain.sides import find_side
 from mvc.porcelain.workspace import Workspace
 
 
