@@ -7,14 +7,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import blake3
-import numpy as np
 
+from mvc.deferred import Deferred
 from mvc.errors import IntegrityError
 from mvc.formats.base import CheckpointFile
 from mvc.formats.source import CHUNK, printable
 from mvc.objects import DTYPES, Hole, ObjectId, Skeleton, TensorEntry, TensorSpec, as_array
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    np = Deferred("numpy")
 
 Buffer = bytes | memoryview
 Read = Callable[[ObjectId], Buffer]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
-
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mvc.objects.ids import ObjectId
 from mvc.objects.tensors import TensorSpec, as_array
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 
 class Checkpoint(Protocol):

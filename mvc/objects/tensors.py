@@ -7,60 +7,72 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal
 
-import ml_dtypes
-import numpy as np
-import numpy.typing as npt
-
+from mvc.deferred import Deferred
 from mvc.errors import FormatError
 from mvc.objects.ids import ObjectId, hash_object, object_header
+
+if TYPE_CHECKING:
+    import ml_dtypes
+    import numpy as np
+    import numpy.typing as npt
+else:
+    ml_dtypes, np = Deferred("ml_dtypes"), Deferred("numpy")
 
 Number = Literal["float", "int", "bool", "complex"]
 
 
 @dataclass(frozen=True, slots=True)
 class DType:
-    """One row of the table. ``numpy`` is None where a single value is no whole number of bytes."""
+    """One row of the table. ``scalar`` is what NumPy, or else ml_dtypes, calls a single value; None where that is no
+    whole number of bytes."""
 
     name: str
     bits: int
     number: Number
-    numpy: np.dtype[Any] | None
+    scalar: str | None
+
+    @property
+    def numpy(self) -> np.dtype[Any] | None:
+        """None where a single value is no whole number of bytes."""
+        return None if self.scalar is None else _numpy(self.scalar)
 
 
-def _table() -> dict[str, DType]:
-    plain: dict[str, tuple[Number, Any]] = {
-        "BOOL": ("bool", np.bool_),
-        "U8": ("int", np.uint8),
-        "I8": ("int", np.int8),
-        "U16": ("int", np.uint16),
-        "I16": ("int", np.int16),
-        "U32": ("int", np.uint32),
-        "I32": ("int", np.int32),
-        "U64": ("int", np.uint64),
-        "I64": ("int", np.int64),
-        "F16": ("float", np.float16),
-        "BF16": ("float", ml_dtypes.bfloat16),
-        "F32": ("float", np.float32),
-        "F64": ("float", np.float64),
-        "C64": ("complex", np.complex64),
-        "C128": ("complex", np.complex128),
-        "F8_E4M3": ("float", ml_dtypes.float8_e4m3fn),
-        "F8_E5M2": ("float", ml_dtypes.float8_e5m2),
-        "F8_E4M3FNUZ": ("float", ml_dtypes.float8_e4m3fnuz),
-        "F8_E5M2FNUZ": ("float", ml_dtypes.float8_e5m2fnuz),
-        "F8_E8M0": ("float", ml_dtypes.float8_e8m0fnu),
-    }
-    table = {
-        name: DType(name, 8 * np.dtype(kind).itemsize, number, np.dtype(kind)) for name, (number, kind) in plain.items()
-    }
-    for name, bits in (("F4", 4), ("F6_E2M3", 6), ("F6_E3M2", 6)):
-        table[name] = DType(name, bits, "float", None)
-    return table
+@cache
+def _numpy(scalar: str) -> np.dtype[Any]:
+    return np.dtype(getattr(ml_dtypes, scalar) if scalar.startswith(("bfloat", "float8")) else scalar)
 
 
-DTYPES: dict[str, DType] = _table()
+DTYPES: dict[str, DType] = {
+    row.name: row
+    for row in (
+        DType("BOOL", 8, "bool", "bool"),
+        DType("U8", 8, "int", "uint8"),
+        DType("I8", 8, "int", "int8"),
+        DType("U16", 16, "int", "uint16"),
+        DType("I16", 16, "int", "int16"),
+        DType("U32", 32, "int", "uint32"),
+        DType("I32", 32, "int", "int32"),
+        DType("U64", 64, "int", "uint64"),
+        DType("I64", 64, "int", "int64"),
+        DType("F16", 16, "float", "float16"),
+        DType("BF16", 16, "float", "bfloat16"),
+        DType("F32", 32, "float", "float32"),
+        DType("F64", 64, "float", "float64"),
+        DType("C64", 64, "complex", "complex64"),
+        DType("C128", 128, "complex", "complex128"),
+        DType("F8_E4M3", 8, "float", "float8_e4m3fn"),
+        DType("F8_E5M2", 8, "float", "float8_e5m2"),
+        DType("F8_E4M3FNUZ", 8, "float", "float8_e4m3fnuz"),
+        DType("F8_E5M2FNUZ", 8, "float", "float8_e5m2fnuz"),
+        DType("F8_E8M0", 8, "float", "float8_e8m0fnu"),
+        DType("F4", 4, "float", None),
+        DType("F6_E2M3", 6, "float", None),
+        DType("F6_E3M2", 6, "float", None),
+    )
+}
 
 #: numel above which nothing that mvc can address is left; guards products of hostile shapes
 MAX_NUMEL = 1 << 62

@@ -2,8 +2,7 @@
 
 from mvc.odb.checking import Form, check_forms
 from mvc.odb.codecs import encode
-from mvc.odb.database import KEYFRAME, ObjectDatabase
-from mvc.odb.deltas import MAX_BASES
+from mvc.odb.database import ObjectDatabase
 from mvc.odb.lanes import Lanes
 from mvc.odb.loose import loose_key
 from mvc.odb.packs import Pack
@@ -14,8 +13,6 @@ from mvc.odb.stored import kind_of
 from mvc.odb.zstd import Buffer
 
 __all__ = [
-    "KEYFRAME",
-    "MAX_BASES",
     "Buffer",
     "Form",
     "Lanes",

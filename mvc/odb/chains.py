@@ -16,9 +16,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from mvc.errors import IntegrityError
-from mvc.objects import ObjectId, TensorSpec, hash_object
+from mvc.objects import MAX_BASES, ObjectId, TensorSpec, hash_object
 from mvc.odb.codecs import RAW, RESIDUALS, Encoded, encode
-from mvc.odb.deltas import MAX_BASES, ONE_BASE, PLAN_BYTES, encode_residuals, make_plan, read_plan
+from mvc.odb.deltas import ONE_BASE, PLAN_BYTES, encode_residuals, make_plan, read_plan
 from mvc.odb.numbers import number_form
 from mvc.odb.stored import named, read_head, unpack
 from mvc.odb.zstd import Buffer, Effort, undecodable

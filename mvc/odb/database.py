@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 
 from mvc.errors import InputError, IntegrityError, MvcError
-from mvc.objects import Kind, ObjectId, TensorSpec, hash_object, object_header
+from mvc.objects import KEYFRAME, Kind, ObjectId, TensorSpec, hash_object, object_header
 from mvc.odb.chains import Chains, Link, link_of, read_link
 from mvc.odb.codecs import RAW, Encoded, encode
 from mvc.odb.consolidation import consolidate, due
@@ -21,8 +21,6 @@ from mvc.odb.stored import StoredHead, named, pack, parse_head, read_head, unpac
 from mvc.odb.zstd import Buffer
 from mvc.storage import Storage
 
-#: objects that may have to be read besides a tensor's own, unless a config says otherwise
-KEYFRAME = 10
 
 
 class ObjectDatabase:

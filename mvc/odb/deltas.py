@@ -20,12 +20,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mvc.objects import MAX_BASES
 from mvc.odb.numbers import NumberForm, Ordered
 from mvc.odb.streams import entropy, read_stream, sample, write_stream
 from mvc.odb.zstd import Buffer, Effort, allocate, undecodable
 
-#: objects that have to be read besides one's own, at most, whatever a config or an object says
-MAX_BASES = 64
 #: classes of exponents, at most
 MAX_CLASSES = 12
 #: and for wide numbers, of which the bytes that classes help are few

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mvc.errors import IntegrityError
-from mvc.objects import ObjectId
+from mvc.objects import MAX_BASES, ObjectId
 from mvc.odb.codecs import RESIDUALS, Encoded
 from mvc.odb.database import ObjectDatabase
-from mvc.odb.deltas import MAX_BASES, read_plan
+from mvc.odb.deltas import read_plan
 from mvc.odb.stored import pack
 
 

@@ -6,7 +6,6 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
-from mvc.geometry.adapters import is_adapter
 from mvc.index import (
     ArchitectureRow,
     CommitRow,
@@ -20,6 +19,7 @@ from mvc.index import (
     TagRow,
 )
 from mvc.objects import ObjectId
+from mvc.objects.adapters import is_adapter
 from mvc.porcelain.declarations import gone_in
 from mvc.porcelain.origins import origin, overlaps_of, placed
 from mvc.porcelain.results.logs import DirectionResult, ForkedFrom, LogCommit, LogLineage, LogResult, MixtureWeight

@@ -16,7 +16,6 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import combinations
 
-from mvc.geometry.adapters import adapted, is_adapter
 from mvc.index import (
     ArchitectureRow,
     CommitRow,
@@ -31,6 +30,7 @@ from mvc.index import (
     select,
 )
 from mvc.objects import ObjectId
+from mvc.objects.adapters import adapted, is_adapter
 from mvc.porcelain.forest import read_patterns, read_tensors
 from mvc.porcelain.overlapping import Common, Overlap, Side, shared
 

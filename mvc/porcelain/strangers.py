@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from mvc.geometry.adapters import is_adapter
 from mvc.index import Connection
+from mvc.objects.adapters import is_adapter
 from mvc.porcelain.overlapping import Common, Overlap, Side
 from mvc.porcelain.overlaps import find_sides
 from mvc.porcelain.reading import History, Model

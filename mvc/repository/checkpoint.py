@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from mvc.errors import IntegrityError, NotFoundError
 from mvc.objects import Manifest, ObjectId, TensorEntry, TensorSpec
-from mvc.odb import Buffer
+
+if TYPE_CHECKING:
+    from mvc.odb import Buffer
 
 
 class StoredCheckpoint:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mvc.errors import InputError
-from mvc.odb import KEYFRAME, MAX_BASES
+from mvc.objects import KEYFRAME, MAX_BASES
 from mvc.storage import FileSystem, disk_errors
 
 Table = TypeVar("Table")

@@ -9,9 +9,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
+from mvc.deferred import Deferred
 from mvc.errors import (
     BusyError,
     ExistsError,
@@ -23,7 +25,6 @@ from mvc.errors import (
     StorageError,
 )
 from mvc.objects import Commit, Manifest, Memory, ObjectId, Operation, Skeleton, TensorSpec, parse_object_id
-from mvc.odb import Buffer, ObjectDatabase
 from mvc.repository.checkpoint import StoredCheckpoint
 from mvc.repository.config import Config, check_owner, read_config
 from mvc.repository.layout import (
@@ -42,6 +43,11 @@ from mvc.repository.revisions import check_tag
 from mvc.repository.state import State, oldest_first, replay
 from mvc.storage import REAL, FileSystem, LocalStorage
 
+if TYPE_CHECKING:
+    import mvc.odb as store
+else:
+    store = Deferred("mvc.odb")
+
 
 class Repository:
     """One repository. ``root`` is its working directory, ``directory`` its ``.mvc``. Reading takes no lock.
@@ -56,13 +62,18 @@ class Repository:
         self.config = config
         self.fs = fs
         self.storage = LocalStorage(layout.directory, fs=fs)
-        self.odb = ObjectDatabase(self.storage, compress=config.storage.compress, keyframe=config.storage.keyframe)
         self.waiting: Waiting | None = None
         self._lock = WriteLock(fs, layout.locks)
         self._locked = False
         self._current = False  # whether, under the lock that is held, the format was made the one written here
         self._state = State()
         self._memories: tuple[ObjectId | None, Mapping[ObjectId, Memory]] | None = None
+
+    @cached_property
+    def odb(self) -> store.ObjectDatabase:
+        """The objects. Reading the newest operation, the config or the index needs none of what this imports."""
+        settings = self.config.storage
+        return store.ObjectDatabase(self.storage, compress=settings.compress, keyframe=settings.keyframe)
 
     @classmethod
     def init(cls, path: str | Path, *, template: str | Path | None = None, fs: FileSystem = REAL) -> Self:
@@ -298,7 +309,7 @@ class Repository:
         """Raises IntegrityError where it is missing or damaged."""
         return Memory.from_payload(self.odb.get("memory", memory_id))
 
-    def tensor(self, object_id: ObjectId, *, recall: bool = False) -> tuple[TensorSpec, Buffer]:
+    def tensor(self, object_id: ObjectId, *, recall: bool = False) -> tuple[TensorSpec, store.Buffer]:
         """Spec and canonical bytes; with ``recall`` from memory, if it was hashed a short while ago. Raises
         IntegrityError where it is missing or damaged, and GoneError where it was given up with a commit."""
         try:

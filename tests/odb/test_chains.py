@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from mvc.errors import IntegrityError
-from mvc.objects import ObjectId, TensorSpec, hash_object
-from mvc.odb import MAX_BASES, ObjectDatabase, loose_key
+from mvc.objects import MAX_BASES, ObjectId, TensorSpec, hash_object
+from mvc.odb import ObjectDatabase, loose_key
 from mvc.odb.codecs import RESIDUALS, Encoded
 from mvc.odb.stored import pack, unpack
 from mvc.storage import MemoryStorage

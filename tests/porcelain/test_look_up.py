@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from mvc.errors import InputError
+from mvc.geometry import VERSION
 from mvc.index import Connection, Index, Reader, Stamp, View, set_stamp, viewing
 from mvc.objects import EMBEDDER
 from mvc.porcelain.commits import commit
 from mvc.porcelain.declarations import PIN
 from mvc.porcelain.diff import diff
+from mvc.porcelain.engine import ENGINE
 from mvc.porcelain.gc import gc
 from mvc.porcelain.lineages import list_lineages, pin, rename, unpin
 from mvc.porcelain.log import log
@@ -141,6 +143,10 @@ def test_another_engine_is_not_looked_up(small: Workspace, reopened: Reopened) -
     fresh = reopened(small)
     assert looks(fresh) is Connection and log(fresh) == log(in_full(small))
     assert looks(reopened(small)) is View
+
+
+def test_the_engine_names_the_version_of_signatures() -> None:
+    assert ENGINE.rpartition(".")[2] == str(VERSION)
 
 
 def test_an_index_of_a_newer_mvc_is_refused(small: Workspace, reopened: Reopened) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mvc.geometry.adapters import adapted, is_adapter
+from mvc.objects.adapters import adapted, is_adapter
 
 BASE = {
     "h.0.q.weight": (8, 6),
