@@ -22,7 +22,6 @@ from mvc.odb.zstd import Buffer
 from mvc.storage import Storage
 
 
-
 class ObjectDatabase:
     """Objects over a Storage. Reads need no lock; writers of a repository hold its lock.
 

@@ -10,19 +10,24 @@ import statistics
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from mvc.deferred import Deferred
 from mvc.geometry import Signature, architecture_of, sign_tensor, trainable
 from mvc.objects import Checkpoint, ObjectId, TensorSpec, read_array
 from mvc.porcelain.log import log
 from mvc.porcelain.points import Point, joined, read_points
 from mvc.porcelain.results.logs import LogCommit, LogLineage
 from mvc.porcelain.workspace import Workspace
-from mvc.trajectory import Block, lay_out
-from mvc.trajectory.likeness import unlikeness
+
+if TYPE_CHECKING:
+    import mvc.trajectory as trajectories
+    import mvc.trajectory.likeness as likeness
+else:
+    trajectories, likeness = Deferred("mvc.trajectory"), Deferred("mvc.trajectory.likeness")
 
 Answer = TypeVar("Answer")
 
@@ -47,9 +52,9 @@ class Model:
         """Signatures in the order of the architecture's names, joined."""
         return joined(self.signatures)
 
-    def blocks(self) -> tuple[Block, ...]:
+    def blocks(self) -> tuple[trajectories.Block, ...]:
         """Where each tensor's signature lies in ``vector``."""
-        return lay_out((name, self.specs[name].shape) for name in sorted(self.signatures))
+        return trajectories.lay_out((name, self.specs[name].shape) for name in sorted(self.signatures))
 
 
 def read_model(checkpoint: Checkpoint) -> Model:
@@ -237,7 +242,7 @@ class History:
         vectors = [known.vector for known in self.points(tip.id for tip in tips)]
         if not vectors:
             return None
-        away = unlikeness(np.stack(vectors), model.vector, model.blocks()).tolist()
+        away = likeness.unlikeness(np.stack(vectors), model.vector, model.blocks()).tolist()
         return min(zip(away, tips, strict=True), key=lambda pair: (pair[0], pair[1].id))[1]
 
 

@@ -11,12 +11,18 @@ import difflib
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from mvc.deferred import Deferred
 from mvc.errors import InputError, NotFoundError
 from mvc.index import CommitRow, LineageRow, PlacementRow, Prefix, Reader, TagRow
 from mvc.objects import ObjectId
-from mvc.porcelain.pointers import check_pointed, is_pointer, resolve_pointer
 from mvc.porcelain.workspace import Workspace
+
+if TYPE_CHECKING:
+    import mvc.porcelain.pointers as pointers
+else:
+    pointers = Deferred("mvc.porcelain.pointers")
 
 _PREFIX = re.compile(r"[0-9a-f]{4,64}")
 _BACK = re.compile(r"(.+)~(\d{0,9})", re.DOTALL)
@@ -39,14 +45,14 @@ def locate(workspace: Workspace, revision: str, directory: Path) -> tuple[Object
     Other revisions win over pointers; ``./NAME`` is always a path.
     """
     path = directory / revision
-    if is_path(revision) and is_pointer(path):
-        return resolve_pointer(workspace, path), path
+    if is_path(revision) and pointers.is_pointer(path):
+        return pointers.resolve_pointer(workspace, path), path
     try:
         return resolve(workspace, revision), None
     except NotFoundError:
-        if is_pointer(path):
-            return resolve_pointer(workspace, path), path
-        check_pointed(path)
+        if pointers.is_pointer(path):
+            return pointers.resolve_pointer(workspace, path), path
+        pointers.check_pointed(path)
         raise
 
 
