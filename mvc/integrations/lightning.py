@@ -13,8 +13,8 @@ import sys
 from functools import wraps
 from typing import Any
 
-from mvc.integrations.loops.opening import Opening, PathLike
-from mvc.integrations.loops.recorder import Recorder
+from mvc.integrations.loops.opening import Recording
+from mvc.integrations.loops.recorder import PathLike
 
 _NAMES = ("lightning.pytorch", "pytorch_lightning")
 
@@ -32,32 +32,20 @@ def _callback() -> Any:
 _Callback: Any = _callback()
 
 
-class RecorderCallback(_Callback):  # type: ignore[misc]  # which of the two is known when it runs
+class RecorderCallback(Recording, _Callback):  # type: ignore[misc]  # which of the two is known when it runs
     """Commits whatever `Trainer.save_checkpoint` writes while it fits, as `ModelCheckpoint` makes it do; one save of
     each step, as ``last.ckpt`` is a second one. Where the Trainer saves nothing itself, the module's state dict at the
-    end of each epoch. With each go the step, the epoch and the Trainer's ``callback_metrics``. Only the process of rank
-    0 commits.
+    end of each epoch, unless the module is sharded. With each go the step, the epoch and the Trainer's
+    ``callback_metrics``. Only the process of rank 0 commits.
 
-    ``run`` declares the run's name, ``options`` are those of `mvc.Recorder`. Raises InputError where there is no
-    repository at ``repository``.
+    ``RecorderCallback(repository=".", *, run=None, **options)``: see `Recording`.
     """
-
-    def __init__(self, repository: PathLike = ".", *, run: str | None = None, **options: Any) -> None:
-        super().__init__()
-        self._opening = Opening(repository, options)
-        self._run = run
-        self._recorder: Recorder | None = None
-        self._last = -1
-
-    @property
-    def recorder(self) -> Recorder | None:
-        """The recorder of this training or the last one; None before, and in processes that do not commit."""
-        return self._recorder
 
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
         if stage != "fit" or not trainer.is_global_zero or trainer.fast_dev_run:
             return
-        self._recorder, self._last = self._opening.open(self._run), -1
+        self._restore(trainer)
+        self._open(commits=True)
         save = trainer.save_checkpoint
 
         # there is no hook between the writing of a checkpoint and the deletion of the one before
@@ -69,14 +57,15 @@ class RecorderCallback(_Callback):  # type: ignore[misc]  # which of the two is 
         trainer.save_checkpoint = save_and_commit
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
-        if not trainer.checkpoint_callbacks:
-            self._commit(trainer, pl_module.state_dict() if self._recorder is not None else {})
-
-    def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
-        self._end(trainer)
+        # where a module is sharded, all processes would have to ask for its state together
+        whole = trainer.world_size == 1 or type(trainer.strategy).__name__ == "DDPStrategy"
+        if self._recorder is not None and whole and not trainer.checkpoint_callbacks:
+            self._commit(trainer, pl_module.state_dict())
 
     def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:
-        self._end(trainer)
+        # not called after an error, when other callbacks may still save: then the end of the process closes
+        self._restore(trainer)
+        self._close()
 
     def _commit(self, trainer: Any, checkpoint: Any) -> None:
         if self._recorder is None or trainer.global_step == self._last:
@@ -85,7 +74,6 @@ class RecorderCallback(_Callback):  # type: ignore[misc]  # which of the two is 
         metrics = {"epoch": trainer.current_epoch, **trainer.callback_metrics}
         self._recorder.commit(checkpoint, step=trainer.global_step, metrics=metrics, keep=True)
 
-    def _end(self, trainer: Any) -> None:
-        vars(trainer).pop("save_checkpoint", None)  # the class's own is there again
-        if self._recorder is not None:
-            self._recorder.close()
+    def _restore(self, trainer: Any) -> None:
+        """The class's own `save_checkpoint` is there again."""
+        vars(trainer).pop("save_checkpoint", None)

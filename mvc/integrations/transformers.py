@@ -13,35 +13,21 @@ from typing import Any
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
-from mvc.integrations.loops.opening import Opening, PathLike
-from mvc.integrations.loops.recorder import Recorder
+from mvc.integrations.loops.opening import Recording
 
 
-class RecorderCallback(TrainerCallback):
+class RecorderCallback(Recording, TrainerCallback):
     """Commits each checkpoint after it was saved, with the step and what was logged since the one before. The run's
     name is ``run``, or the arguments' ``run_name`` where you gave one. Only the process of rank 0 commits.
 
-    ``options`` are those of `mvc.Recorder`. Raises InputError where there is no repository at ``repository``.
+    ``RecorderCallback(repository=".", *, run=None, **options)``: see `Recording`.
     """
-
-    def __init__(self, repository: PathLike = ".", *, run: str | None = None, **options: Any) -> None:
-        self._opening = Opening(repository, options)
-        self._run = run
-        self._recorder: Recorder | None = None
-        self._last = -1
-
-    @property
-    def recorder(self) -> Recorder | None:
-        """The recorder of this training or the last one; None before, and in processes that do not commit."""
-        return self._recorder
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        if self._recorder is not None:
-            self._recorder.close()  # of a training that ended in an error
-        self._recorder = self._opening.open(self._run or args.run_name) if state.is_world_process_zero else None
-        self._last = state.global_step
+        self._open(commits=state.is_world_process_zero, run=args.run_name)
+        self._last = state.global_step  # of a training that goes on, what was logged is known
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         if self._recorder is None:
@@ -61,5 +47,4 @@ class RecorderCallback(TrainerCallback):
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        if self._recorder is not None:
-            self._recorder.close()
+        self._close()

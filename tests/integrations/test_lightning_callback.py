@@ -38,9 +38,8 @@ if __name__ == "__main__":
     trainer = TRAINER
     loader = torch.utils.data.DataLoader(torch.randn(64, 8), batch_size=8, num_workers=WORKERS)
     AROUND
-    assert "save_checkpoint" not in vars(trainer)
 """
-_FIT = "trainer.fit(Line(), loader)"
+_FIT = 'trainer.fit(Line(), loader); assert "save_checkpoint" not in vars(trainer)'
 _SAVES = (
     'L.Trainer(callbacks=[recorder, L.callbacks.ModelCheckpoint("saved", monitor="loss", save_last=True)], **fixed)'
 )
@@ -98,4 +97,5 @@ except FloatingPointError:
     pass
 """.replace("\n", "\n    ")
     train(tmp_path, _SAVES, around=fails)
-    assert [step for step, _ in told(repo)] == [8, 16]
+    steps = [step for step, _ in told(repo)]
+    assert steps[:2] == [8, 16] and len(steps) <= 3  # the newest Lightnings save once more on an error

@@ -95,6 +95,14 @@ def _git_facts() -> dict[str, str]:
     return {}
 
 
+def _author() -> str:
+    """Who commits in the training's directory by git's settings; '' outside of git."""
+    with contextlib.suppress(MvcError, OSError):
+        name_and_time = GitRepository(Path()).ask("var", "GIT_AUTHOR_IDENT").decode("utf-8", "replace")
+        return name_and_time.rsplit(" ", 2)[0]
+    return ""
+
+
 def _sweep(scratch: Path) -> None:
     """Takes away what trainings left that were killed together with their committer."""
     with contextlib.suppress(OSError):
@@ -111,7 +119,7 @@ def main(root: str, author: str) -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     _git_facts()
-    workspace = Workspace.open(root, author=author, trust=True)  # the training's process asked whose it is
+    workspace = Workspace.open(root, author=author or _author(), trust=True)  # the training's process asked whose it is
     _sweep(workspace.repository.layout.scratch)
     homes = set()
     for line in sys.stdin.buffer:

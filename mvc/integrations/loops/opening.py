@@ -1,13 +1,11 @@
-"""The recorder that a trainer's callback has while it trains. Owns when one is made: a callback is made in every
-process of a distributed training, and copied into others; a recorder belongs to one.
+"""What the callbacks of trainers have in common. Owns when a recorder is made: a callback is made in every process of a
+distributed training, and copied into others; a recorder belongs to one, and to one training.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,25 +13,43 @@ from mvc.errors import MvcError
 from mvc.integrations.loops.recorder import PathLike, Recorder
 from mvc.repository import Repository as Store
 
-__all__ = ["Opening", "PathLike"]
+#: what launchers (torchrun, srun, Lightning) set; a process of rank 0 has 0 in all
+_RANKS = ("RANK", "SLURM_PROCID", "NODE_RANK")
 
 
-@dataclass(frozen=True)
-class Opening:
-    """How to make the recorder. Raises what opening the repository raises, in the process of rank 0: a mistake is to be
-    known before the training, and other machines need not have the repository."""
+class Recording:
+    """Has a recorder while its trainer trains.
 
-    repository: PathLike
-    options: Mapping[str, Any]
+    ``run`` declares the run's name; ``options`` are those of `mvc.Recorder`. Raises what opening the repository raises,
+    in the process of rank 0: a mistake is to be known before the training, and other machines need not have the
+    repository.
+    """
 
-    def __post_init__(self) -> None:
-        if os.environ.get("RANK", "0") == "0":
-            Store.discover(Path(self.repository))
+    def __init__(self, repository: PathLike = ".", *, run: str | None = None, **options: Any) -> None:
+        super().__init__()
+        if all(os.environ.get(name, "0") == "0" for name in _RANKS):
+            Store.discover(Path(repository))
+        self._repository, self._run, self._options = repository, run, options
+        self._recorder: Recorder | None = None
+        #: the step of the newest checkpoint that was committed
+        self._last = -1
 
-    def open(self, run: str | None) -> Recorder | None:
-        """The recorder; None, with a warning, where the repository cannot be opened any more."""
+    @property
+    def recorder(self) -> Recorder | None:
+        """The recorder of this training or the last one; None before, and in processes that do not commit."""
+        return self._recorder
+
+    def _open(self, *, commits: bool, run: str | None = None) -> None:
+        """A training begins, in a process that ``commits`` or not. Where the repository cannot be opened any more
+        nothing is committed, with a warning."""
+        self._close()  # of a training that ended in an error
+        self._recorder, self._last = None, -1
         try:
-            return Recorder(self.repository, run=run, **self.options)
+            if commits:
+                self._recorder = Recorder(self._repository, run=self._run or run, **self._options)
         except MvcError as error:
             logging.getLogger("mvc").warning("mvc: nothing is committed: %s", error.message)
-            return None
+
+    def _close(self) -> None:
+        if self._recorder is not None:
+            self._recorder.close()

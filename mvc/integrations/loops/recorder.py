@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import atexit
+import itertools
 import logging
 import os
 import shutil
@@ -54,7 +55,8 @@ class Recorder:
     ``repository`` is an `mvc.Repository`, or a path in its working directory. ``run`` declares the run's name, which
     joins all commits of that name to one lineage: give one that no other training has, or none, and the weights tell.
     ``patience`` is how many seconds `close` and the end of the process wait for what is on its way, ``room`` how many
-    checkpoints may be. In distributed training make one in the process of rank 0 alone.
+    checkpoints may be. ``author`` is who commits, unless the repository's config says it; '' for git's. In distributed
+    training make one in the process of rank 0 alone.
 
     Raises what opening a repository raises. In a forked child it does nothing.
     """
@@ -80,6 +82,7 @@ class Recorder:
         self.recorded: list[Recorded] = []
         self._scratch = store.layout.scratch / f"{socket.gethostname()}-{os.getpid()}-{id(self):x}"
         self._told: set[str] = set()
+        self._numbers = itertools.count(1)
         self._handed = 0
         self._owner, self._closed = os.getpid(), False
         self._courier = Courier(store.root, author, room, self._outcome)
@@ -113,15 +116,15 @@ class Recorder:
         if os.getpid() != self._owner:
             return
         shown = "a state dict" if isinstance(checkpoint, Mapping) else str(checkpoint)
-        self._handed += 1
+        self._handed = number = next(self._numbers)
         try:
             if self._closed:
                 raise InputError("the recorder is closed", hint="make a new one")
             finite, odd = numbers(metrics or {})
             place = (
-                self._write(checkpoint, step)
+                self._write(checkpoint, step, number)
                 if isinstance(checkpoint, Mapping)
-                else self._find(Path(os.path.abspath(checkpoint)), keep)
+                else self._find(Path(os.path.abspath(checkpoint)), keep, number)
             )
             errand = Errand(
                 **place,
@@ -161,14 +164,14 @@ class Recorder:
                 count = f"{len(failures):,} of {self._handed:,}"
                 _LOG.warning("mvc: %s checkpoints were not committed; see recorder.failures", count)
 
-    def _find(self, path: Path, keep: bool) -> dict[str, Any]:
+    def _find(self, path: Path, keep: bool, number: int) -> dict[str, Any]:
         """Where a checkpoint is, and how it looks now."""
         try:
             stamp = stamp_of(path)
         except OSError as error:
             raise NotFoundError(f"there is no checkpoint {str(path)!r}: {error.strerror}") from None
         if keep:
-            slot = self._slot()
+            slot = self._slot(number)
             try:
                 kept = {"path": str(_link(path, stamp, slot)), "recorded": str(path), "scratch": str(slot)}
                 return {**kept, "shown": str(path), "stamp": stamp}
@@ -176,9 +179,9 @@ class Recorder:
                 shutil.rmtree(slot, ignore_errors=True)
         return {"path": str(path), "shown": str(path), "stamp": stamp}
 
-    def _write(self, state: Mapping[str, Any], step: float | None) -> dict[str, Any]:
-        slot = self._slot()
-        name = f"step-{step:.15g}" if step is not None else f"save-{self._handed}"
+    def _write(self, state: Mapping[str, Any], step: float | None, number: int) -> dict[str, Any]:
+        slot = self._slot(number)
+        name = f"step-{step:.15g}" if step is not None else f"save-{number}"
         path = slot / f"{name}.safetensors"
         try:
             write_state(state, path)
@@ -189,9 +192,9 @@ class Recorder:
         kept = {"path": str(path), "recorded": recorded, "scratch": str(slot)}
         return {**kept, "shown": recorded, "stamp": stamp_of(path)}
 
-    def _slot(self) -> Path:
+    def _slot(self, number: int) -> Path:
         """An empty directory for one checkpoint."""
-        slot = self._scratch / f"{self._handed % _SLOTS}"
+        slot = self._scratch / f"{number % _SLOTS}"
         slot.mkdir(parents=True, exist_ok=True)
         return slot
 
