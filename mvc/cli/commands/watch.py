@@ -80,6 +80,7 @@ def _tell(result: WatchResult, as_json: bool) -> None:
     warn(result.warnings)
     warn(_lines(result.failed, "not committed:"))
     if result.commits:
-        output.emit_lines(render(CommitResult(result.commits), output.text_width()))
+        *rows, _sum = render(CommitResult(result.commits), output.text_width())
+        output.emit_lines(rows)
     for line in _lines(result.waiting, "waiting:"):
         note(line)

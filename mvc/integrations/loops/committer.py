@@ -9,9 +9,11 @@ which is the training's to answer.
 from __future__ import annotations
 
 import contextlib
+import getpass
 import os
 import shutil
 import signal
+import socket
 import sys
 import time
 from datetime import datetime
@@ -96,10 +98,12 @@ def _git_facts() -> dict[str, str]:
 
 
 def _author() -> str:
-    """Who commits in the training's directory by git's settings; '' outside of git."""
+    """Who commits in the training's directory by git's settings; outside of git the user on this machine."""
     with contextlib.suppress(MvcError, OSError):
         name_and_time = GitRepository(Path()).ask("var", "GIT_AUTHOR_IDENT").decode("utf-8", "replace")
         return name_and_time.rsplit(" ", 2)[0]
+    with contextlib.suppress(KeyError, OSError):  # a container's user without a name
+        return f"{getpass.getuser()}@{socket.gethostname()}"
     return ""
 
 
