@@ -1,10 +1,11 @@
 """How long the commands take that only read: whole processes, in turns, beside what any Python command has to import.
 
-    python benchmarks/reading/speed.py [--runs N] [--scale F] [DIRECTORY]
+    python benchmarks/reading/speed.py [--runs N] [--scale F] [--beside CHECKOUT] [DIRECTORY]
 
 In DIRECTORY (kept, and used again if it is there) or a temporary one: 100 runs of 100 checkpoints of 196 weights each,
 10,000 commits; 10 of these runs, 1,000 files; and ten checkpoints of 40 MB, a walk of 10 million float32. ``--scale``
-makes fewer runs. Every command is run N times, one after the other in each round, so that all see the same load.
+makes fewer runs. Every command is run N times, one after the other in each round, so that all see the same load;
+``--beside`` names another checkout of mvc, whose commands take their turns too.
 """
 
 from __future__ import annotations
@@ -54,10 +55,11 @@ def build(root: Path, runs: int) -> None:
         subprocess.run([*MVC, "commit", "."], cwd=where, check=True, capture_output=True)
 
 
-def timed(command: list[str], where: Path) -> tuple[float, float]:
-    """CPU and wall seconds of one process."""
+def timed(command: list[str], where: Path, code: Path | None = None) -> tuple[float, float]:
+    """CPU and wall seconds of one process; ``code``: whose mvc it runs, where that is another one."""
+    environment = os.environ | ({"PYTHONPATH": str(code)} if code else {})
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    subprocess.run(command, cwd=where, check=True, capture_output=True)
+    subprocess.run(command, cwd=where, check=True, capture_output=True, env=environment)
     wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, wall
 
@@ -75,7 +77,7 @@ def restore(root: Path, runs: int) -> tuple[float, float]:
     return statistics.median(cpu for cpu, _ in spent[1:]), statistics.median(wall for _, wall in spent[1:])
 
 
-def main(root: Path, rounds: int, runs: int) -> None:
+def main(root: Path, rounds: int, runs: int, beside: Path | None) -> None:
     build(root, runs)
     many, thousand, large = root / "many", root / "thousand", root / "large"
     commands = {
@@ -93,18 +95,20 @@ def main(root: Path, rounds: int, runs: int) -> None:
         "mvc op log": ([*MVC, "op", "log"], large),
         "mvc tag": ([*MVC, "tag"], large),
     }
-    spent: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
+    spent: dict[str, list[tuple[float, ...]]] = {name: [] for name in commands}
     for turn in range(rounds + 1):
         for name, (command, where) in commands.items():
             found = timed(command, where)
+            other = timed(command, where, beside)[:1] if beside is not None else ()
             if turn:  # the first compiles and warms
-                spent[name].append(found)
+                spent[name].append((*found, *other))
     rows = {name: [statistics.median(column) for column in zip(*told, strict=True)] for name, told in spent.items()}
     rows["checkout of 40 MB from depth 1, warm process"] = list(restore(root, rounds))
     unit = rows["python -c 'import click'"][0]
-    print("| | CPU s | wall s | CPU beside `import click` |\n|---|---|---|---|")
-    for name, (cpu, wall) in rows.items():
-        print(f"| `{name}` | {cpu:.3f} | {wall:.3f} | {cpu / unit:.1f} |")
+    print("| | CPU s | wall s | CPU beside `import click` |" + (" CPU s there |" if beside else ""))
+    print("|---|---|---|---|" + ("---|" if beside else ""))
+    for name, (cpu, wall, *there) in rows.items():
+        print(f"| `{name}` | {cpu:.3f} | {wall:.3f} | {cpu / unit:.1f} |" + "".join(f" {one:.3f} |" for one in there))
     print(f"\nload while it ran: {os.getloadavg()[1]:.1f}")
 
 
@@ -113,6 +117,7 @@ if __name__ == "__main__":
     parser.add_argument("directory", nargs="?", type=Path)
     parser.add_argument("--runs", type=int, default=7)
     parser.add_argument("--scale", type=float, default=1.0)
+    parser.add_argument("--beside", type=Path)
     told = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        main(told.directory or Path(scratch), told.runs, max(1, round(100 * told.scale)))
+        main(told.directory or Path(scratch), told.runs, max(1, round(100 * told.scale)), told.beside)

@@ -1,0 +1,1 @@
+"""Measures how long the commands take that only read."""
