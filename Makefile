@@ -32,7 +32,7 @@ quick: $(VENV)/.test
 	$(BIN)/python -m pytest -q -n auto
 
 test: lint
-	$(BIN)/python -m pytest -q -n auto --with-slow --with-realdata --with-integrations
+	$(BIN)/python -m pytest -q -n auto --with-slow --with-realdata --with-integrations --with-browser
 
 # man/ is written from the commands
 man: $(VENV)/.runtime

@@ -1,4 +1,6 @@
-"""Options and fixtures of the whole suite. Slow tests and those that download real checkpoints run when asked for."""
+"""Options and fixtures of the whole suite. Slow tests, those that download real checkpoints and
+those in a browser run when asked for.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ from pathlib import Path
 import pytest
 
 #: marker → option that enables it
-_OPTIONS = {"slow": "--with-slow", "realdata": "--with-realdata", "integrations": "--with-integrations"}
+_OPTIONS = {name: f"--with-{name}" for name in ("slow", "realdata", "integrations", "browser")}
 
 #: packages that ship real checkpoints, pinned
 REAL_PACKAGES = {

@@ -18,6 +18,8 @@ SECTIONS: dict[str, dict[str, str]] = {
         "diff": "Show how far two models are apart, and where.",
         "blame": "Show which commit last changed each tensor.",
         "lineage": "List, rename or pin lineages.",
+        "report": "Write one HTML page with everything, linked.",
+        "plot": "Draw one picture of the report, as SVG or PNG.",
     },
     "Judge": {
         "check": "Look for abnormal drift.",

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from mvc.drift.probabilities import normal_quantile, student
 from mvc.drift.walks import Floats
@@ -31,6 +32,8 @@ _USUAL, _SIBLINGS = 2.0, 8.0
 _EVIDENCE = 12
 #: errors of siblings beyond this quantile are left out of their scale, which is made consistent for normal ones
 _KEPT, _CONSISTENT = 0.95, 1.15
+#: scales around the outermost forecasts, and halvings of that, in which the ends of a range are looked for
+_FARTHEST, _HALVINGS = 50.0, 40
 
 
 @dataclass(frozen=True)
@@ -63,34 +66,64 @@ def surprises(values: Floats, usual: Floats, siblings: Siblings | None = None, *
 
     ``usual`` [F] is the size that a prediction error usually has.
     """
+    forecasts, scales, evidence = _predictions(values, usual, siblings, start)
+    errors = values[start:] - forecasts  # (K, T - start, F)
+    known = np.isfinite(errors)
+    weights = _weights(evidence, known)
+    ratio = np.where(known, errors, 0.0) / scales
+    below, above = ((weights * student(_FREEDOM, side * ratio)).sum(axis=0) for side in (1, -1))
+    size = -normal_quantile(np.clip(np.minimum(below, above), 1e-300, 0.5))
+    return np.where(known.any(axis=0), np.where(below < above, -size, size), np.nan)
+
+
+def expected(
+    values: Floats, usual: Floats, siblings: Siblings | None = None, *, start: int = 0, share: float = 0.95
+) -> Floats:
+    """The middle ``share`` [2, T - start, F] of what is predicted for each step from ``start`` on: the ends between
+    which `surprises` finds nothing odd. NaN where nothing is predicted. Found by bisection.
+    """
+    forecasts, scales, evidence = _predictions(values, usual, siblings, start)
+    known = np.isfinite(forecasts)
+    weights = _weights(evidence, known)
+    centres = np.where(known, forecasts, 0.0)
+    lowest = (centres - _FARTHEST * scales).min(axis=0)
+    highest = (centres + _FARTHEST * scales).max(axis=0)
+    ends = []
+    for chance in ((1 - share) / 2, (1 + share) / 2):
+        low, high = lowest.copy(), highest.copy()
+        for _ in range(_HALVINGS):
+            middle = low + (high - low) / 2
+            under = (weights * student(_FREEDOM, (middle - centres) / scales)).sum(axis=0) < chance
+            low, high = np.where(under, middle, low), np.where(under, high, middle)
+        ends.append(np.where(known.any(axis=0), low, np.nan))
+    return np.stack(ends)
+
+
+def _predictions(values: Floats, usual: Floats, siblings: Siblings | None, start: int) -> tuple[Floats, Floats, Floats]:
+    """Forecasts [K, T - start, F], and the scale and the evidence of each forecaster, all by what came before."""
     forecasts = _forecasts(values, None if siblings is None else siblings.values)
-    errors = values - forecasts  # (K, T, F)
-    squares = errors**2
-    found = np.full((len(values) - start, values.shape[1]), np.nan)
+    squares = (values - forecasts) ** 2
     known: Floats = _USUAL * usual**2
     weight: Floats = np.full(len(usual), _USUAL)
     if siblings is not None:
         known, weight = known + _SIBLINGS * siblings.squares, weight + _SIBLINGS * np.isfinite(siblings.squares)
         known = np.where(np.isfinite(known), known, _USUAL * usual**2)
+    scales, evidence = np.empty((2, len(forecasts), len(values) - start, values.shape[1]))
     for t in range(start, len(values)):
         past = squares[:, max(_SETTLING, t - _MEMORY) : t]
         counts = np.isfinite(past).sum(axis=1)
         scale = np.sqrt((np.nansum(past, axis=1) + known) / (counts + weight))
-        evidence = -np.minimum(counts + weight - _USUAL, _EVIDENCE) * np.log(scale)
-        found[t - start] = _score(errors[:, t], scale, evidence)
-    return found
+        scales[:, t - start] = scale
+        evidence[:, t - start] = -np.minimum(counts + weight - _USUAL, _EVIDENCE) * np.log(scale)
+    return forecasts[:, start:], scales, evidence
 
 
-def _score(errors: Floats, scale: Floats, evidence: Floats) -> Floats:
-    """Normal scores [F] of forecasters' errors [K, F] under the mixture of their distributions."""
-    known = np.isfinite(errors)
+def _weights(evidence: Floats, known: npt.NDArray[np.bool_]) -> Floats:
+    """Weights of the forecasters that say something; they sum to 1, or are all 0."""
     strongest = np.max(evidence, axis=0, where=known, initial=-1e300)
-    weights = np.where(known, np.exp(np.where(known, evidence - strongest, 0.0)), 0.0)
-    ratio = np.where(known, errors, 0.0) / scale
-    below, above = ((weights * student(_FREEDOM, side * ratio)).sum(axis=0) for side in (1, -1))
-    least = np.minimum(below, above) / np.maximum(weights.sum(axis=0), 1e-300)
-    size = -normal_quantile(np.clip(least, 1e-300, 0.5))
-    return np.where(known.any(axis=0), np.where(below < above, -size, size), np.nan)
+    weights: Floats = np.where(known, np.exp(np.where(known, evidence - strongest, 0.0)), 0.0)
+    shares: Floats = weights / np.maximum(weights.sum(axis=0), 1e-300)
+    return shares
 
 
 def _forecasts(values: Floats, siblings: Floats | None) -> Floats:

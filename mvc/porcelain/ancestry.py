@@ -133,7 +133,7 @@ def _with_copies(history: History, points: list[Point], file: Point | None) -> A
 
 def _holders(history: History, wanted: Mapping[ObjectId, str]) -> Mapping[ObjectId, set[str]]:
     """Commits that have these tensors."""
-    points = history.workspace.read(PointRow.select)
+    points = history.remembered("points", lambda: history.workspace.read(PointRow.select))
     contents = {point.content: some for point in points if (some := wanted.keys() & set(point.tensors))}
     found: dict[ObjectId, set[str]] = defaultdict(set)
     for row in history.workspace.read(CommitRow.select) if contents else ():

@@ -83,6 +83,21 @@ def bring_kin(
     return Kin(keys, told, forest)
 
 
+def read_kin(connection: Connection, architecture: ArchitectureRow) -> Kin | None:
+    """The forest as it was grown last; None where there is none."""
+    row = next(iter(ForestRow.select(connection, ForestRow.TABLE.c.architecture == architecture.id)), None)
+    if row is None:
+        return None
+    blocks = lay_out([(name, shape) for name, shape in architecture.names])
+    told, absent = _telling(set(row.varying), blocks), set(row.absent)
+    column = PointRow.TABLE.c
+    keys = sorted(
+        key for (key,) in connection.execute(select(column.content).where(column.architecture == row.architecture))
+    )
+    forest = _read(row, Yardstick.of(blocks[i] for i in told))
+    return Kin(tuple(key for key in keys if key not in absent), told, forest)
+
+
 def forget_kin(connection: Connection, architecture: str) -> None:
     """The next forest of this architecture is built anew."""
     for row in (UnitRow, ForestRow):

@@ -1,0 +1,260 @@
+"""The four pictures as Vega-Lite: map, dendrogram, drift along a lineage, layers by steps. Owns what they look like.
+
+The same specification makes the page's chart and the file of `mvc plot`; data comes in by the names of a picture's
+tables. Vega draws; its JavaScript and its export come with the package vl-convert-python, the extra `report`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mvc.report.data import Picture
+from mvc.report.library import library
+from mvc.report.palette import BACKGROUND, BROKEN, CHOSEN, Theme, config
+
+Spec = dict[str, Any]
+
+#: chart → height in pixels
+HEIGHTS = {"map": 460, "dendrogram": 300, "length": 180, "turn": 150, "layers": 260}
+#: picture → its charts, from top to bottom
+KINDS: Mapping[str, tuple[str, ...]] = {
+    "map": ("map",),
+    "dendrogram": ("dendrogram",),
+    "drift": ("length", "turn"),
+    "layers": ("layers",),
+}
+_WIDTH = 760
+#: height of a map over its width
+ASPECT = HEIGHTS["map"] / _WIDTH
+_COLOUR = {"field": "colour", "type": "nominal", "scale": None}
+
+
+def compiled(theme: Theme) -> dict[str, Any]:
+    """Every chart as Vega, without data, for a page that sets the data and the width."""
+    vl = library()
+    found = {}
+    for name in HEIGHTS:
+        spec = {**_chart(name, theme, live=True), "autosize": {"type": "fit", "contains": "padding"}}
+        spec |= {"width": _WIDTH, "height": HEIGHTS[name], "config": config(theme)}
+        found[name] = vl.vegalite_to_vega(spec)
+    return found
+
+
+def export_picture(picture: Picture, form: str, theme: Theme) -> bytes:
+    """The picture as "svg" or "png". Raises InputError where the extra is missing."""
+    vl = library()
+    charts = [
+        {**_chart(name, theme, live=False), "width": _WIDTH, "height": HEIGHTS[name]} for name in KINDS[picture.kind]
+    ]
+    title = {"text": picture.title, "subtitle": _wrapped(picture.note), "offset": 12}
+    spec: Spec = {
+        "title": title,
+        "config": {**config(theme), "background": BACKGROUND[theme], "padding": 16},
+        "datasets": {"chosen": [], **{name: list(table.rows()) for name, table in picture.tables.items()}},
+        **(charts[0] if len(charts) == 1 else {"vconcat": charts}),
+    }
+    if form == "svg":
+        text: str = vl.vegalite_to_svg(spec)
+        return text.encode()
+    data: bytes = vl.vegalite_to_png(spec, scale=2)
+    return data
+
+
+def _wrapped(text: str, columns: int = 120) -> list[str]:
+    lines = [""]
+    for word in text.split():
+        if len(lines[-1]) + len(word) >= columns:
+            lines.append("")
+        lines[-1] += f" {word}" if lines[-1] else word
+    return lines
+
+
+def _chart(name: str, theme: Theme, *, live: bool) -> Spec:
+    return {"layer": _CHARTS[name](theme, live)}
+
+
+def _number(field: str, title: str | None = None, **more: Any) -> Spec:
+    return {"field": field, "type": "quantitative", "title": title, **more}
+
+
+def _data(name: str) -> Spec:
+    return {"data": {"name": name}}
+
+
+def _map(theme: Theme, live: bool) -> list[Spec]:
+    scale = {"zero": False, "nice": False}
+    axis = {"labels": False, "ticks": False, "domain": False}
+    x = _number("x", None, scale=scale, axis={**axis, "tickCount": 12})
+    y = _number("y", None, scale=scale, axis={**axis, "tickCount": 7})
+    ends = {"x": x, "y": y, "x2": {"field": "x2"}, "y2": {"field": "y2"}}
+    # dragging moves the map; the wheel scrolls the page unless shift is held
+    zoom = {"name": "grid", "select": {"type": "interval", "zoom": "wheel![event.shiftKey]"}, "bind": "scales"}
+    return [
+        {**_data("frame"), "mark": {"type": "point", "opacity": 0}, "encoding": {"x": x, "y": y}},
+        {
+            **_data("links"),
+            "mark": {"type": "rule", "strokeWidth": 1.4, "opacity": 0.9},
+            "encoding": {
+                **ends,
+                "color": _COLOUR,
+                "strokeDash": {
+                    "field": "kind",
+                    "type": "nominal",
+                    "scale": {"domain": ["fork", "mixture"], "range": [[5, 3], [1, 3]]},
+                    "legend": None,
+                },
+            },
+        },
+        {
+            **_data("points"),
+            "mark": {"type": "line", "strokeWidth": 1.3, "opacity": 0.75, "interpolate": "linear"},
+            "encoding": {"x": x, "y": y, "detail": {"field": "lineage"}, "order": _number("t"), "color": _COLOUR},
+        },
+        {
+            **_data("points"),
+            **({"params": [zoom]} if live else {}),
+            "mark": {"type": "point", "filled": True, "opacity": 0.95, "strokeWidth": 1},
+            "encoding": {
+                "x": x,
+                "y": y,
+                "color": _COLOUR,
+                "size": _number("size", scale=None, legend=None),
+                "shape": {
+                    "field": "kind",
+                    "type": "nominal",
+                    "scale": {"domain": ["commit", "mixture"], "range": ["circle", "diamond"]},
+                    "legend": None,
+                },
+            },
+        },
+        {
+            "transform": [{"filter": "datum.broken"}],
+            **_data("points"),
+            "mark": {"type": "point", "size": 150, "strokeWidth": 1.6, "color": BROKEN, "filled": False},
+            "encoding": {"x": x, "y": y},
+        },
+        {
+            **_data("labels"),
+            "mark": {"type": "text", "dx": 7, "dy": -7, "align": "left", "fontSize": 11, "limit": 160},
+            "encoding": {"x": x, "y": y, "text": {"field": "text"}, "color": _COLOUR},
+        },
+        {**_ring(theme), "encoding": {"x": x, "y": y}},
+    ]
+
+
+def _dendrogram(theme: Theme, _live: bool) -> list[Spec]:
+    x = _number("x", None, axis=None, scale={"nice": False, "zero": False, "padding": 12})
+    # the root shows what happens near 0, where commits of one run are
+    scale = {"type": "sqrt", "domainMin": 0}
+    y = _number("y", "1 - cosine of kinship", scale=scale, axis={"format": ".2~f", "tickCount": 6})
+    dash = {"condition": {"test": "datum.cut", "value": [2, 3]}, "value": [1, 0]}
+    line = {"mark": {"type": "rule", "strokeWidth": 1.3}}
+    look = {"color": _COLOUR, "strokeDash": dash}
+    return [
+        {
+            **_data("cut"),
+            "mark": {"type": "rect", "color": BROKEN, "opacity": 0.1},
+            "encoding": {"y": {**y, "field": "low"}, "y2": {"field": "high"}},
+        },
+        {
+            **_data("cut"),
+            "mark": {"type": "rule", "color": BROKEN, "strokeWidth": 1, "strokeDash": [6, 3]},
+            "encoding": {"y": {**y, "field": "high"}},
+        },
+        {**_data("merges"), **line, "encoding": {"x": x, "x2": {"field": "x2"}, "y": y, **look}},
+        {**_data("merges"), **line, "encoding": {"x": x, "y": y, "y2": {"field": "y1"}, **look}},
+        {**_data("merges"), **line, "encoding": {"x": {**x, "field": "x2"}, "y": y, "y2": {"field": "y2"}, **look}},
+        {
+            **_data("leaves"),
+            "mark": {"type": "point", "filled": True, "size": 16, "opacity": 1},
+            "encoding": {"x": x, "y": y, "color": _COLOUR},
+        },
+        {**_ring(theme), "encoding": {"x": x, "y": y}},
+    ]
+
+
+def _steps(theme: Theme, title: str, scale: Spec, axis: Spec, last: bool) -> list[Spec]:
+    x = _number(
+        "t",
+        "position in the lineage" if last else None,
+        axis={"tickMinStep": 1, "format": "d", "grid": False},
+        scale={"nice": False, "zero": False, "padding": 10},
+    )
+    y = _number("y", title, scale=scale, axis=axis)
+    return [
+        {"mark": {"type": "point", "opacity": 0}, "encoding": {"x": x}},  # all charts of a lineage are as wide
+        {
+            "transform": [{"filter": "isValid(datum.low)"}],
+            "mark": {"type": "area", "opacity": 0.22, "interpolate": "monotone"},
+            "encoding": {"x": x, "y": {**y, "field": "low"}, "y2": {"field": "high"}, "color": _COLOUR},
+        },
+        {
+            "transform": [{"filter": "isValid(datum.y)"}],
+            "mark": {"type": "line", "strokeWidth": 1.4, "opacity": 0.8},
+            "encoding": {"x": x, "y": y, "color": _COLOUR},
+        },
+        {
+            "transform": [{"filter": "isValid(datum.y)"}],
+            "mark": {"type": "point", "filled": True, "size": 26, "opacity": 1},
+            "encoding": {"x": x, "y": y, "color": _COLOUR},
+        },
+        {
+            "transform": [{"filter": "datum.broken && isValid(datum.y)"}],
+            "mark": {"type": "point", "size": 150, "strokeWidth": 1.6, "color": BROKEN, "filled": False},
+            "encoding": {"x": x, "y": y},
+        },
+        {"transform": [{"filter": "isValid(datum.y)"}], **_ring(theme), "encoding": {"x": x, "y": y}},
+        {
+            **_data("chosen"),
+            "mark": {"type": "rule", "opacity": 0.35, "color": CHOSEN[theme]},
+            "encoding": {"x": x},
+        },
+    ]
+
+
+def _length(theme: Theme, _live: bool) -> list[Spec]:
+    layers = _steps(theme, "step length", {"type": "log", "nice": False}, {"tickCount": 4, "format": "~g"}, False)
+    return [{**_data("length"), **layer} for layer in layers]
+
+
+def _turn(theme: Theme, _live: bool) -> list[Spec]:
+    scale = {"domain": [0, 180]}
+    layers = _steps(theme, "turning angle, °", scale, {"values": [0, 45, 90, 135, 180]}, True)
+    return [{**_data("turn"), **layer} for layer in layers]
+
+
+def _layers(theme: Theme, _live: bool) -> list[Spec]:
+    x = _number("x1", "position in the lineage", axis={"tickMinStep": 1, "format": "d", "grid": False})
+    x |= {"scale": {"nice": False, "zero": False}}
+    y = {"field": "layer", "type": "nominal", "sort": None, "title": None, "axis": {"grid": False, "ticks": False}}
+    return [
+        {
+            **_data("cells"),
+            "mark": {"type": "rect"},
+            "encoding": {
+                "x": x,
+                "x2": {"field": "x2"},
+                "y": y,
+                "color": _number(
+                    "v",
+                    "relative change, log10",
+                    scale={"scheme": "viridis", "zero": False, "nice": False},
+                    legend={"orient": "top", "gradientLength": 220, "gradientThickness": 8, "titleOrient": "left"},
+                ),
+            },
+        },
+        {
+            **_data("chosen"),
+            "mark": {"type": "rect", "filled": False, "stroke": CHOSEN[theme], "strokeWidth": 2},
+            "encoding": {"x": x, "x2": {"field": "x2"}},
+        },
+    ]
+
+
+def _ring(theme: Theme) -> Spec:
+    mark = {"type": "point", "size": 190, "strokeWidth": 2.4, "filled": False, "color": CHOSEN[theme], "opacity": 1}
+    return {**_data("chosen"), "mark": mark}
+
+
+_CHARTS = {"map": _map, "dendrogram": _dendrogram, "length": _length, "turn": _turn, "layers": _layers}

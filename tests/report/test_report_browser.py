@@ -1,0 +1,186 @@
+"""The page in a real headless Chromium: loads in silence, reaches nothing, links its pictures, obeys keys and colours.
+
+Debian's browser, driven by Playwright; tests are skipped where there is no chromium.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mvc.porcelain.report import report
+from mvc.porcelain.workspace import Workspace
+from tests.report.hostile import BREAKS, IMAGE, RUN, SCRIPT
+
+pytestmark = pytest.mark.browser
+CHARTS = ("map", "dendrogram", "length", "turn", "layers")
+
+
+@pytest.fixture(scope="module")
+def url(hostile: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    target = tmp_path_factory.mktemp("browser") / "report.html"
+    report(Workspace.open(hostile, author="T <t@example.org>"), target)
+    return target.as_uri()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        pytest.skip("there is no chromium")
+    sync = pytest.importorskip("playwright.sync_api")
+    with sync.sync_playwright() as driver:
+        # no sandbox: tests may run as root
+        browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+class Open:
+    """A loaded page, with all that it said and asked for."""
+
+    def __init__(self, browser: Any, url: str, scheme: str = "light") -> None:
+        self.page = browser.new_page(viewport={"width": 1300, "height": 1000}, color_scheme=scheme)
+        self.said: list[str] = []
+        self.asked: list[str] = []
+        self.page.on("console", lambda message: self.said.append(message.text))
+        self.page.on("pageerror", lambda error: self.said.append(str(error)))
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.goto(url)
+        self.drawn()
+
+    @property
+    def chosen(self) -> str:
+        return str(self.page.locator("aside h2").inner_text())
+
+    def drawn(self) -> None:
+        """Waits until all pictures show the chosen commit."""
+        self.page.wait_for_function("document.documentElement.dataset.drawn === location.hash.slice(1)")
+
+    def pictures(self) -> dict[str, str]:
+        """What each chart shows, pixel by pixel, once drawn."""
+        self.drawn()
+        script = "(id) => document.querySelector(`#${id} canvas`).toDataURL()"
+        return {name: self.page.evaluate(script, name) for name in CHARTS}
+
+    def key(self, key: str) -> str:
+        self.page.keyboard.press(key)
+        return self.chosen
+
+
+@pytest.fixture
+def opened(chromium: Any, url: str) -> Iterator[Open]:
+    one = Open(chromium, url)
+    yield one
+    one.page.close()
+
+
+def test_it_loads_in_silence_and_names_do_no_harm(opened: Open, url: str) -> None:
+    page = opened.page
+    for _ in range(12):  # past commits of every name
+        opened.key("n")
+    for option in page.locator("#map-scope option").all():
+        page.select_option("#map-scope", option.get_attribute("value"))
+    assert (opened.said, opened.asked) == ([], [url])
+    assert page.evaluate("window.harmed") is None
+    assert page.locator("body img, body svg, body b, body iframe").count() == 0
+    assert page.locator("script").count() == 3
+    assert page.title() == "models <b>& · mvc report"
+    page.fill("#search", f"{RUN}@3")
+    page.keyboard.press("Enter")
+    text = page.locator("aside").inner_text()
+    assert opened.chosen == f"{RUN}@3"
+    assert BREAKS.replace("\u2028", "") in text.replace("\u2028", "").replace("\n", "") and f"{IMAGE}.weight" in text
+    assert f"{SCRIPT}.weight" in text
+
+
+def test_a_commit_chosen_in_one_picture_is_marked_in_all(opened: Open) -> None:
+    page = opened.page
+    page.fill("#search", f"{RUN}@0")
+    page.keyboard.press("Enter")
+    before = opened.pictures()
+    page.locator("#layers").scroll_into_view_if_needed()
+    box = page.locator("#layers canvas").bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + box["height"] * 0.6)
+    told = page.locator("#tip strong").inner_text()
+    page.mouse.down()
+    page.mouse.up()
+    assert opened.chosen == told != f"{RUN}@0"
+    after = opened.pictures()
+    assert [name for name in CHARTS if before[name] == after[name]] == []
+
+
+@pytest.mark.parametrize("chart", ["map", "dendrogram", "turn"])
+def test_a_click_near_a_commit_chooses_it(opened: Open, chart: str) -> None:
+    page = opened.page
+    page.locator(f"#{chart}").scroll_into_view_if_needed()
+    box = page.locator(f"#{chart} canvas").bounding_box()
+    found = set()
+    for step in range(1, 40):
+        page.mouse.move(box["x"] + box["width"] * step / 40, box["y"] + box["height"] * (0.3 + 0.4 * (step % 5) / 5))
+        if page.locator("#tip").is_visible():
+            told = page.locator("#tip strong").inner_text()
+            page.mouse.down()
+            page.mouse.up()
+            assert opened.chosen == told
+            found.add(told)
+            page.locator(f"#{chart}").scroll_into_view_if_needed()
+            box = page.locator(f"#{chart} canvas").bounding_box()
+        if len(found) > 2:
+            break
+    assert found
+
+
+def test_keys_reach_every_commit_and_finding(opened: Open, url: str) -> None:
+    page = opened.page
+    first = opened.chosen
+    assert page.locator("aside .badge").inner_text() == "fail"  # it opens at a finding
+    page.locator("h1").click()
+    back = opened.key("p")
+    assert re.search(r"@8$", back) and back != first
+    assert opened.key("n") == first == opened.key("f")
+    page.focus("#map")
+    assert opened.key("ArrowLeft") == back
+    other = opened.key("ArrowDown")
+    assert other != back
+    assert opened.key("ArrowUp") != other
+    assert page.locator("#said").inner_text().startswith(opened.chosen)
+    page.keyboard.press("/")
+    assert page.evaluate("document.activeElement.id") == "search"
+    page.keyboard.type("no such commit")
+    page.keyboard.press("Enter")
+    assert page.locator("#search.unknown").count() == 1
+    # every control and picture can be reached by Tab
+    page.locator("body").press("Tab")
+    reached = set()
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.id"))
+    assert {"search", *CHARTS, "map-scope"} <= reached
+
+
+def test_an_address_leads_to_a_commit(chromium: Any, opened: Open, url: str) -> None:
+    opened.page.fill("#search", "v1")
+    opened.page.keyboard.press("Enter")
+    address = opened.page.url
+    assert re.search(r"#[0-9a-f]{64}$", address)
+    again = Open(chromium, address)
+    assert again.chosen == opened.chosen
+    assert "Averaged of" in again.page.locator("aside").inner_text().replace("AVERAGED OF", "Averaged of")
+    again.page.close()
+
+
+def test_it_follows_the_systems_colours(opened: Open) -> None:
+    light = opened.pictures()
+    ground = "getComputedStyle(document.body).backgroundColor"
+    assert opened.page.evaluate(ground) == "rgb(246, 248, 250)"
+    opened.page.emulate_media(color_scheme="dark")
+    assert opened.page.evaluate(ground) == "rgb(1, 4, 9)"
+    dark = opened.pictures()
+    assert [name for name in CHARTS if light[name] == dark[name]] == []
+    assert opened.said == []
