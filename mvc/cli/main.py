@@ -197,7 +197,6 @@ def _trace() -> None:
 
 def main() -> None:
     """Entry point of the `mvc` script."""
-    gc.set_threshold(100_000)  # importing makes many objects and frees none: looking for cycles is a tenth of its time
     if environment.variable("_MVC_COMPLETE"):
         cli.main(prog_name="mvc", complete_var="_MVC_COMPLETE")
     try:

@@ -24,6 +24,8 @@ else:
 
 Buffer = bytes | memoryview
 Read = Callable[[ObjectId], Buffer]
+#: bytes that are compared at once: they stay in the cache
+_PIECE = 1 << 17
 
 
 def dissect(file: CheckpointFile, take: Callable[[int, Buffer], None]) -> tuple[Skeleton, str]:
@@ -85,10 +87,10 @@ def _lies_there(file: CheckpointFile, offset: int, data: memoryview, hasher: bla
     """Whether the file has these bytes at ``offset``; its own are hashed."""
     flat = np.frombuffer(data, dtype=np.uint8)
     same = True
-    for start in range(0, flat.size, CHUNK):
-        raw = file.read_raw(offset + start, min(CHUNK, flat.size - start))
+    for start in range(0, flat.size, _PIECE):
+        raw = file.read_raw(offset + start, min(_PIECE, flat.size - start))
         hasher.update(raw)
-        same = same and np.array_equal(np.frombuffer(raw, dtype=np.uint8), flat[start : start + CHUNK])
+        same = same and np.array_equal(np.frombuffer(raw, dtype=np.uint8), flat[start : start + _PIECE])
     return same
 
 

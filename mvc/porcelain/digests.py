@@ -19,7 +19,7 @@ from mvc.errors import MvcError
 from mvc.formats import INDEX_SUFFIX
 from mvc.porcelain.pointers import Content
 from mvc.repository import Repository
-from mvc.storage import atomic_write
+from mvc.storage import replace_unsynced
 
 #: size, times of change of the content and of anything, inode, device; times in nanoseconds
 Stamp = tuple[int, int, int, int, int]
@@ -84,7 +84,7 @@ class Digests:
         if any(self._old.get(key) != value for key, value in self._new.items()):
             with contextlib.suppress(MvcError, OSError):
                 payload = json.dumps({**self._old, **self._new}).encode("ascii")
-                atomic_write(self._fs, self._file, (payload,), overwrite=True)
+                replace_unsynced(self._fs, self._file, (payload,))
 
     def _read(self) -> dict[str, tuple[Stamp, str]]:
         try:

@@ -15,7 +15,7 @@ from pathlib import Path
 from mvc.errors import MvcError
 from mvc.objects import Manifest
 from mvc.repository import Repository
-from mvc.storage import discard, publish, write_temporary
+from mvc.storage import replace_unsynced
 
 #: a tensor rests on at most two
 _COUNT = 2
@@ -44,18 +44,9 @@ class LastCopies:
         fit = [(path, manifest.files[0].digest) for path, manifest in taken if _fits(manifest)][-_COUNT:]
         with contextlib.suppress(MvcError, OSError):
             for path, digest in fit:
-                self._copy(path, self._path(digest))
+                replace_unsynced(self._fs, self._path(digest), _pieces(path))
             if fit:
                 self._forget({self._path(digest).name for _, digest in fit})
-
-    def _copy(self, source: Path, target: Path) -> None:
-        temporary, descriptor = write_temporary(self._fs, self._directory, _pieces(source), 0o666)
-        try:
-            self._fs.close(descriptor)
-        except BaseException:
-            discard(self._fs, temporary)
-            raise
-        publish(self._fs, temporary, target, overwrite=True)
 
     def _forget(self, new: set[str]) -> None:
         """Removes all copies but ``new`` ones and, if there is room, the newest others."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -20,6 +20,7 @@ from mvc.drift import RuleFinding
 from mvc.drift.integrity import integrity_findings
 from mvc.drift.profiles import PROFILE_VERSION, StepProfile, profile_tensor
 from mvc.objects import ObjectId
+from mvc.odb import Lanes
 
 #: rules that a ledger judges by
 DAMAGE = ("MVC013", "MVC014", "MVC015", "MVC016", "MVC017")
@@ -48,12 +49,18 @@ class Standing:
 
 
 def measure(before: Point, now: Point) -> StepProfile:
-    """The step between two points of one architecture, two tensors in memory; a tensor that stayed is read once."""
-    steps = {}
+    """The step between two points of one architecture, few tensors in memory; a tensor that stayed is read once."""
+    with Lanes() as lanes:
+        steps = lanes.map(lambda pair: profile_tensor(*pair), _pairs(before, now))
+        return StepProfile(dict(zip(now.tensors, steps, strict=True)))
+
+
+def _pairs(before: Point, now: Point) -> Iterator[tuple[int, tuple[npt.NDArray[Any], npt.NDArray[Any]]]]:
+    """Bytes and values of each tensor before and now, read in their order."""
     for name, tensor in now.tensors.items():
         value = now.read(name)
-        steps[name] = profile_tensor(value if before.tensors[name] == tensor else before.read(name), value)
-    return StepProfile(steps)
+        old = value if before.tensors[name] == tensor else before.read(name)
+        yield value.nbytes + old.nbytes, (old, value)
 
 
 def measure_state(point: Point) -> StepProfile:

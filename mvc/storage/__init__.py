@@ -8,9 +8,8 @@ from mvc.storage.files import (
     disk_errors,
     exists,
     make_directories,
-    publish,
+    replace_unsynced,
     temporary_name,
-    write_temporary,
 )
 from mvc.storage.filesystem import REAL, FileSystem
 from mvc.storage.local import LocalStorage
@@ -32,7 +31,6 @@ __all__ = [
     "exists",
     "make_directories",
     "no_such_key",
-    "publish",
+    "replace_unsynced",
     "temporary_name",
-    "write_temporary",
 ]

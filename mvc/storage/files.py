@@ -126,6 +126,19 @@ def atomic_write(
         fs.fsync_directory(path.parent)
 
 
+def replace_unsynced(fs: FileSystem, path: Path, chunks: Iterable[bytes | memoryview]) -> None:
+    """Writes a cache: whoever reads it sees all or nothing, but after power loss anything, and has to know it from what
+    was written. Raises StorageError where the disk refuses."""
+    with disk_errors(path, "write"):
+        temporary, descriptor = write_temporary(fs, path.parent, chunks, 0o666)
+        try:
+            fs.close(descriptor)
+        except BaseException:
+            discard(fs, temporary)
+            raise
+        publish(fs, temporary, path, overwrite=True)
+
+
 def exists(fs: FileSystem, path: Path) -> bool:
     """Whether anything has this name, a dangling symbolic link included."""
     try:

@@ -20,7 +20,15 @@ import numpy as np
 import numpy.typing as npt
 
 from mvc.trajectory.inference import Leaves, Merge, Rounding
-from mvc.trajectory.mixtures import Mixture, find_sources, judge_sources, sum_to_one_least_squares
+from mvc.trajectory.mixtures import (
+    Mixture,
+    coordinates,
+    find_sources,
+    judge_sources,
+    sum_to_one_least_squares,
+    weigh_sources,
+)
+from mvc.trajectory.mst import Ints
 from mvc.trajectory.ordering import squared_distances
 
 #: a point is looked at if it is off the others' span by so little beside its norm, or beside its nearest neighbour as
@@ -96,7 +104,11 @@ class _Family:
 
     def __init__(self, vectors: npt.NDArray[np.floating], rounding: Rounding | None, leaves: Leaves | None) -> None:
         self._vectors, self._rounding, self._leaves = vectors, rounding, leaves
+        self._roundings: dict[int, float] = {}
         self._squares = squared_distances(vectors.astype(np.float64))
+        n, k = vectors.shape
+        #: where every point is a suspect: the same points in as few dimensions as there are points
+        self._spanned = coordinates(vectors) if 3 <= n <= min(_FEW, k // 4) else None
         self.alive = np.ones(len(vectors), dtype=bool)
 
     def suspects(self) -> list[int]:
@@ -129,13 +141,15 @@ class _Family:
         others = np.flatnonzero(self.alive & (np.arange(len(self.alive)) != point))
         target = self._vectors[point]
         known = self._vectors[others]
+        if self._spanned is not None and not self._may_be_average(point, others):
+            return None
         found = find_sources(known, target, _CANDIDATES)
         if found is None:
             return None
         mixture = judge_sources(found, known, target)
         norm = float(np.linalg.norm(target))
-        if (mixture is None or mixture.incomplete) and found.fit.residual < _NARROW * norm and self._rounding:
-            mixture = judge_sources(found, known, target, rounding=self._rounding(point))
+        if (mixture is None or mixture.incomplete) and found.fit.residual < _NARROW * norm:
+            mixture = judge_sources(found, known, target, rounding=self._rounded(point))
         if mixture is None or mixture.incomplete:
             return None
         mixture = replace(mixture, sources=tuple(int(others[i]) for i in mixture.sources))
@@ -147,6 +161,25 @@ class _Family:
         reach = [self._reach(point, int(others[source])) for source in found.sources]
         left = max(a / b if b > 0 else 0.0 for a, b in zip((weights * found.gaps).tolist(), reach, strict=True))
         return _Claim(mixture, left * math.sqrt(float(weights.sum())))
+
+    def _may_be_average(self, point: int, others: Ints) -> bool:
+        """The same question in few dimensions, where it takes a fraction of the time; most points are no averages."""
+        assert self._spanned is not None
+        norm = float(np.linalg.norm(self._vectors[point]))
+        known, target = self._spanned[others], self._spanned[point]
+        found = find_sources(known, target, _CANDIDATES, spanned=(self._vectors.shape[1], norm))
+        if found is None:
+            return False
+        mixture = weigh_sources(found, norm)
+        if (mixture is None or mixture.incomplete) and found.fit.residual < _NARROW * norm:
+            mixture = weigh_sources(found, norm, rounding=self._rounded(point))
+        return mixture is not None and not mixture.incomplete
+
+    def _rounded(self, point: int) -> float:
+        """Norm of the error that the point's own dtype made."""
+        if point not in self._roundings:
+            self._roundings[point] = 0.0 if self._rounding is None else self._rounding(point)
+        return self._roundings[point]
 
     def _reach(self, point: int, forgotten: int) -> float:
         """How far off the others' span a trained point would be in this place: between two guesses.

@@ -113,8 +113,16 @@ def judge_sources(
     found: Found, vectors: npt.NDArray[np.floating], target: npt.NDArray[np.floating], *, rounding: float = 0.0
 ) -> Mixture | None:
     """The mixture that sources make of the target, None where it leaves what a trained model would leave."""
-    sources, fit = found.sources, found.fit
+    sources = found.sources
     if len(sources) < 2 or 4 * (len(sources) - 1) > _moved(vectors[sources], target):
+        return None
+    return weigh_sources(found, float(np.linalg.norm(target)), rounding=rounding)
+
+
+def weigh_sources(found: Found, norm: float, *, rounding: float = 0.0) -> Mixture | None:
+    """As `judge_sources`, of a target of this norm that is known to lie off its sources in enough dimensions."""
+    sources, fit = found.sources, found.fit
+    if len(sources) < 2:
         return None
     if len(sources) >= _INTERPOLATED and fit.weights.min() < -_SMALLEST:
         return None
@@ -125,9 +133,7 @@ def judge_sources(
         return None
     left = math.sqrt(max(fit.residual**2 - rounding**2, 0.0))
     # whoever adds up in a narrow dtype rounds once for each source
-    rounded = fit.residual <= max(
-        _ROUNDED * rounding * math.sqrt(len(sources)), _SINGLE * float(np.linalg.norm(target))
-    )
+    rounded = fit.residual <= max(_ROUNDED * rounding * math.sqrt(len(sources)), _SINGLE * norm)
     if own < _HIDDEN * rounding:
         # a trained model may hide below rounding too, but then one neighbour alone nearly is it
         if not rounded or np.abs(fit.weights).max() > _DOMINANT:
@@ -174,33 +180,46 @@ def _moved(points: npt.NDArray[np.floating], target: npt.NDArray[np.floating]) -
 
 
 def find_sources(
-    vectors: npt.NDArray[np.floating], target: npt.NDArray[np.floating], most: int = LIMIT
+    vectors: npt.NDArray[np.floating],
+    target: npt.NDArray[np.floating],
+    most: int = LIMIT,
+    *,
+    spanned: tuple[int, float] | None = None,
 ) -> Found | None:
     """Sources of the target among the vectors, None where there are too few of them or of their dimensions.
 
-    ``most``: candidates that are fitted at once.
+    ``most``: candidates that are fitted at once. ``spanned``: dimensions and norm of the target, where it and the
+    vectors are given by coordinates within what they span, whose origin is one of them (`coordinates`).
     """
-    n, k = vectors.shape
+    n = len(vectors)
+    goal = target.astype(np.float64)
+    k, norm = spanned or (vectors.shape[1], float(np.linalg.norm(goal)))
     limit = min(most, k // 4)
     if n < 2 or limit < 2:
         return None
-    goal = target.astype(np.float64)
-    found = _fitted(vectors, goal, matching_pursuit(vectors, goal, limit))
-    if n > limit and found.fit.residual > _SINGLE * float(np.linalg.norm(goal)):
+    found = _fitted(vectors, goal, matching_pursuit(vectors, goal, limit), k, norm)
+    if n > limit and found.fit.residual > _SINGLE * norm:
         # the nearest may have taken the room of a source; the sources found so far leave more of it
-        again = _fitted(vectors, goal, matching_pursuit(vectors, goal, limit, found.sources))
-        if again.fit.residual <= _SINGLE * float(np.linalg.norm(goal)):
+        again = _fitted(vectors, goal, matching_pursuit(vectors, goal, limit, found.sources), k, norm)
+        if again.fit.residual <= _SINGLE * norm:
             return again
     return found
 
 
-def _fitted(vectors: npt.NDArray[np.floating], goal: Floats, chosen: Ints) -> Found:
-    """The sources among the ``chosen`` candidates, at least two."""
-    k = vectors.shape[1]
+def coordinates(vectors: npt.NDArray[np.floating]) -> Floats:
+    """Coordinates [n, n - 1] of the vectors [n, k], n ≤ k, within the affine space that they span: distances between
+    them, and angles, are those of the vectors, but for rounding (by QR: Golub & Van Loan 2013, 5.2)."""
+    points = vectors.astype(np.float64)
+    triangle: Floats = np.asarray(np.linalg.qr((points[1:] - points[0]).T, mode="r"))
+    return np.concatenate([np.zeros((1, len(points) - 1)), triangle.T])
+
+
+def _fitted(vectors: npt.NDArray[np.floating], goal: Floats, chosen: Ints, k: int, norm: float) -> Found:
+    """The sources among the ``chosen`` candidates, at least two, of a goal of this norm in k dimensions."""
     points = vectors[chosen].astype(np.float64)
     at = np.arange(len(chosen))
     fit = sum_to_one_least_squares(points, goal)
-    floor = _SINGLE * float(np.linalg.norm(goal))
+    floor = _SINGLE * norm
     unique = True
     # where a mixture is known beside its sources, any of them but one says it all
     while len(at) > 2 and (twins := np.flatnonzero(fit.gaps < floor)).size:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mvc.geometry import sign_tensor
 from mvc.testing.trajectories import SHAPES, Walk, synthetic_run, tensors_of
-from mvc.trajectory import Declared, Inference, Population, infer, lay_out
+from mvc.trajectory import Declared, Inference, Population, infer, lay_out, merging
 from mvc.trajectory.merging import find_merges
 
 Floats = npt.NDArray[np.floating]
@@ -156,3 +156,18 @@ def test_few_and_equal_points_do_no_harm() -> None:
     run = synthetic_run(0)[:3].astype(np.float32)
     for points in (run[:0], run[:1], run[:2], np.zeros((5, run.shape[1])), np.repeat(run[:1], 30, axis=0)):
         assert find_merges(points) == ()
+
+
+@pytest.mark.parametrize("narrow", [np.float32, np.float16])
+@pytest.mark.parametrize("seed", range(6))
+def test_few_dimensions_say_what_all_say(seed: int, narrow: type, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(seed)
+    path = list(synthetic_run(seed, Walk(points=4 + 2 * seed)))
+    sources = rng.choice(len(path), 3, replace=False)
+    path += [np.mean([path[i] for i in sources], axis=0), 1.4 * path[0] - 0.4 * path[-1], path[1]]
+    values = np.stack([point.astype(narrow) for point in path]).astype(np.float32)
+    rounding = None if narrow is np.float32 else lambda _: float(2e-4 * np.linalg.norm(values[0]))
+    quick = find_merges(values, rounding=rounding)
+    monkeypatch.setattr(merging._Family, "_may_be_average", lambda *_: True)
+    assert quick == find_merges(values, rounding=rounding)
+    assert quick or seed < 2 or rounding is not None  # of few points, or rounded ones, little can be said
