@@ -61,7 +61,9 @@ def train(way: str, every: int, layers: int, place: Path) -> dict[str, float]:
     while recorder is not None and processor(resource.RUSAGE_CHILDREN) == 0:
         time.sleep(0.1)  # the committing process ends, and is counted then
     beside = processor(resource.RUSAGE_CHILDREN)
-    return {"wall": end, "waited": waited, "at the end": end - trained, "own": own, "beside": beside}
+    memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    times = {"wall": end, "waited": waited, "at the end": end - trained, "own": own, "beside": beside}
+    return {**times, "memory": memory}
 
 
 def processor(who: int) -> float:
@@ -89,8 +91,8 @@ def main() -> None:
             found[way].append(json.loads(done.stdout.splitlines()[-1]))
             print(way, {k: round(v, 2) for k, v in found[way][-1].items()}, "load", os.getloadavg()[0], flush=True)
     base = found[WAYS[0]]
-    print("| | wall, s | wall, ratio | waited, s | at the end, s | own processor, s | ratio | beside, s |")
-    print("|---|---|---|---|---|---|---|---|")
+    print("| | wall, s | wall, ratio | waited, s | at the end, s | own processor, s | ratio | beside, s | MiB |")
+    print("|---|---|---|---|---|---|---|---|---|")
     for way, rows in found.items():
         middle = {key: statistics.median(row[key] for row in rows) for key in rows[0]}
         ratios = [
@@ -99,7 +101,7 @@ def main() -> None:
         ]
         print(
             f"| {way} | {middle['wall']:.1f} | {ratios[0]:.3f} | {middle['waited']:.2f} | {middle['at the end']:.2f} "
-            f"| {middle['own']:.1f} | {ratios[1]:.3f} | {middle['beside']:.1f} |"
+            f"| {middle['own']:.1f} | {ratios[1]:.3f} | {middle['beside']:.1f} | {middle['memory']:.0f} |"
         )
 
 

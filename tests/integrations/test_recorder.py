@@ -15,7 +15,7 @@ import pytest
 from safetensors.numpy import save_file
 
 import mvc
-from mvc.errors import NotFoundError
+from mvc.errors import BusyError, NotFoundError
 from mvc.integrations.loops import committer
 from mvc.integrations.loops.errands import Errand, Outcome
 from mvc.integrations.loops.surroundings import numbers, tracked_runs
@@ -202,6 +202,23 @@ def test_the_git_commit_is_a_fact(
         facts = workspace.repository.commit(outcome.commit)  # type: ignore[arg-type]
         assert facts.extra == {"git": head, "git-dirty": dirty}
         assert facts.time == "2026-01-02T03:04:05.000000+00:00"
+
+
+def test_a_busy_repository_is_asked_again(carried: tuple[Path, Workspace], monkeypatch: pytest.MonkeyPatch) -> None:
+    root, workspace = carried
+    save_file(arrays(1), root / "a.safetensors")
+    told, commit, refusals = errand(root / "a.safetensors"), committer.commit, [3]
+
+    def busy(*args: object, **options: object) -> object:
+        refusals[0] -= 1
+        if refusals[0] >= 0:
+            raise BusyError("the repository is locked")
+        return commit(*args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(committer, "commit", busy)
+    assert committer.carry_out(workspace, told).commit is not None
+    refusals[0] = 1000
+    assert committer.carry_out(workspace, told).code == "busy"
 
 
 def test_a_defect_is_an_outcome(carried: tuple[Path, Workspace], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,11 +46,10 @@ class Courier:
                 process.stdin.write(errand.to_line())
                 process.stdin.flush()
 
-    def wait(self, timeout: float, at_most: int = 0) -> int:
-        """Waits until ``at_most`` errands are on their way, or ``timeout`` seconds; returns how many are."""
+    def wait(self, timeout: float) -> bool:
+        """Waits until no errand is on its way, at most ``timeout`` seconds; whether that is so."""
         with self._changed:
-            self._changed.wait_for(lambda: len(self._away) <= at_most, timeout)
-            return len(self._away)
+            return self._changed.wait_for(lambda: not self._away, timeout)
 
     def close(self) -> int | None:
         """Lets the process end after what it was handed; its id, if there is still something of that."""

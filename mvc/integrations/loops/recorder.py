@@ -145,7 +145,7 @@ class Recorder:
         """Waits until all that was handed over is dealt with, or ``timeout`` seconds (``patience``); whether it is."""
         if os.getpid() != self._owner:
             return True
-        return not self._courier.wait(self.patience if timeout is None else timeout)
+        return self._courier.wait(self.patience if timeout is None else timeout)
 
     def close(self) -> None:
         """Waits as `flush` does, and takes nothing more. What is on its way then is committed all the same, by a
