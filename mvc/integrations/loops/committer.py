@@ -98,7 +98,9 @@ def _git_facts() -> dict[str, str]:
 
 
 def _author() -> str:
-    """Who commits in the training's directory by git's settings; outside of git the user on this machine."""
+    """Who commits, as for `mvc commit`: MVC_AUTHOR, git's own, else the user on this machine."""
+    if os.environ.get("MVC_AUTHOR"):
+        return os.environ["MVC_AUTHOR"]
     with contextlib.suppress(MvcError, OSError):
         name_and_time = GitRepository(Path()).ask("var", "GIT_AUTHOR_IDENT").decode("utf-8", "replace")
         return name_and_time.rsplit(" ", 2)[0]
