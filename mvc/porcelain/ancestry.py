@@ -133,12 +133,13 @@ def _with_copies(history: History, points: list[Point], file: Point | None) -> A
 
 def _holders(history: History, wanted: Mapping[ObjectId, str]) -> Mapping[ObjectId, set[str]]:
     """Commits that have these tensors."""
-    points = history.remembered("points", lambda: history.workspace.read(PointRow.select))
+    points = history.remembered("points", lambda: history.workspace.look_up(PointRow.find))
     contents = {point.content: some for point in points if (some := wanted.keys() & set(point.tensors))}
     found: dict[ObjectId, set[str]] = defaultdict(set)
-    for row in history.workspace.read(CommitRow.select) if contents else ():
-        for held in contents.get(row.content, ()):
-            found[held].add(row.id)
+    commits = history.workspace.look_up(lambda reader: CommitRow.pick(reader, "id", "content")) if contents else ()
+    for commit, content in commits:
+        for held in contents.get(content, ()):
+            found[held].add(commit)
     return found
 
 

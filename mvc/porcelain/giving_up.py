@@ -44,7 +44,7 @@ def propose(workspace: Workspace, keep: Keep, *, grace: timedelta) -> Proposal:
     repository = workspace.repository
     state = repository.state()
     lineages = log(workspace).lineages
-    rows = workspace.read(CommitRow.select)
+    rows = workspace.look_up(CommitRow.find)
     metrics: dict[str, Mapping[str, float]] = {row.id: row.metrics for row in rows}
     check_metrics(keep, {metric for own in metrics.values() for metric in own})
     held = always_kept(lineages, state.settings, {row.id: row.parent for row in rows})

@@ -113,7 +113,7 @@ def _from_checkpoint(repository: Repository, lost: Collection[ObjectId], path: P
 def restore_record(workspace: Workspace, commit_id: ObjectId) -> None:
     """Stores a commit's lost record again, as the index remembers it. Needs the repository's lock. Raises
     IntegrityError where that is not how it was."""
-    row = workspace.read(lambda connection: CommitRow.select(connection, CommitRow.TABLE.c.id == commit_id)[0])
+    row = workspace.look_up(lambda reader: CommitRow.find(reader, id=commit_id)[0])
     record = Commit(**{one.name: getattr(row, one.name) for one in fields(Commit) if one.init})
     if record.id != commit_id:
         message = f"the record of commit {commit_id[:12]} is missing, and the index does not have it as it was"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mvc.index import CommitRow, LineageRow, func, select
+from mvc.index import CommitRow, LineageRow
 from mvc.porcelain.progress import Report
 from mvc.porcelain.results.states import ReindexResult
 from mvc.porcelain.workspace import Workspace
@@ -13,10 +13,5 @@ def reindex(workspace: Workspace, *, progress: Report | None = None) -> ReindexR
     with workspace.repository.lock(command="reindex", upgrade=False):
         workspace.index.discard()
         workspace.update(progress=progress)
-    commits, lineages = workspace.read(
-        lambda connection: [
-            connection.execute(select(func.count()).select_from(row.TABLE)).scalar() or 0
-            for row in (CommitRow, LineageRow)
-        ]
-    )
-    return ReindexResult(commits, lineages)
+    counted = workspace.look_up(lambda reader: [len(row.pick(reader, "id")) for row in (CommitRow, LineageRow)])
+    return ReindexResult(*counted)

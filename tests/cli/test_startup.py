@@ -56,6 +56,8 @@ def test_daily_commands_import_almost_nothing(args: list[str], repo: Path) -> No
         ["diff", "HEAD", "HEAD"],
         ["checkout", "HEAD", "-o", "again.safetensors", "--force"],
         ["op", "log"],
+        ["blame", "HEAD"],
+        ["fsck"],
         ["zoo", "list"],
         ["du"],
     ],
