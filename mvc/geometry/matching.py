@@ -11,10 +11,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
+from mvc.deferred import Deferred
 from mvc.geometry.layouts import derive
 from mvc.geometry.permutations import (
     Axis,
@@ -29,6 +30,11 @@ from mvc.geometry.permutations import (
 )
 from mvc.geometry.scales import balance, fit_scales
 from mvc.geometry.transformers import head_sizes
+
+if TYPE_CHECKING:
+    import scipy.optimize as optimize
+else:
+    optimize = Deferred("scipy.optimize")
 
 _ROUNDS = 20
 #: share of a unit's squares that single precision leaves unexplained
@@ -91,7 +97,7 @@ def match_scaled(a: Mapping[str, Floats], b: Mapping[str, Floats], spec: Permuta
         count = len(steps)
         for group, units in enumerate(spec.units):
             likelihood = sum(_likelihood(expected, ordered, axis, units.size) for axis in _compared(units))
-            _, order = linear_sum_assignment(likelihood, maximize=True)
+            _, order = optimize.linear_sum_assignment(likelihood, maximize=True)
             if (order != np.arange(units.size)).any():
                 steps.append((group, order))
                 ordered = permute(ordered, units, order)
@@ -196,7 +202,7 @@ def _judged(a: Mapping[str, Floats], b: Mapping[str, Floats], groups: Sequence[U
     """How alike the readers of units are once these are ordered by what makes them."""
     judged, moved = 0.0, b
     for units in groups:
-        _, order = linear_sum_assignment(_gain(a, moved, units, units.produced), maximize=True)
+        _, order = optimize.linear_sum_assignment(_gain(a, moved, units, units.produced), maximize=True)
         moved = permute(moved, units, order)
         judged += float(np.trace(_gain(a, moved, units, units.read)))
     return judged
@@ -211,7 +217,7 @@ def _descend(
     def settle(group: int, axes: Sequence[Axis]) -> bool:
         nonlocal moved
         units = spec.units[group]
-        _, order = linear_sum_assignment(_gain(a, moved, units, axes), maximize=True)
+        _, order = optimize.linear_sum_assignment(_gain(a, moved, units, axes), maximize=True)
         if (order == np.arange(units.size)).all():
             return False
         steps.append((group, order))

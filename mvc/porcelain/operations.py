@@ -122,7 +122,7 @@ def _check_possible(workspace: Workspace, target: Operation, change: Change) -> 
             hint = "if its file is still there: mvc commit --restore PATH"
             raise InputError(f"{subject} cannot be undone: {lost}", hint=hint, code="cannot-undo")
     for name in (name for name, commit in change.tags.items() if commit is not None):
-        workspace.read(lambda connection, name=name: check_free(connection, name))  # type: ignore[misc]
+        workspace.look_up(lambda reader, name=name: check_free(reader, name))  # type: ignore[misc]
     tags = workspace.repository.state().tags
     for key, value in change.settings.items():
         if key.startswith(NAME) and value in tags and value not in change.tags:
