@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from mvc.drift import Cause, RuleFinding
 from mvc.drift.catalogue import NOT_FINITE
 from mvc.drift.judging import HISTORY, Judgement, judge_walk, too_early
+from mvc.errors import GoneError
 from mvc.index import Connection
 from mvc.porcelain.case import Case
 from mvc.porcelain.damage import integrity
@@ -64,7 +65,10 @@ def _judge_step(case: Case, teachers: Teachers) -> Judgement:
         return Judgement(None, reason="it has no trainable weights")
     if case.placed is not None and case.placed.relation in NO_STEPS:
         return Judgement(None, reason="a copy or an average is no step of training")
-    return case.history.workspace.read(lambda connection: _judge_walk(connection, case, teachers))
+    try:
+        return case.history.workspace.read(lambda connection: _judge_walk(connection, case, teachers))
+    except GoneError as error:
+        return Judgement(None, reason=f"its step was not judged: {error.message}")
 
 
 def _judge_walk(connection: Connection, case: Case, teachers: Teachers) -> Judgement:

@@ -19,7 +19,7 @@ from mvc.porcelain.log import log
 from mvc.porcelain.memories import giveable, remember
 from mvc.porcelain.progress import Report
 from mvc.porcelain.results.keeping import GivingUp, LineageRetention, Retention
-from mvc.porcelain.retention import Keep, always_kept, candidates, check_metrics, unscored
+from mvc.porcelain.retention import Keep, always_kept, candidates, check_metrics, may_run_back, unscored
 from mvc.porcelain.workspace import Workspace
 from mvc.repository.gc import plan_collection
 from mvc.repository.reach import tensors_of
@@ -69,7 +69,16 @@ def propose(workspace: Workspace, keep: Keep, *, grace: timedelta) -> Proposal:
             for one in mine
         )
         if mine or blank:
-            told.append(LineageRetention(lineage.name, len(lineage.commits) - len(mine), tuple(given), blank))
+            told.append(
+                LineageRetention(
+                    lineage=lineage.name,
+                    kept=len(lineage.commits) - len(mine),
+                    commits=tuple(given),
+                    direction=lineage.direction,
+                    both_ends=may_run_back(lineage),
+                    unscored=blank,
+                )
+            )
     shown = Retention(
         keep=keep.text,
         done=False,

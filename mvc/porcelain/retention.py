@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
 
 from mvc.errors import InputError
 from mvc.porcelain.declarations import PIN
@@ -104,7 +106,7 @@ def chosen(lineage: LogLineage, keep: Keep, metrics: Mapping[str, Mapping[str, f
     found: dict[str, str] = {}
     commits = lineage.commits
     ends = [commits[max(0, len(commits) - keep.last) :]] if keep.last else []
-    if ends and lineage.direction.source == "undecided":  # the last ones may be the first
+    if ends and may_run_back(lineage):  # the last ones may be the first
         ends.append(commits[: keep.last])
     for commit in (commit for end in ends for commit in end):
         found.setdefault(commit.id, f"last={keep.last}")
@@ -118,6 +120,25 @@ def chosen(lineage: LogLineage, keep: Keep, metrics: Mapping[str, Mapping[str, f
         if keep.every and commit.position % keep.every == 0:
             found.setdefault(commit.id, f"every={keep.every}")
     return found
+
+
+def may_run_back(lineage: LogLineage) -> bool:
+    """Whether the last commits of a lineage may be its first: nobody declared its direction, and it is undecided, or
+    read from the weights against what steps or the times of the commits say. However sure a reading of weights is, what
+    it is wrong about would be gone."""
+    if lineage.direction.source != "weights":
+        return lineage.direction.source == "undecided"
+    steps = [commit.step for commit in lineage.commits if commit.step is not None]
+    times = [_seconds(commit.time) for commit in lineage.commits]
+    return any(sum(b < a for a, b in pairwise(one)) > sum(b > a for a, b in pairwise(one)) for one in (steps, times))
+
+
+def _seconds(time: str) -> float:
+    """Of a moment; 0 for one that says nothing."""
+    try:
+        return datetime.fromisoformat(time).timestamp()
+    except (ValueError, OverflowError):
+        return 0.0
 
 
 def always_kept(
@@ -142,8 +163,8 @@ def _standing(lineage: LogLineage) -> Iterator[tuple[str, str]]:
     yield from ((commit.id, f"tag {commit.tags[0]}") for commit in lineage.commits if commit.tags)
     if lineage.commits:
         yield lineage.commits[-1].id, "the tip"
-        if lineage.direction.source == "undecided":
-            yield lineage.commits[0].id, "the other end, as the direction is undecided"
+        if may_run_back(lineage):
+            yield lineage.commits[0].id, "the other end, as the direction is not sure"
     if lineage.forked_from is not None:
         yield lineage.forked_from.commit, "a fork point"
     for commit in lineage.commits:

@@ -1,8 +1,9 @@
 """The repository of format 2 that is kept as a fixture. Owns what is in it: everything that the format has.
 
-``tests/repository/golden/format-2.tar.gz`` holds what `write_golden` wrote when the format was new; it is read forever.
+``tests/repository/golden/format-2.tar.gz`` holds what `write_golden` wrote when the format was new, and
+``format-2-checksums.tar.gz`` what it wrote when packs got checksums; they are read forever.
 
-    python -m mvc.testing.golden tests/repository/golden/format-2.tar.gz
+    python -m mvc.testing.golden tests/repository/golden/NAME.tar.gz
 """
 
 from __future__ import annotations

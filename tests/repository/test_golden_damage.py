@@ -1,6 +1,7 @@
-"""The kept repository of format 2: read as it was written; and damaged in every way, with what fsck says of each.
+"""The kept repositories of format 2: read as they were written; and damaged in every way, with what fsck says of each.
 
-``golden/format-2.tar.gz`` was written by `mvc.testing.golden` and is never written again.
+``golden/format-2.tar.gz``, whose packs have no checksums, and ``golden/format-2-checksums.tar.gz`` were written by
+`mvc.testing.golden` and are never written again.
 """
 
 from __future__ import annotations
@@ -29,17 +30,20 @@ from mvc.porcelain.workspace import Workspace
 from mvc.repository import Repository, check_repository
 from mvc.testing.golden import GIVEN_UP, NAME, tensors, write_golden
 
-GOLDEN = Path(__file__).parent / "golden" / f"{NAME}.tar.gz"
+GOLDEN = Path(__file__).parent / "golden"
 
 Damage = Callable[[Repository], None]
 
 
-@pytest.fixture(scope="module")
-def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    place = tmp_path_factory.mktemp("golden")
-    with tarfile.open(GOLDEN) as archive:
+def unpack(place: Path, name: str) -> Path:
+    with tarfile.open(GOLDEN / f"{name}.tar.gz") as archive:
         archive.extractall(place, filter="data")
     return place / NAME
+
+
+@pytest.fixture(scope="module")
+def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return unpack(tmp_path_factory.mktemp("golden"), f"{NAME}-checksums")
 
 
 @pytest.fixture
@@ -56,8 +60,11 @@ def check(repository: Repository, commit_id: ObjectId, step: int) -> None:
     assert {name: (stored.specs[name], bytes(stored.read(name))) for name in kept} == {n: written[n] for n in kept}
 
 
-def test_it_says_what_it_said(golden: Repository) -> None:
-    assert check_repository(golden).findings == ()
+@pytest.mark.parametrize(("name", "checked"), [(NAME, False), (f"{NAME}-checksums", True)])
+def test_it_says_what_it_said(tmp_path: Path, name: str, checked: bool) -> None:
+    golden = Repository.open(unpack(tmp_path, name))
+    report = check_repository(golden)
+    assert report.findings == () and (report.undecoded > 0) == checked
     state = golden.state()
     assert state.head == "9a2ae81cceac23ea80a867ec6dc9ca109176a30efe92846bc5cd2f0620b65e12"
     assert [golden.commit(commit_id).path for commit_id in state.commits] == ["0.pt", "1.pt", "2.pt", "3.pt"]

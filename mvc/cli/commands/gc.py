@@ -9,13 +9,14 @@ from collections.abc import Iterator
 import click
 
 from mvc.cli import output
+from mvc.cli.lineages import direction_words
 from mvc.cli.messages import hint, note, paint
 from mvc.cli.opening import open_workspace
 from mvc.cli.options import Session, json_option, pass_session
 from mvc.cli.progress import progress
 from mvc.cli.text import count, escape, fit, number, short, size
 from mvc.porcelain.gc import gc, parse_age, retention
-from mvc.porcelain.results.keeping import GcResult, Retention
+from mvc.porcelain.results.keeping import GcResult, LineageRetention, Retention
 
 
 def proposal(found: Retention, room: int) -> Iterator[str]:
@@ -24,6 +25,7 @@ def proposal(found: Retention, room: int) -> Iterator[str]:
         name = paint(escape(row.lineage), "name")
         if row.commits:
             yield f"{name}  {count(row.kept, 'commit')} kept, {len(row.commits):,} without tensors"
+            yield paint(f"  {_direction(row)}", "dim")
         for metric in row.unscored:
             yield f"{name}  no commit has {escape(metric)}: all are kept"
         for commit in row.commits:
@@ -40,6 +42,13 @@ def proposal(found: Retention, room: int) -> Iterator[str]:
         yield f"{count(found.small, 'commit')} stay{_s(found.small)} whole: only small tensors, or such as others keep"
     if found.light:
         yield f"{count(found.light, 'commit')} stay{_s(found.light)} whole: to remember them would take what that frees"
+
+
+def _direction(row: LineageRetention) -> str:
+    """How sure it is which end of a lineage is the last."""
+    against = ", against steps or times" if row.both_ends and row.direction.source == "weights" else ""
+    both = ": both ends count as the last" if row.both_ends else ""
+    return f"{direction_words(row.direction)}{against}{both}"
 
 
 def render(result: GcResult) -> Iterator[str]:

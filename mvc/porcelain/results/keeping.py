@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from mvc.porcelain.results.logs import DirectionResult
+
 
 @dataclass(frozen=True)
 class DuRow:
@@ -52,11 +54,14 @@ class GivingUp:
 
 @dataclass(frozen=True)
 class LineageRetention:
-    """``unscored``: metrics of the rule that no commit here has, for which all are ``kept``."""
+    """``direction``: how sure it is which end is the last. ``both_ends``: it is not, so both ends count as the last
+    commits. ``unscored``: metrics of the rule that no commit here has, for which all are ``kept``."""
 
     lineage: str
     kept: int
     commits: tuple[GivingUp, ...]
+    direction: DirectionResult
+    both_ends: bool
     unscored: tuple[str, ...] = ()
 
 
