@@ -20,7 +20,7 @@ from mvc.porcelain.revisions import resolve
 from mvc.porcelain.workspace import Workspace
 from mvc.repository import Repository
 from mvc.repository.gc import GRACE, measure, plan_collection
-from mvc.repository.reach import with_bases
+from mvc.repository.reach import former_memories, with_bases
 from mvc.repository.state import oldest_first
 
 Kind = Literal["lineage", "commit", "tensor", "embedders", "memories", "operations", "total"]
@@ -78,7 +78,7 @@ class _Store:
         """What is remembered of commits whose tensors were given up, and the operations."""
         memories = self._repository.memories()
         for kind, commits, objects in (
-            ("memories", len(memories), {memory.id for memory in memories.values()}),
+            ("memories", len(memories), set(former_memories(self._repository, self.history))),
             ("operations", 0, {operation.id for operation in self.history}),
         ):
             stored = sum(map(self.size, objects))

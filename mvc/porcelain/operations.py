@@ -121,6 +121,10 @@ def _check_possible(workspace: Workspace, target: Operation, change: Change) -> 
         if key.startswith(GONE) and value is None and (lost := _lost(workspace, ObjectId(key.removeprefix(GONE)))):
             hint = "if its file is still there: mvc commit --restore PATH"
             raise InputError(f"{subject} cannot be undone: {lost}", hint=hint, code="cannot-undo")
+        if key.startswith(GONE) and value is not None and not workspace.repository.odb.contains(ObjectId(value)):
+            lost = f"what was remembered of commit {key.removeprefix(GONE)[:12]} is no longer stored"
+            hint = "give up its tensors again with: mvc gc --keep RULE"
+            raise InputError(f"{subject} cannot be undone: {lost}", hint=hint, code="cannot-undo")
     for name in (name for name, commit in change.tags.items() if commit is not None):
         workspace.look_up(lambda reader, name=name: check_free(reader, name))  # type: ignore[misc]
     tags = workspace.repository.state().tags

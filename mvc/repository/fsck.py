@@ -21,7 +21,7 @@ from mvc.odb import kind_of
 from mvc.repository.findings import INFORMATION, Finding, FsckReport
 from mvc.repository.layout import HEAD
 from mvc.repository.quarantine import quarantine, strays
-from mvc.repository.reach import is_whole
+from mvc.repository.reach import former_memories, is_whole
 from mvc.repository.repository import Repository
 from mvc.repository.state import oldest_first, replay
 from mvc.repository.stock import Stock, take_stock
@@ -118,13 +118,16 @@ class _Check:
 
     def _walk_memories(self, head: ObjectId | None, found: Mapping[ObjectId, Operation]) -> None:
         """What is remembered of commits whose tensors were given up, and so need not be there."""
-        gone = replay(_known_history(head, found)).gone
+        history = _known_history(head, found)
+        gone = replay(history).gone
         lost: set[ObjectId] = set()
         for commit, memory_id in gone.items():
             memory = self._record(memory_id, "memory", f"commit {commit[:12]}", self._repository.memory)
             if memory is not None:
                 lost |= memory.tensors.keys()
         self._given_up = dict.fromkeys(gone, lost)
+        for memory_id in former_memories(self._repository, history):
+            self._record(memory_id, "memory", "an operation", self._repository.memory)
 
     def _recover_head(self, message: str) -> ObjectId | None:
         """What the pointer said, where only one operation is left that no other stands on; else None."""

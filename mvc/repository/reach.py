@@ -7,12 +7,13 @@ skeletons and tensors, commits in the order of their arrival. So bases mostly co
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Mapping
+import contextlib
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
-from mvc.errors import IntegrityError, MvcError
+from mvc.errors import InputError, IntegrityError, MvcError
 from mvc.objects import Manifest, ObjectId, Operation
 from mvc.repository.repository import Repository
 from mvc.repository.state import oldest_first, replay
@@ -51,7 +52,8 @@ def reach_of(repository: Repository, *, now: datetime, grace: timedelta, without
     needed.update(dict.fromkeys(operation.id for operation in history))
     needed.update(dict.fromkeys(commits))
     needed.update(dict.fromkeys(manifests))
-    needed.update(dict.fromkeys(memory for commit, memory in state.gone.items()))
+    needed.update(dict.fromkeys(state.gone.values()))
+    needed.update(dict.fromkeys(former_memories(repository, history)))
     lost = {tensor for tensors in given_up.values() for tensor in tensors}
     released: set[ObjectId] = set()
     for commit, record in records.items():
@@ -63,6 +65,15 @@ def reach_of(repository: Repository, *, now: datetime, grace: timedelta, without
         released |= gone
         needed.update(dict.fromkeys(one for one in tensors if one not in gone))
     return Reach(needed, frozenset(released - needed.keys()))
+
+
+def former_memories(repository: Repository, history: Sequence[Operation]) -> Iterator[ObjectId]:
+    """What was ever remembered of commits that gave up their tensors, where it is stored: an undo may be undone, and
+    the repository be looked at as it was."""
+    for memory in sorted({memory for operation in history for memory in operation.memories}):
+        with contextlib.suppress(InputError):  # an operation may say anything
+            if repository.odb.contains(memory):
+                yield memory
 
 
 def is_whole(repository: Repository, commit: ObjectId) -> bool:

@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 
 from mvc.errors import GoneError, InputError, StorageError
+from mvc.objects import ObjectId
 from mvc.porcelain.blame import blame
 from mvc.porcelain.checkout import checkout
 from mvc.porcelain.commits import Declared, commit
 from mvc.porcelain.diff import diff
 from mvc.porcelain.du import du
 from mvc.porcelain.gc import gc, parse_age, retention
+from mvc.porcelain.giving_up import give_up, propose
 from mvc.porcelain.lineages import pin
 from mvc.porcelain.log import log
 from mvc.porcelain.operations import op_log, undo
@@ -114,7 +116,31 @@ def test_whoever_needs_the_weights_is_told_when_and_why(filled: Workspace, tmp_p
     assert {row.name: row.stored_bytes > 0 for row in shown.tensors} == {"w": False, "b": True}
     assert any(row.name == "total" for row in du(filled).rows)
     assert "gave up their tensors" in " ".join(op_log(filled).operations[0].changes)
-    with pytest.raises(InputError, match="cannot be undone"):
+    with pytest.raises(InputError, match=r"gc --keep\) cannot be undone: .* are no longer stored") as caught:
+        undo(filled)
+    assert "mvc commit --restore PATH" in str(caught.value.hint)
+
+
+def test_giving_up_can_be_undone_as_long_as_all_is_stored(filled: Workspace) -> None:
+    """As where the collection that follows failed: nothing is gone yet."""
+    before = log(filled)
+    proposal = propose(filled, parse_keep(RULE), grace=timedelta())
+    with filled.repository.lock():
+        give_up(filled, proposal, lambda done, total, name: None)
+    lost = [row for row in rows(filled).values() if row.gone is not None]
+    assert len(lost) == proposal.shown.commits > 0
+    undo(filled)
+    assert log(filled) == before
+    gc(filled, grace=timedelta())
+    assert check_repository(filled.repository).findings == ()
+    for row in lost:
+        assert filled.repository.checkpoint(ObjectId(row.id)).read("w") is not None
+    undo(filled)  # of the undo: they are given up again, and go with the next collection
+    assert {row.id for row in rows(filled).values() if row.gone is not None} == {row.id for row in lost}
+    gc(filled, grace=timedelta())
+    with pytest.raises(GoneError):
+        filled.repository.checkpoint(ObjectId(lost[0].id)).read("w")
+    with pytest.raises(InputError, match="are no longer stored"):
         undo(filled)
 
 
