@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 from click.shell_completion import CompletionItem
 
 from mvc.cli.opening import open_workspace
-from mvc.cli.options import Session
+from mvc.cli.options import Function, Session
 from mvc.errors import MvcError
 from mvc.porcelain.log import log
 
@@ -16,6 +17,11 @@ from mvc.porcelain.log import log
 def revisions(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     """Names that begin as typed. Names that would need quoting are left out."""
     return [name for name in _names(ctx, lineages=True, tags=True) if name.startswith(incomplete)]
+
+
+def revision_option(*names: str, about: str, metavar: str = "REV") -> Callable[[Function], Function]:
+    """An option that takes a revision."""
+    return click.option(*names, metavar=metavar, shell_complete=revisions, help=about)
 
 
 def models(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:

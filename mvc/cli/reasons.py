@@ -14,7 +14,7 @@ from mvc.porcelain.results.logs import OverlapResult
 _RELATIONS = {
     "starts": "It starts a lineage of its own",
     "extends": "It goes on from {parent}",
-    "forks": "It leaves another lineage at {parent}",
+    "forks": "It leaves {parent}",
     "copies": "It has the weights of {parent}",
     "mixes": "It is an average of other commits",
 }
@@ -28,6 +28,8 @@ def sentences(commit: ExplainedCommit) -> Iterator[str]:
         return
     evidence: Mapping[str, Any] = inference["evidence"]
     parent = short(inference["parent"]) if inference["parent"] else "?"
+    if inference["forked_from"] and inference["relation"] == "forks":
+        parent = f"{escape(inference['forked_from']['lineage'])} at {parent}"
     relation = _RELATIONS.get(inference["relation"], escape(inference["relation"])).format(parent=parent)
     declared = evidence.get("source") == "declared"
     yield f"{relation}: {'as declared' if declared else percent(inference['confidence']) + ' sure'}."
@@ -42,7 +44,7 @@ def sentences(commit: ExplainedCommit) -> Iterator[str]:
         overlap = OverlapResult(**row)
         if overlap.own == commit.id:
             yield f"Another architecture: {overlap_words(overlap, {})}."
-    if inference["runner_up"]:
+    if inference["runner_up"] and inference["runner_up"] != inference["parent"]:
         away = evidence.get("runner_up_distance")
         far = "" if away is None else f", {number(away)} away"
         yield f"The nearest commit of another lineage is {short(inference['runner_up'])}{far}."

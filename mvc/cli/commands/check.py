@@ -26,17 +26,9 @@ _FORMS = {
 @click.command()
 @click.argument("revisions", nargs=-1, metavar="[REV|A..B|PATH]...", shell_complete=completing.models)
 @click.option("--all", "everything", is_flag=True, help="Check every commit.")
-@click.option(
-    "--since",
-    metavar="REV",
-    shell_complete=completing.revisions,
-    help="Check what was recorded after REV, or follows it on a trajectory.",
-)
-@click.option(
-    "--against",
-    metavar="REV|LINEAGE",
-    shell_complete=completing.revisions,
-    help="Judge files as if they went on from this commit or lineage.",
+@completing.revision_option("--since", about="Check what was recorded after REV, or follows it on a trajectory.")
+@completing.revision_option(
+    "--against", metavar="REV|LINEAGE", about="Judge files as if they went on from this commit or lineage."
 )
 @click.option("--policy", type=click.Path(), metavar="FILE", help="Use this policy instead of the repository's.")
 @click.option("--format", "form", type=click.Choice(["text", *_FORMS]), help="Form of the report.  [default: text]")

@@ -113,12 +113,7 @@ def _warn_tracked(paths: Sequence[Path]) -> None:
 @click.option("-m", "--message", metavar="MSG", default="", help="What this is.")
 @click.option("--step", type=float, metavar="N", help="Declare the training step (or epoch).")
 @click.option("--run", metavar="NAME", help="Declare the training run; it names the lineage.")
-@click.option(
-    "--parent",
-    metavar="REV",
-    shell_complete=completing.revisions,
-    help="Declare the commit that training started from.",
-)
+@completing.revision_option("--parent", about="Declare the commit that training started from.")
 @click.option(
     "--metric", "metrics", multiple=True, metavar="K=V", callback=_metric, help="Record a number; repeatable."
 )
