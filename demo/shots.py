@@ -1,6 +1,6 @@
 """Pictures of real commands in a terminal, for README.md: python -m demo.shots docs/images
 
-Trains the demo's population, commits its anonymous files, and shows what the commands print on a terminal of 100 columns,
+Trains the demo's population, commits its anonymous files, and shows what commands print on a terminal of 100 columns,
 drawn by rich.
 """
 
@@ -56,7 +56,8 @@ def on_terminal(command: str, bench: Bench) -> str:
 def picture(commands: list[str], bench: Bench) -> str:
     """An SVG of these commands and what they print."""
     console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True, legacy_windows=False)
-    for command in commands:
+    for place, command in enumerate(commands):
+        console.print("\n" if place else "", end="")
         console.print(Text.assemble(("$ ", "dim"), (command, "bold")))
         console.print(Text.from_ansi(on_terminal(command, bench).rstrip()), overflow="fold")
     return _FONTS.sub("", console.export_svg(title="mvc", theme=MONOKAI, unique_id="mvc"))

@@ -134,3 +134,13 @@ def test_colours_can_be_refused(setting: dict[str, str], repo: Path, env: dict[s
     shown = typed(["mvc", "--no-pager", "log"], [], "zero", repo, {**env, **setting})
     assert "night-run" in shown and "\x1b[" not in shown
     assert "\x1b[" not in typed(["mvc", "--no-color", "--no-pager", "log"], [], "zero", repo, env)
+
+
+def test_findings_are_broken_at_the_width_of_a_terminal_only(repo: Path, env: dict[str, str]) -> None:
+    broken = np.full((8, 8), np.nan, np.float32)
+    save_file({f"a.rather.long.name.of.a.tensor.in.layer.{i}": broken for i in range(2)}, str(repo / "bad.safetensors"))
+    command = ["mvc", "check", "./bad.safetensors"]
+    shown = typed(command, [], "checkpoint checked", repo, {**env, "NO_COLOR": "1", "COLUMNS": "70"})
+    assert "MVC001" in shown and max(map(len, shown.splitlines())) <= 70
+    piped = subprocess.run(command, cwd=repo, env=env, capture_output=True, text=True, check=False).stdout
+    assert len(re.findall(r"MVC001 .*layer\.\d: .*", piped)) == 2

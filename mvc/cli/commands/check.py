@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from mvc.cli import completing, output
@@ -78,7 +80,7 @@ def command(
     else:
         shown = form
     if shown == "text":
-        output.emit_lines(text.render(result))
+        output.emit_lines(text.render(result, output.text_width() if sys.stdout.isatty() else None))
         if result.findings:
             hint(f"what a rule means: mvc explain {result.findings[0].rule}")
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 
 from mvc.cli.messages import paint
@@ -15,7 +16,9 @@ _STYLE = {"pass": "good", "warn": "warn", "fail": "bad", "skip": "dim", "": "dim
 _SIGN = {"pass": "✓", "warn": "!", "fail": "✗", "skip": "·"}
 
 
-def render(result: CheckResult) -> Iterator[str]:
+def render(result: CheckResult, columns: int | None = None) -> Iterator[str]:
+    """What is found is broken into lines of so many ``columns``; None keeps a finding in one, for `grep`."""
+    room = None if columns is None else columns - 8
     for commit in result.commits:
         findings, ignored = found_in(commit, result.findings), found_in(commit, result.ignored)
         quiet = commit.verdict in ("pass", "skip") and not commit.blocked and not findings and not ignored
@@ -28,17 +31,22 @@ def render(result: CheckResult) -> Iterator[str]:
         yield f"{sign}  {paint(name, 'id')}{where}{score}"
         if commit.reason:
             yield f"        {escape(commit.reason)}"
-        yield from (f"        {line}" for finding in findings for line in _lines(finding))
+        yield from (f"        {line}" for finding in findings for line in _lines(finding, room))
         if commit.causes and all(finding.rule != ABNORMAL_STEP for finding in findings):
             yield f"        {likely(commit.causes)}"
-        yield from (paint(f"        {line}", "dim") for finding in ignored for line in _lines(finding, painted=False))
+        for finding in ignored:
+            yield from (paint(f"        {line}", "dim") for line in _lines(finding, room, painted=False))
     parts = [paint(words, _STYLE[verdict] if words[:2] != "0 " else "dim") for verdict, words in summary(result)]
     yield f"{count(result.checked, 'checkpoint')} checked: {', '.join(parts)}"
 
 
-def _lines(finding: Finding, *, painted: bool = True) -> Iterator[str]:
-    rule = paint(named(finding), _STYLE[finding.severity]) if painted else named(finding)
+def _lines(finding: Finding, room: int | None, *, painted: bool = True) -> Iterator[str]:
+    rule = named(finding)
     tensor = f" in {escape(finding.tensor)}" if finding.tensor else ""
-    yield f"{'' if painted else '(ignored) '}{rule}{tensor}: {escape(finding.message)}"
+    text = f"{'' if painted else '(ignored) '}{rule}{tensor}: {escape(finding.message)}"
+    first, *others = textwrap.wrap(text, room, break_on_hyphens=False) if room else [text]
+    if painted and first.startswith(rule):
+        first = paint(rule, _STYLE[finding.severity]) + first.removeprefix(rule)
+    yield from (first, *others)
     if finding.ignore is not None:
         yield f"  {'was ' if painted else ''}{standing(finding)}"
