@@ -16,7 +16,7 @@ from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 from mvc.integrations.loops.opening import Recording
 
 
-class RecorderCallback(Recording, TrainerCallback):
+class RecorderCallback(Recording, TrainerCallback):  # type: ignore[misc]  # transformers is not looked into
     """Commits each checkpoint after it was saved, with the step and what was logged since the one before. The run's
     name is ``run``, or the arguments' ``run_name`` where you gave one. Only the process of rank 0 commits.
 
