@@ -12,6 +12,7 @@ from mvc.cli.opening import open_workspace
 from mvc.cli.options import Function, Session
 from mvc.errors import MvcError
 from mvc.porcelain.log import log
+from mvc.porcelain.tags import list_tags
 
 
 def revisions(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
@@ -45,7 +46,7 @@ def _names(ctx: click.Context, *, lineages: bool, tags: bool) -> list[str]:
         workspace = open_workspace(Session(directory, colour=False, use_pager=False))
         found = {"HEAD"} if lineages and tags else set()
         if tags:
-            found |= set(workspace.repository.state().tags)
+            found |= {tag.name for tag in list_tags(workspace).tags}
         if lineages:
             found |= {row.name for row in log(workspace).lineages}
     except (MvcError, OSError):

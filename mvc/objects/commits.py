@@ -6,7 +6,7 @@ Owns their canonical form. Both are immutable. What mvc infers is never written 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
@@ -32,8 +32,9 @@ class _Record:
     _optional: ClassVar[frozenset[str]] = frozenset()
 
     def to_payload(self) -> bytes:
-        fields = {key: value for key, value in asdict(self).items() if value or key not in self._optional}
-        return canonical.encode({"version": 1, **fields})
+        told = {name: getattr(self, name) for name in self._fields}
+        told = {name: value for name, value in told.items() if value or name not in self._optional}
+        return canonical.encode({"version": 1, **told})
 
     @classmethod
     def from_payload(cls, payload: bytes) -> Self:

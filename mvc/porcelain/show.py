@@ -6,6 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from mvc.index import Reader, SettingRow, TagRow
+from mvc.objects import GONE, ObjectId
 from mvc.porcelain.progress import Report, silent
 from mvc.porcelain.reading import History
 from mvc.porcelain.results.logs import MixtureWeight
@@ -32,12 +34,12 @@ def show(
     commit_id = resolve(workspace, revision, directory)
     commit = repository.commit(commit_id)
     manifest = repository.manifest(commit.manifest)
-    memory = repository.memories().get(commit_id)
+    tags, kept = workspace.look_up(lambda reader: _declared(reader, commit_id))
+    memory = None if kept is None else repository.memory(kept)
     given_up = () if memory is None else [one for one in memory.tensors if not repository.odb.contains(one)]
     sizes = dict.fromkeys(given_up, 0)
     sizes |= {one: repository.odb.stored_size(one) for one in manifest.objects() if one not in sizes}
     gone = {} if memory is None else {"gone": {"time": memory.time, "reason": memory.reason}}
-    tags = sorted(name for name, target in repository.state().tags.items() if target == commit_id)
     return ShowResult(
         id=commit_id,
         facts={**asdict(commit), "tags": tags, **gone},
@@ -63,6 +65,13 @@ def show(
         if spectra
         else None,
     )
+
+
+def _declared(reader: Reader, commit: ObjectId) -> tuple[list[str], ObjectId | None]:
+    """A commit's tags, and the id of what was kept of it if its tensors were given up."""
+    tags = sorted(name for (name,) in TagRow.pick(reader, "name", commit=commit))
+    gone = SettingRow.find(reader, key=GONE + commit)
+    return tags, ObjectId(gone[0].value) if gone else None
 
 
 def inference_of(history: History, commit_id: str) -> dict[str, Any]:
