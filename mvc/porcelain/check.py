@@ -15,6 +15,7 @@ from mvc.porcelain.case import Case, open_case
 from mvc.porcelain.evidence import gather
 from mvc.porcelain.pointers import is_pointer
 from mvc.porcelain.policy import read_policy
+from mvc.porcelain.progress import Report, silent
 from mvc.porcelain.ranges import chosen
 from mvc.porcelain.reading import History
 from mvc.porcelain.results.checks import CheckedCommit, CheckResult, Finding, IgnoredFor, LikelyCause, VerdictName
@@ -35,6 +36,7 @@ def check(
     since: str | None = None,
     against: str | None = None,
     today: date | None = None,
+    progress: Report = silent,
 ) -> CheckResult:
     """Judges revisions, ranges ``A..B`` and files, each against what came before it; nothing is written.
 
@@ -58,7 +60,8 @@ def check(
     findings: list[Finding] = []
     ignored: list[Finding] = []
     commits: list[CheckedCommit] = []
-    for target in targets:
+    for done, target in enumerate(targets):
+        progress(done, len(targets), Path(target).name if isinstance(target, Path) else target[:8])
         try:
             with open_case(history, target, rules.limits, claimed) as case:
                 evidence = gather(case, teachers)

@@ -105,9 +105,10 @@ def test_the_environment_page_names_every_variable() -> None:
 @pytest.mark.parametrize(
     ("line", "hint"),
     [
-        ("help chekc", "did you mean: mvc check"),
-        ("help git instal", "did you mean: mvc git install"),
-        ("help revision", "did you mean: mvc revisions"),
+        ("help chekc", "did you mean: mvc help check"),
+        ("help git instal", "did you mean: mvc help git install"),
+        ("help revision", "did you mean: mvc help revisions"),
+        ("help xyzzy", "list commands and topics with: mvc help"),
         ("chekc", "did you mean: mvc check"),
         ("git instal", "did you mean: mvc git install"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 
 import click
 
@@ -10,9 +11,11 @@ from mvc.cli import completing, output
 from mvc.cli.messages import hint
 from mvc.cli.opening import open_workspace
 from mvc.cli.options import Session, json_option, pass_session
+from mvc.cli.progress import progress
 from mvc.cli.reports import github, junit, sarif, text
 from mvc.porcelain.check import check
 from mvc.porcelain.log import log
+from mvc.porcelain.progress import silent
 from mvc.porcelain.results.checks import CheckResult
 from mvc.storage import REAL, atomic_write
 
@@ -67,14 +70,17 @@ def command(
     workspace = open_workspace(session)
     if everything:
         revisions = (*revisions, *(c.id for row in log(workspace).lineages for c in row.commits))
-    result = check(
-        workspace,
-        revisions if revisions or since is not None else ("HEAD",),
-        policy=None if policy is None else session.path(policy),
-        directory=session.directory,
-        since=since,
-        against=against,
-    )
+    many = len(revisions) > 1 or since is not None or any(".." in revision for revision in revisions)
+    with progress("checking") if many else nullcontext(silent) as report:
+        result = check(
+            workspace,
+            revisions if revisions or since is not None else ("HEAD",),
+            policy=None if policy is None else session.path(policy),
+            directory=session.directory,
+            since=since,
+            against=against,
+            progress=report,
+        )
     if target is not None:
         atomic_write(REAL, session.path(target), (f"{_report(result, form).rstrip()}\n".encode(),), overwrite=True)
     else:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import sys
+from collections.abc import Iterable
 
 import click
 
@@ -10,10 +12,21 @@ from mvc.cli import output
 from mvc.cli.helping import TOPICS, command_lines, overview, topic_lines
 from mvc.cli.options import Session, pass_session
 from mvc.cli.table import COMMANDS
+from mvc.errors import NotFoundError
 
 
 def _names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     return [name for name in (*COMMANDS, *TOPICS) if name.startswith(incomplete)]
+
+
+def _unknown(name: str, context: click.Context, topics: Iterable[str]) -> NotFoundError:
+    group = context.command
+    known = [*group.list_commands(context), *topics] if isinstance(group, click.Group) else []
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    asked = " ".join(["mvc help", *context.command_path.split()[1:]])
+    hint = f"did you mean: {asked} {close[0]}" if close else "list commands and topics with: mvc help"
+    what = "command" if context.parent is not None else "command or topic"
+    return NotFoundError(f"there is no {what} {name!r}", hint=hint, code="usage")
 
 
 @click.command()
@@ -35,8 +48,6 @@ def command(context: click.Context, session: Session, names: tuple[str, ...]) ->
         group = found.command
         child = group.get_command(found, name) if isinstance(group, click.Group) else None
         if child is None:
-            others = TOPICS if found is root else ()
-            possible = [*group.list_commands(found), *others] if isinstance(group, click.Group) else []
-            raise click.NoSuchCommand(name, possibilities=possible, ctx=found)
+            raise _unknown(name, found, TOPICS if found is root else ())
         found = click.Context(child, info_name=name, parent=found)
     output.emit_lines(command_lines(found), paged=True)
