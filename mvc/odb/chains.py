@@ -14,6 +14,7 @@ import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from mvc.errors import IntegrityError
 from mvc.objects import MAX_BASES, ObjectId, TensorSpec, hash_object
@@ -49,7 +50,8 @@ class Link:
 
 class Chains:
     """The tensors of one database. ``contains``, ``read`` and ``links`` (one for each stored form of an object) are how
-    it finds stored forms; the last two raise IntegrityError. May be used by several threads at once.
+    it finds stored forms; the last two raise IntegrityError. ``intact`` tells cheaply whether one is as it was written,
+    as far as that is known. May be used by several threads at once.
     """
 
     def __init__(
@@ -57,10 +59,12 @@ class Chains:
         contains: Callable[[ObjectId], bool],
         read: Callable[[ObjectId], bytes],
         links: Callable[[ObjectId], Sequence[Link]],
+        intact: Callable[[ObjectId], bool],
     ) -> None:
         self._contains = contains
         self._stored = read
         self._links_of = links
+        self._intact = intact
         self._links: dict[ObjectId, Link] = {}
         self._recent = _Recent(_MEMORY)
         self._elsewhere: Elsewhere | None = None
@@ -191,11 +195,14 @@ class Chains:
 
     def _usable(self, spec: TensorSpec, hints: Sequence[ObjectId], limit: int) -> tuple[ObjectId, ...]:
         """At most two bases among the hints, of the same spec, within reach."""
-        known = tuple(hint for hint in dict.fromkeys(hints) if self._fits(hint, spec))[:2]
-        if not known or limit < 1:
+        if limit < 1:
+            return ()
+        known = tuple(islice((hint for hint in dict.fromkeys(hints) if self._fits(hint, spec)), 2))
+        if not known:
             return ()
         if self.link(known[0]).reach >= limit:
-            return self.closure(known[0])[:1]
+            root = self.closure(known[0])[0]
+            return (root,) if self._intact(root) else ()
         if len(known) == 2 and spec.nbytes <= ONE_BASE and self._reach(known) <= limit:
             return known
         return known[:1]
@@ -210,8 +217,9 @@ class Chains:
 
     def _fits(self, object_id: ObjectId, spec: TensorSpec) -> bool:
         try:
-            # one that is known may be gone by now
-            return self._contains(object_id) and self.link(object_id).header == spec.header()
+            # one that is known may be gone by now; and its bytes may be at hand though what is stored has rotted
+            here = self._contains(object_id) and self.link(object_id).header == spec.header()
+            return here and self._intact(object_id)
         except IntegrityError:
             return False
 

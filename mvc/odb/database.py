@@ -34,7 +34,7 @@ class ObjectDatabase:
         self._compress = compress
         self.keyframe = keyframe
         self._places = places = Places(storage)
-        self.chains = Chains(self.contains, self._linked_form, self._links)
+        self.chains = Chains(self.contains, self._linked_form, self._links, places.packed.intact)
         self._copies = Copies(places.forms, self.chains)
 
     @property

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from mvc.errors import IntegrityError, MvcError, NotFoundError, StorageError
 from mvc.objects import ObjectId
-from mvc.odb.packs import DIRECTORY, Pack, Span
+from mvc.odb.packs import DIRECTORY, Pack
 from mvc.storage import Storage, no_such_key
 
 _KEY = re.compile(rf"{DIRECTORY}/[0-9a-f]{{64}}")
@@ -39,7 +39,7 @@ class PackedObjects:
         self._unread: dict[str, StorageError] = {}
         self._ignored: set[str] = set()
         self._sorted = _Table(())
-        self._recent: dict[ObjectId, list[tuple[Pack, Span]]] = {}
+        self._recent: dict[ObjectId, list[tuple[Pack, int]]] = {}
         self.generation = 0
 
     @property
@@ -76,27 +76,38 @@ class PackedObjects:
             self._ignored.update(keys)
             self.refresh()
 
-    def locate(self, object_id: ObjectId) -> tuple[Pack, Span] | None:
-        """Where an object lies first, as far as is known."""
+    def locate(self, object_id: ObjectId) -> tuple[Pack, int] | None:
+        """The pack that has an object first, and its row there, as far as is known."""
         self._load()
         with self._mutex:
             return next(self._find(object_id), None)
 
-    def places(self, object_id: ObjectId) -> list[tuple[Pack, Span]]:
-        """Wherever an object lies, as far as is known."""
+    def places(self, object_id: ObjectId) -> list[tuple[Pack, int]]:
+        """Every pack that has an object, and its row there, as far as is known."""
         self._load()
         with self._mutex:
             return list(self._find(object_id))
 
-    def _find(self, object_id: ObjectId) -> Iterator[tuple[Pack, Span]]:
+    def _find(self, object_id: ObjectId) -> Iterator[tuple[Pack, int]]:
         yield from self._recent.get(object_id, ())
         yield from self._sorted.find(object_id)
 
     def forms(self, object_id: ObjectId) -> Iterator[bytes]:
         """The stored form in each pack that has one."""
-        for pack, span in self.places(object_id):
+        for pack, row in self.places(object_id):
             with contextlib.suppress(NotFoundError):
-                yield pack.read(span)
+                yield pack.read(pack.span(row))
+
+    def intact(self, object_id: ObjectId) -> bool:
+        """Whether the stored form that would be read is, by its checksum, what was proved; True where it has none."""
+        try:
+            pack, row = self._place(object_id)
+            pack.proved(row, (pack.read(pack.span(row)),))
+        except NotFoundError:  # it is in no pack, or the pack was replaced
+            return True
+        except MvcError:
+            return False
+        return True
 
     def contains(self, object_id: ObjectId) -> bool:
         return self.locate(object_id) is not None
@@ -105,21 +116,22 @@ class PackedObjects:
         return self._place(object_id)[0].key
 
     def read(self, object_id: ObjectId) -> bytes:
-        pack, span = self._place(object_id)
-        return pack.read(span)
+        pack, row = self._place(object_id)
+        return pack.read(pack.span(row))
 
     def read_start(self, object_id: ObjectId, length: int) -> bytes:
-        pack, span = self._place(object_id)
-        return pack.read(span, length)
+        pack, row = self._place(object_id)
+        return pack.read(pack.span(row), length)
 
     def stored_size(self, object_id: ObjectId) -> int:
-        return self._place(object_id)[1].length
+        pack, row = self._place(object_id)
+        return pack.span(row).length
 
     def ids(self, prefix: str = "") -> Iterator[ObjectId]:
         found = {one for pack in self.packs.values() for one in pack.ids()}
         return iter(sorted(one for one in found if one.startswith(prefix)))
 
-    def _place(self, object_id: ObjectId) -> tuple[Pack, Span]:
+    def _place(self, object_id: ObjectId) -> tuple[Pack, int]:
         found = self.locate(object_id)
         if found is None:
             raise no_such_key(object_id)
@@ -154,7 +166,7 @@ class PackedObjects:
         if known <= keys and sum(map(len, new)) + len(self._recent) <= _RECENT:
             for pack in new:
                 for row, one in enumerate(pack.ids()):
-                    self._recent.setdefault(one, []).append((pack, pack.span(row)))
+                    self._recent.setdefault(one, []).append((pack, row))
         else:
             self._sorted, self._recent = _Table(tuple(self._packs.values())), {}
         self.generation += 1
@@ -173,7 +185,7 @@ class _Table:
         self._pack = np.repeat(np.arange(len(packs)), sizes)[order]
         self._row = np.concatenate([np.empty(0, np.int64), *(np.arange(size) for size in sizes)])[order]
 
-    def find(self, object_id: ObjectId) -> Iterator[tuple[Pack, Span]]:
+    def find(self, object_id: ObjectId) -> Iterator[tuple[Pack, int]]:
         """Wherever an object lies."""
         name = bytes.fromhex(object_id)
         key = np.uint64(int.from_bytes(name[:8], "big"))
@@ -181,5 +193,5 @@ class _Table:
         while at < len(self._keys) and self._keys[at] == key:
             pack, row = self._packs[int(self._pack[at])], int(self._row[at])
             if pack.rows[row].tobytes()[:32] == name:
-                yield pack, pack.span(row)
+                yield pack, row
             at += 1

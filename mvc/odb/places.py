@@ -86,9 +86,9 @@ class Places:
         with contextlib.suppress(NotFoundError):
             if key == loose_key(object_id):
                 return self.loose.read(object_id)
-            for pack, span in self.packed.places(object_id):
+            for pack, row in self.packed.places(object_id):
                 if pack.key == key:
-                    return pack.read(span)
+                    return pack.read(pack.span(row))
         return self.read(object_id)
 
     def stored_size(self, object_id: ObjectId) -> int:

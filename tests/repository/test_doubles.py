@@ -198,3 +198,15 @@ def test_an_entry_without_its_head_is_told_and_brought_back(tmp_path: Path) -> N
     assert [(item.object, item.repaired) for item in report.findings] == [(tensors[0], True)]
     assert check_repository(again(repository)).findings == ()
     assert [bytes(again(repository).odb.get_tensor(one)[1]) for one in tensors] == data
+
+
+def test_nothing_rests_on_what_has_rotted_though_its_bytes_are_at_hand(tmp_path: Path) -> None:
+    """In memory, or in the file that it came from: what is stored of it would be needed all the same."""
+    data = values(4)
+    repository, tensors = made(tmp_path, data[:2])
+    damage(repository, repository.odb.key_of(tensors[1]), tensors[1])
+    for now, value in zip((repository, again(repository)), data[2:], strict=True):
+        with now.odb.chains.looking(dict(zip(tensors, data, strict=False)).get), now.lock(), now.odb.batch():
+            new = now.odb.put_tensor(SPEC, value, bases=tensors[::-1])
+        assert now.odb.bases_of(new) == (tensors[0],)
+        assert bytes(again(now).odb.get_tensor(new)[1]) == value
