@@ -1,8 +1,8 @@
 """Weights as points: which tensors make the point, sketches of them, distances between them, their symmetries
 and spectra.
 
-`mvc.geometry.matching` and `mvc.geometry.explaining` are imported by their own names: they need SciPy, which is slow
-to load.
+`mvc.geometry.matching` and `mvc.geometry.explaining` are imported by their own names: only matching needs SciPy, when
+it matches.
 """
 
 from mvc.geometry.bulk import Bulk

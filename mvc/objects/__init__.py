@@ -1,4 +1,5 @@
-"""Vocabulary: pure values, each with one canonical byte form. Imports nothing of mvc but its errors."""
+"""Vocabulary: pure values, each with one canonical byte form. Imports nothing of mvc but its errors and what defers
+NumPy."""
 
 from mvc.objects.checkpoint import Checkpoint, read_array
 from mvc.objects.commits import EMBEDDER, GONE, Commit, Memory, Operation

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from mvc.deferred import Deferred
+
 _CODE = """
 import sys
 from mvc.cli.main import run
@@ -94,6 +96,16 @@ def test_a_commit_that_is_judged_stays_light(tmp_path: Path) -> None:
     command = [sys.executable, "-c", _CODE, "commit", "last.safetensors"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert "extends" in done.stdout and done.stderr.splitlines()[-1] == "HEAVY ['numpy', 'sqlalchemy'] 0"
+
+
+def test_what_is_deferred_is_imported_when_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "colorsys", raising=False)
+    deferred = Deferred("colorsys")
+    assert "colorsys" not in sys.modules
+    assert deferred.rgb_to_yiq(1, 1, 1)[0] == pytest.approx(1)
+    assert deferred.rgb_to_yiq is sys.modules["colorsys"].rgb_to_yiq
+    with pytest.raises(AttributeError):
+        _ = deferred.nothing
 
 
 def test_nothing_is_paged_or_coloured_into_a_pipe(repo: Path) -> None:
