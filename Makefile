@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint quick install rules man docs shots clean
+.PHONY: demo test lint quick install rules man docs pages shots clean
 
 $(VENV)/.runtime: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "mvc needs Python 3.11 or newer; set PYTHON=/path/to/python3.11"; exit 1; }
@@ -41,6 +41,10 @@ man: $(VENV)/.runtime
 # site/, from docs/
 docs: $(VENV)/.test
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+# what the tutorial and the how-tos say that their commands print
+pages: $(VENV)/.runtime
+	$(BIN)/python -m demo.pages docs/tutorial.md docs/how-to/*.md
 
 # the pictures of README.md, from real commands
 shots: $(VENV)/.runtime

@@ -16,6 +16,7 @@ from mvc.objects import KEYFRAME, MAX_BASES
 from mvc.storage import FileSystem, disk_errors
 
 Table = TypeVar("Table")
+_HINT = "correct the file; what can be set, says: mvc help config"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +62,16 @@ def parse_config(content: bytes, source: str) -> Config:
         table = tomllib.loads(content.decode())
     except (ValueError, RecursionError) as error:
         message = f"{source} is not readable TOML: {error}"
-        raise InputError(message, hint="correct the file", code="bad-config") from None
+        raise InputError(message, hint=_HINT, code="bad-config") from None
     config = _build(Config(), table, source, "")
     if not 0 <= config.lock.timeout < 1e7:
-        raise InputError(f"{source}: lock.timeout must be a number of seconds, 0 or more", code="bad-config")
+        raise InputError(
+            f"{source}: lock.timeout must be a number of seconds, 0 or more", hint=_HINT, code="bad-config"
+        )
     if not 0 <= config.storage.keyframe <= MAX_BASES:
-        raise InputError(f"{source}: storage.keyframe must be a number from 0 to {MAX_BASES}", code="bad-config")
+        raise InputError(
+            f"{source}: storage.keyframe must be a number from 0 to {MAX_BASES}", hint=_HINT, code="bad-config"
+        )
     if config.index.url and not config.index.url.startswith(("postgresql:", "postgresql+", "sqlite:")):
         hint = "use a URL that begins with postgresql:// or leave it empty"
         raise InputError(f"{source}: index.url is for PostgreSQL or SQLite only", hint=hint, code="bad-config")
@@ -117,5 +122,5 @@ def _build(default: Table, table: dict[str, Any], source: str, prefix: str) -> T
             values[key] = value
         else:
             kind = "table" if is_dataclass(old) else {"str": "string"}.get(type(old).__name__, type(old).__name__)
-            raise InputError(f"{source}: {name!r} must be a {kind}", hint="correct the file", code="bad-config")
+            raise InputError(f"{source}: {name!r} must be a {kind}", hint=_HINT, code="bad-config")
     return type(default)(**{**known, **values})
