@@ -5,7 +5,6 @@ from __future__ import annotations
 import struct
 from typing import Any
 
-import numpy as np
 import pytest
 
 from mvc.errors import IntegrityError
@@ -14,19 +13,9 @@ from mvc.odb import ObjectDatabase, loose_key
 from mvc.odb.codecs import RESIDUALS, Encoded
 from mvc.odb.stored import pack, unpack
 from mvc.storage import MemoryStorage
+from mvc.testing.walks import walk
 
 SPEC = TensorSpec("F32", (64, 64))
-
-
-def walk(count: int, *, step: float = 1e-4, seed: int = 0) -> list[bytes]:
-    """A tensor's states, oldest first."""
-    rng = np.random.default_rng(seed)
-    weights = rng.normal(size=SPEC.shape) * 0.02
-    states = []
-    for _ in range(count):
-        states.append(weights.astype("<f4").tobytes())
-        weights = weights + rng.normal(size=SPEC.shape) * step
-    return states
 
 
 def put_all(odb: ObjectDatabase, states: list[bytes]) -> list[ObjectId]:

@@ -13,24 +13,16 @@ from mvc.odb import Form, ObjectDatabase, check_forms
 from mvc.odb.consolidation import consolidate
 from mvc.odb.packing import PackWriter
 from mvc.storage import MemoryStorage, Storage
+from mvc.testing.walks import walk
 
 SPEC = TensorSpec("F32", (4096,))
-
-
-def states(count: int) -> list[bytes]:
-    rng = np.random.default_rng(3)
-    value, found = rng.normal(size=4096), []
-    for _ in range(count):
-        found.append(value.astype("<f4").tobytes())
-        value = value + 1e-4 * rng.normal(size=4096)
-    return found
 
 
 def chain(storage: Storage, count: int = 3) -> list[ObjectId]:
     """Tensors, each in a pack of its own and stored as its difference from the one before."""
     odb = ObjectDatabase(storage)
     ids: list[ObjectId] = []
-    for data in states(count):
+    for data in walk(count):
         with odb.batch():
             ids.append(odb.put_tensor(SPEC, data, bases=ids[-1:]))
     return ids
@@ -163,6 +155,6 @@ def test_packs_of_version_1_are_read_and_decoded() -> None:
     digest = blake3(head + index + footer)
     data = head + b"mvce" + name + length + stored + index + footer + digest.digest()
     old.put_if_absent(f"packs/{digest.hexdigest()}", (data,))
-    assert bytes(ObjectDatabase(old).get_tensor(ids[0])[1]) == states(1)[0]
+    assert bytes(ObjectDatabase(old).get_tensor(ids[0])[1]) == walk(1)[0]
     [form] = check(old)[ids[0]]
     assert not form.proved and form.error is None

@@ -10,18 +10,9 @@ import pytest
 from mvc.objects import ObjectId, TensorSpec
 from mvc.odb import ObjectDatabase, Reencoder, loose_key
 from mvc.storage import MemoryStorage
+from mvc.testing.walks import walk
 
 SPEC = TensorSpec("F32", (64, 64))
-
-
-def walk(count: int, *, step: float = 1e-5) -> list[bytes]:
-    rng = np.random.default_rng(1)
-    weights = rng.normal(size=SPEC.shape) * 0.02
-    states = []
-    for _ in range(count):
-        states.append(weights.astype("<f4").tobytes())
-        weights = weights + rng.normal(size=SPEC.shape) * step
-    return states
 
 
 def replace(odb: ObjectDatabase, object_id: ObjectId, form: bytes) -> None:
@@ -31,7 +22,7 @@ def replace(odb: ObjectDatabase, object_id: ObjectId, form: bytes) -> None:
 
 def test_a_base_that_is_found_late_makes_it_smaller() -> None:
     odb = ObjectDatabase(MemoryStorage())
-    states = walk(3)
+    states = walk(3, step=1e-5, seed=1)
     ids = [odb.put_tensor(SPEC, data) for data in states]
     forms = {}
     reencoder = Reencoder(odb)
@@ -57,7 +48,7 @@ def test_a_base_that_is_found_late_makes_it_smaller() -> None:
 @pytest.mark.parametrize("keyframe", [0, 2, 10])
 def test_no_chain_grows_beyond_the_config(keyframe: int) -> None:
     odb = ObjectDatabase(MemoryStorage(), keyframe=keyframe)
-    states = walk(12)
+    states = walk(12, step=1e-5, seed=1)
     ids: list[ObjectId] = []
     for number in (5, 0, 11, 3, 8, 1, 9, 2, 10, 4, 7, 6):
         ids.append(odb.put_tensor(SPEC, states[number], bases=ids[-1:]))

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from mvc.objects import Commit, FileEntry, Manifest, ObjectId, Skeleton, TensorEntry, TensorSpec
@@ -15,17 +14,9 @@ from mvc.odb.packing import PackWriter
 from mvc.repository import Repository, check_repository
 from mvc.repository.gc import collect
 from mvc.storage import MemoryStorage
+from mvc.testing.walks import walk
 
 SPEC = TensorSpec("F32", (4096,))
-
-
-def values(count: int) -> list[bytes]:
-    rng = np.random.default_rng(1)
-    value, found = rng.normal(size=4096), []
-    for _ in range(count):
-        found.append(value.astype("<f4").tobytes())
-        value = value + 1e-4 * rng.normal(size=4096)
-    return found
 
 
 def made(root: Path, data: list[bytes]) -> tuple[Repository, list[ObjectId]]:
@@ -79,7 +70,7 @@ def again(repository: Repository) -> Repository:
 
 @pytest.mark.parametrize("spoilt", [0, 1])
 def test_a_damaged_copy_is_told_though_another_is_sound(tmp_path: Path, spoilt: int) -> None:
-    data = values(2)
+    data = walk(2)
     repository, tensors = made(tmp_path, data)
     first = repository.odb.key_of(tensors[0])
     second = add(repository, {one: repository.odb.stored_form(one) for one in tensors})
@@ -95,7 +86,7 @@ def test_a_damaged_copy_is_told_though_another_is_sound(tmp_path: Path, spoilt: 
 
 def test_what_is_damaged_in_one_pack_comes_from_another_one_that_is_damaged_too(tmp_path: Path) -> None:
     """Each of two packs has the sound copy of what is damaged in the other."""
-    data = values(2)
+    data = walk(2)
     repository, tensors = made(tmp_path, data)
     forms = {one: repository.odb.stored_form(one) for one in tensors}
     old = [repository.odb.key_of(one) for one in tensors]
@@ -113,7 +104,7 @@ def test_what_is_damaged_in_one_pack_comes_from_another_one_that_is_damaged_too(
 
 def test_a_form_that_rests_on_what_is_gone_harms_nobody(tmp_path: Path) -> None:
     """As where a gc was stopped while it took files away."""
-    data = values(3)
+    data = walk(3)
     repository, tensors = made(tmp_path, data[1:])
     above, _, stored = difference(data[1], data[0])
     add(repository, {above: stored})
@@ -135,7 +126,7 @@ def test_a_form_that_rests_on_what_is_gone_harms_nobody(tmp_path: Path) -> None:
 
 
 def test_gc_keeps_what_any_form_rests_on(tmp_path: Path) -> None:
-    data = values(2)
+    data = walk(2)
     repository, tensors = made(tmp_path, data[1:])
     above, below, stored = difference(data[1], data[0])
     with repository.lock(), repository.odb.batch():
@@ -151,7 +142,7 @@ def test_gc_keeps_what_any_form_rests_on(tmp_path: Path) -> None:
 
 def test_a_base_stored_again_may_rest_on_others(tmp_path: Path) -> None:
     """What waits for it says how many others it needs; that it needs more now is no damage."""
-    data = values(4)
+    data = walk(4)
     repository, tensors = made(tmp_path, data[:1])
     above, below, stored = difference(data[2], data[1])
     with repository.lock():
@@ -169,7 +160,7 @@ def test_a_base_stored_again_may_rest_on_others(tmp_path: Path) -> None:
 
 
 def test_nothing_is_stored_on_what_waits_for_it(tmp_path: Path) -> None:
-    data = values(3)
+    data = walk(3)
     repository, _ = made(tmp_path, data[:1])
     above, below, stored = difference(data[2], data[1])
     add(repository, {above: stored})
@@ -182,7 +173,7 @@ def test_nothing_is_stored_on_what_waits_for_it(tmp_path: Path) -> None:
 
 def test_an_entry_without_its_head_is_told_and_brought_back(tmp_path: Path) -> None:
     """It can be read all the same, as the trailer knows where it is."""
-    data = values(2)
+    data = walk(2)
     repository, tensors = made(tmp_path, data)
     key = repository.odb.key_of(tensors[0])
     pack = repository.odb.packs[key]
@@ -202,7 +193,7 @@ def test_an_entry_without_its_head_is_told_and_brought_back(tmp_path: Path) -> N
 
 def test_nothing_rests_on_what_has_rotted_though_its_bytes_are_at_hand(tmp_path: Path) -> None:
     """In memory, or in the file that it came from: what is stored of it would be needed all the same."""
-    data = values(4)
+    data = walk(4)
     repository, tensors = made(tmp_path, data[:2])
     damage(repository, repository.odb.key_of(tensors[1]), tensors[1])
     for now, value in zip((repository, again(repository)), data[2:], strict=True):
