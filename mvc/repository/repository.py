@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Required, Self, TypedDict, Unpack
 
 from mvc.deferred import Deferred
 from mvc.errors import (
@@ -24,7 +24,7 @@ from mvc.errors import (
     NotFoundError,
     StorageError,
 )
-from mvc.objects import Commit, Manifest, Memory, ObjectId, Operation, Skeleton, TensorSpec, parse_object_id
+from mvc.objects import Commit, Manifest, Memory, ObjectId, Operation, TensorSpec, parse_object_id
 from mvc.repository.checkpoint import StoredCheckpoint
 from mvc.repository.config import Config, check_owner, read_config
 from mvc.repository.layout import (
@@ -39,6 +39,7 @@ from mvc.repository.layout import (
     upgrade_layout,
 )
 from mvc.repository.locks import Waiting, WriteLock, running_command
+from mvc.repository.records import Records
 from mvc.repository.revisions import check_tag
 from mvc.repository.state import State, oldest_first, replay
 from mvc.storage import REAL, FileSystem, LocalStorage
@@ -49,7 +50,21 @@ else:
     store = Deferred("mvc.odb")
 
 
-class Repository:
+class Asked(TypedDict, total=False):
+    """What a change of a repository is made of. ``commits`` must be stored already; ``removed`` are those that no
+    longer count. ``tags`` sets names to commits, or with None removes them; so does ``settings`` with declarations.
+    ``time`` is now unless given."""
+
+    command: Required[str]
+    author: Required[str]
+    commits: Sequence[ObjectId]
+    tags: Mapping[str, ObjectId | None] | None
+    settings: Mapping[str, str | None] | None
+    removed: Sequence[ObjectId]
+    time: datetime | None
+
+
+class Repository(Records):
     """One repository. ``root`` is its working directory, ``directory`` its ``.mvc``. Reading takes no lock.
 
     Made by `init`, `open` or `discover`. One instance belongs to one thread.
@@ -144,10 +159,6 @@ class Repository:
             raise _bad_head("damaged") from None
         return head if head != NO_OPERATION else None
 
-    def operation(self, operation_id: ObjectId) -> Operation:
-        """Raises IntegrityError where it is missing or damaged."""
-        return Operation.from_payload(self.odb.get("operation", operation_id))
-
     def operations(self) -> Iterator[Operation]:
         """Every operation, newest first: the reflog."""
         return reversed(oldest_first(self.head(), self.operation))
@@ -175,58 +186,30 @@ class Repository:
             self._state = self.state_at(head)
         return self._state
 
-    def append(
-        self,
-        *,
-        command: str,
-        author: str,
-        commits: Sequence[ObjectId] = (),
-        tags: Mapping[str, ObjectId | None] | None = None,
-        settings: Mapping[str, str | None] | None = None,
-        removed: Sequence[ObjectId] = (),
-        time: datetime | None = None,
-    ) -> Operation:
+    def append(self, **change: Unpack[Asked]) -> Operation:
         """Makes one change of the repository: all of it, durably, or none. Needs the lock, and no open batch.
 
         Arguments and errors are those of `propose`.
         """
         with self.odb.batch():
-            operation = self.propose(
-                command=command,
-                author=author,
-                commits=commits,
-                tags=tags,
-                settings=settings,
-                removed=removed,
-                time=time,
-            )
+            operation = self.propose(**change)
         self.accept(operation)
         return operation
 
-    def propose(
-        self,
-        *,
-        command: str,
-        author: str,
-        commits: Sequence[ObjectId] = (),
-        tags: Mapping[str, ObjectId | None] | None = None,
-        settings: Mapping[str, str | None] | None = None,
-        removed: Sequence[ObjectId] = (),
-        time: datetime | None = None,
-    ) -> Operation:
+    def propose(self, **change: Unpack[Asked]) -> Operation:
         """Puts the operation that a change is; the last of a batch, so that one file holds it and what it speaks of.
         It counts when the batch has been left and the operation was accepted. Needs the lock.
 
-        ``commits`` must be stored already; ``removed`` are those that no longer count. ``tags`` sets names to commits,
-        or with None removes them. Raises ExistsError for a tag that is set already, NotFoundError for a commit or tag
-        that is not there, and StorageError where the disk refuses.
+        Raises ExistsError for a tag that is set already, NotFoundError for a commit or tag that is not there, and
+        StorageError where the disk refuses.
         """
         if not self._current:
             raise MvcError(
                 "a change needs the repository's lock", hint="use: with repository.lock()", code="not-locked"
             )
         state = self.state()
-        tags = dict(tags or {})
+        commits, removed = tuple(change.get("commits", ())), tuple(change.get("removed", ()))
+        tags = dict(change.get("tags") or {})
         for commit in commits:
             if not self.odb.contains(commit):
                 raise NotFoundError(f"commit {commit} is not stored", code="no-such-revision")
@@ -237,13 +220,13 @@ class Repository:
         self._check_tags(state, tags, {*state.commits, *commits} - gone)
         operation = Operation(
             parents=(state.head,) if state.head is not None else (),
-            time=(time or datetime.now(UTC)).astimezone(UTC).isoformat(timespec="microseconds"),
-            author=author,
-            command=command,
-            commits=tuple(commits),
+            time=(change.get("time") or datetime.now(UTC)).astimezone(UTC).isoformat(timespec="microseconds"),
+            author=change["author"],
+            command=change["command"],
+            commits=commits,
             tags=tags,
-            settings=dict(settings or {}),
-            removed=tuple(removed),
+            settings=dict(change.get("settings") or {}),
+            removed=removed,
         )
         self.odb.put("operation", operation.to_payload())
         return operation
@@ -275,28 +258,6 @@ class Repository:
                 raise NotFoundError(f"commit {commit} is not in the repository", code="no-such-revision")
             self.commit(commit)  # a name for what is lost would be of no use
 
-    def put(self, record: Commit | Manifest | Skeleton | Memory) -> ObjectId:
-        """Stores a small object and returns its id. It counts once an operation leads to it."""
-        if isinstance(record, Commit):
-            return self.odb.put("commit", record.to_payload())
-        if isinstance(record, Manifest):
-            return self.odb.put("manifest", record.to_payload())
-        if isinstance(record, Memory):
-            return self.odb.put("memory", record.to_payload())
-        return self.odb.put("skeleton", record.to_payload())
-
-    def commit(self, commit_id: ObjectId) -> Commit:
-        """Raises IntegrityError where it is missing or damaged."""
-        return Commit.from_payload(self.odb.get("commit", commit_id))
-
-    def manifest(self, manifest_id: ObjectId) -> Manifest:
-        """Raises IntegrityError where it is missing or damaged."""
-        return Manifest.from_payload(self.odb.get("manifest", manifest_id))
-
-    def skeleton(self, skeleton_id: ObjectId) -> Skeleton:
-        """Raises IntegrityError where it is missing or damaged."""
-        return Skeleton.from_payload(self.odb.get("skeleton", skeleton_id))
-
     def memories(self) -> Mapping[ObjectId, Memory]:
         """What is remembered of every commit whose tensors were given up. Raises IntegrityError."""
         state = self.state()
@@ -304,10 +265,6 @@ class Repository:
             found = {commit: self.memory(one) for commit, one in state.gone.items()}
             self._memories = state.head, found
         return self._memories[1]
-
-    def memory(self, memory_id: ObjectId) -> Memory:
-        """Raises IntegrityError where it is missing or damaged."""
-        return Memory.from_payload(self.odb.get("memory", memory_id))
 
     def tensor(self, object_id: ObjectId, *, recall: bool = False) -> tuple[TensorSpec, store.Buffer]:
         """Spec and canonical bytes; with ``recall`` from memory, if it was hashed a short while ago. Raises
