@@ -61,14 +61,14 @@ def explain(
             history = history or History(find())
             commit = resolve(history.workspace, name, directory)
         except NotFoundError as error:
-            if "did you mean" in unknown.hint:
+            if error.code == "no-repository" and unknown.hint.startswith("did you mean"):
                 raise unknown from None
             if error.code == "no-repository":
                 message = f"{name!r} is no rule, and a commit could only be looked up in a repository"
                 raise NotFoundError(message, hint="list the rules with: mvc explain", code=error.code) from None
-            raise NotFoundError(
-                f"{name!r} names no rule, commit, tag or lineage", hint="list what there is with: mvc explain, mvc log"
-            ) from None
+            close = [hint for hint in (error.hint, unknown.hint) if hint.startswith("did you mean")]
+            hint = close[0] if close else "list what there is with: mvc explain, mvc log"
+            raise NotFoundError(f"{name!r} names no rule, commit, tag or lineage", hint=hint) from None
         placed = history.placed(commit)
         inference = inference_of(history, commit)
         path = history.workspace.repository.commit(commit).path

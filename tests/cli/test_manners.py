@@ -169,6 +169,7 @@ def test_a_commit_is_explained_in_words(repo: Path, invoke: Invoke) -> None:
     assert told["rules"] == [] and told["commits"][0]["inference"]["evidence"]["sigmas"] > 6
     code, _, err = invoke("-C", str(repo), "explain", "nosuch")
     assert code == 2 and "names no rule, commit, tag or lineage" in err
+    assert "did you mean: first-light" in invoke("-C", str(repo), "explain", "first-ligth")[2]
 
 
 def test_explain_needs_no_repository_for_rules(tmp_path: Path, invoke: Invoke) -> None:

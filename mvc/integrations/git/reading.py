@@ -87,7 +87,10 @@ class GitRepository:
         except self._failed as error:
             words = str(getattr(error, "stderr", "")).strip().removeprefix("stderr: ").strip("'\n ")
             lines = words.removeprefix("fatal: ").splitlines() or [f"git {arguments[0]} failed"]
-            raise InputError(f"git: {lines[0]}", hint=" ".join(map(str.strip, lines[1:])), code="git") from None
+            hint = " ".join(map(str.strip, lines[1:]))
+            if lines[0].startswith("not a git repository"):
+                hint = "name the directory of one, or make one with: git init"
+            raise InputError(f"git: {lines[0]}", hint=hint, code="git") from None
 
     def finds(self, *arguments: str) -> bytes | None:
         """The same, or None where git has no answer."""
