@@ -31,3 +31,9 @@ def test_links_lead_somewhere_in_the_repository_too(name: str) -> None:
     text = re.sub(r"```.*?```", "", page.read_text("utf-8"), flags=re.DOTALL)
     for target in re.findall(r"\]\(([^)\s#]+)[^)]*\)", text):
         assert ":" in target or (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "docs" / "images").glob("*.svg")), ids=lambda path: path.name)
+def test_pictures_fetch_nothing_and_run_nothing(path: Path) -> None:
+    picture = path.read_text("utf-8")
+    assert "mvc" in picture and not re.search(r"<script|@import|url\((?!#)|(?:src|href)=\"(?!#)", picture)
