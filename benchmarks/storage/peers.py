@@ -5,6 +5,7 @@
 Every series is a directory of checkpoints in the order of their names (`benchmarks.storage.train_gpt` makes some). They
 are committed one after another, each by every tool before the next one, so that all share what else the machine does.
 A tool's store is its own; the file lies in its working tree under one name, overwritten each time, in the page cache.
+mvc is measured with files that stay, too, each under a name of its own, as most trainers write them.
 Peers are installed into virtual environments below CACHE; what does not install is left out, and said so. Prints
 Markdown: medians over all checkpoints but the first of wall-clock and processor seconds of the whole command, the
 ratio of the former to copying the file and syncing it, and raw bytes by stored ones. The working copy is not counted,
@@ -56,7 +57,8 @@ with open(f'store/{{len(os.listdir("store"))}}', 'wb') as file:
 class Tool:
     """``setup`` and ``commit`` are commands, run in the tool's own directory; ``store`` is where it keeps things.
 
-    ``needs`` are packages to install; "PYTHON" in a command is the interpreter that has them.
+    ``needs`` are packages to install; "PYTHON" in a command is the interpreter that has them. ``stay``: each file has a
+    name of its own.
     """
 
     name: str
@@ -64,11 +66,13 @@ class Tool:
     commit: Sequence[Sequence[str]]
     store: str
     needs: Sequence[str] = ()
+    stay: bool = False
 
 
 _MVC = (sys.executable, "-m", "mvc.cli.main")
 TOOLS = (
     Tool("`mvc commit`", [[*_MVC, "init"]], [[*_MVC, "commit", NAME]], ".mvc"),
+    Tool("`mvc commit`, files that stay", [[*_MVC, "init"]], [[*_MVC, "commit", NAME]], ".mvc", stay=True),
     Tool(
         "git-lfs",
         [["git", "init", "-q"], ["git", "lfs", "install", "--local"], ["git", "lfs", "track", "*.safetensors"]],
@@ -93,6 +97,9 @@ TOOLS = (
         ["git-theta[safetensors]"],
     ),
 )
+
+
+_WARM, _KNOWN = "`Repository.commit`, a warm process", "the same of what is known, file and all read"
 
 
 @dataclass
@@ -160,7 +167,7 @@ def copy_and_sync(source: Path, target: Path) -> None:
 
 def series(files: Sequence[Path], tools: Sequence[tuple[Tool, Path | None]], root: Path) -> None:
     """Commits ``files`` with everything and prints a table."""
-    figures = {name: Figures([], []) for name in ("cp + fsync", "BLAKE3", "`Repository.commit`, a warm process")}
+    figures = {name: Figures([], []) for name in ("cp + fsync", "BLAKE3", _WARM, _KNOWN)}
     figures |= {tool.name: Figures([], []) for tool, _ in tools}
     failed: dict[str, str] = {}
     for tool, programs in tools:
@@ -177,14 +184,17 @@ def series(files: Sequence[Path], tools: Sequence[tuple[Tool, Path | None]], roo
         figures["cp + fsync"].add(*measured(lambda file=file: copy_and_sync(file, root / "copy")))  # type: ignore[misc]
         figures["BLAKE3"].add(*measured(lambda data=data: blake3.blake3(data).digest()))  # type: ignore[misc]
         shutil.copyfile(file, root / "warm" / NAME)
-        figures["`Repository.commit`, a warm process"].add(*measured(lambda: warm.commit(root / "warm" / NAME)))
+        figures[_WARM].add(*measured(lambda: warm.commit(root / "warm" / NAME)))
+        figures[_KNOWN].add(*measured(lambda: warm.commit(root / "warm" / NAME, verify=True)))
         for tool, programs in tools:
             if tool.name in failed:
                 continue
             own = root / tool.name.strip("`")
-            shutil.copyfile(file, own / NAME)
+            name = file.name if tool.stay else NAME
+            shutil.copyfile(file, own / name)
             try:
-                spent = [run(command, own, programs) for command in tool.commit]
+                commands = [[name if word == NAME else word for word in command] for command in tool.commit]
+                spent = [run(command, own, programs) for command in commands]
             except (OSError, RuntimeError) as error:
                 failed[tool.name] = str(error)
                 continue
