@@ -22,6 +22,8 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import mvc
+
 WAYS = ("saved", "saved and committed", "state dicts committed")
 CHECKPOINTS = 20
 
@@ -31,7 +33,6 @@ def train(way: str, every: int, layers: int, place: Path) -> dict[str, float]:
     import torch  # noqa: PLC0415  (only the trainings need it)
     from safetensors.torch import save_file  # noqa: PLC0415
 
-    import mvc  # noqa: PLC0415
     from mvc.zoo.gpt import GPT_BYTES, GPTRun, library_text  # noqa: PLC0415
 
     torch.set_num_threads(1)
@@ -52,7 +53,10 @@ def train(way: str, every: int, layers: int, place: Path) -> dict[str, float]:
             recorder.commit(handed, step=run.step, metrics={"loss": loss})
             waited += time.perf_counter() - called
     trained = time.perf_counter() - start
+    memory = 0.0
     if recorder is not None:
+        recorder.flush()
+        memory = peak(recorder)
         recorder.close()
     end = time.perf_counter() - start
     own = processor(resource.RUSAGE_SELF) - before
@@ -61,9 +65,15 @@ def train(way: str, every: int, layers: int, place: Path) -> dict[str, float]:
     while recorder is not None and processor(resource.RUSAGE_CHILDREN) == 0:
         time.sleep(0.1)  # the committing process ends, and is counted then
     beside = processor(resource.RUSAGE_CHILDREN)
-    memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     times = {"wall": end, "waited": waited, "at the end": end - trained, "own": own, "beside": beside}
     return {**times, "memory": memory}
+
+
+def peak(recorder: mvc.Recorder) -> float:
+    """MiB that the committing process had resident at most. Not from rusage, which counts the fork of the training."""
+    process = recorder._courier._process
+    status = Path(f"/proc/{process.pid}/status").read_text() if process is not None else "VmHWM: 0 kB"
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
 def processor(who: int) -> float:
