@@ -14,12 +14,19 @@ from typing import Any
 
 
 class Deferred:
-    """Stands for the module of this name."""
+    """Stands for a module, or for what has this ``name`` in it; a class among these only in annotations."""
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self, module: str, name: str | None = None) -> None:
+        self._module, self._name = module, name
 
     def __getattr__(self, attribute: str) -> Any:
-        found = getattr(importlib.import_module(self._name), attribute)
+        found = getattr(self._found(), attribute)
         setattr(self, attribute, found)
         return found
+
+    def __call__(self, *args: Any, **more: Any) -> Any:
+        return self._found()(*args, **more)
+
+    def _found(self) -> Any:
+        module = importlib.import_module(self._module)
+        return module if self._name is None else getattr(module, self._name)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from mvc.deferred import Deferred
 from mvc.index.row import Reader, Row, chunked, insert_rows
 from mvc.index.rows import (
     ArchitectureRow,
@@ -38,6 +39,10 @@ if TYPE_CHECKING:
     from sqlalchemy.sql import ColumnElement as Expression
 
     from mvc.index.database import Index, IndexDamaged, set_stamp
+else:
+    Connection, func, or_, select, update = (
+        Deferred("sqlalchemy", name) for name in ("Connection", "func", "or_", "select", "update")
+    )
 
 __all__ = [
     "SCHEMAS",
@@ -82,7 +87,6 @@ __all__ = [
 
 #: what takes SQLAlchemy → where it is, and what it is called there
 _HEAVY = {
-    **{name: ("sqlalchemy", name) for name in ("Connection", "func", "or_", "select", "update")},
     "DatabaseError": ("sqlalchemy.exc", "SQLAlchemyError"),
     "Expression": ("sqlalchemy.sql", "ColumnElement"),
     **{name: ("mvc.index.database", name) for name in ("Index", "IndexDamaged", "set_stamp")},

@@ -14,7 +14,7 @@ from mvc.drift import RULES, RuleFinding
 from mvc.drift.integrity import state_findings
 from mvc.drift.origins import follows
 from mvc.errors import GoneError
-from mvc.index import Connection
+from mvc.index import Reader
 from mvc.porcelain.case import Case
 from mvc.porcelain.ground import contents_of, point_of, stand
 from mvc.porcelain.ledger import measure_state
@@ -30,7 +30,7 @@ def integrity(case: Case) -> Iterator[RuleFinding]:
     """MVC009, MVC010 and MVC013 to MVC017 for a case; nothing for what has no trainable weights."""
     if not case.model.signatures:
         return
-    damage = case.history.workspace.read(lambda connection: _damage_of_step(connection, case))
+    damage = case.history.workspace.look_up(lambda reader: _damage_of_step(reader, case))
     yield from damage
     replay = list(_replay(case))
     yield from replay
@@ -38,15 +38,15 @@ def integrity(case: Case) -> Iterator[RuleFinding]:
         yield from _wrong_run(case, damaged=bool(damage))
 
 
-def _damage_of_step(connection: Connection, case: Case) -> tuple[RuleFinding, ...]:
+def _damage_of_step(reader: Reader, case: Case) -> tuple[RuleFinding, ...]:
     try:
-        return _damage(connection, case)
+        return _damage(reader, case)
     except GoneError:  # what it would be compared with was given up: its own values are looked at
         return state_findings(measure_state(point_of(case)))
 
 
-def _damage(connection: Connection, case: Case) -> tuple[RuleFinding, ...]:
-    ground = stand(connection, case)
+def _damage(reader: Reader, case: Case) -> tuple[RuleFinding, ...]:
+    ground = stand(reader, case)
     if ground is None:
         # the first model of its kind here
         return state_findings(measure_state(point_of(case)))
@@ -63,9 +63,9 @@ def _damage(connection: Connection, case: Case) -> tuple[RuleFinding, ...]:
     line = () if case.lineage is None else case.lineage.commits[1:]
     tips = [row.commits[-1] for row in case.history.alike(case.model)]
     tips = [row for row in tips if case.history.model(row.id).objects != case.model.objects]
-    following = contents_of(connection, [row.id for row in line[:1]])
-    others = {*contents_of(connection, [row.id for row in (*line, *tips)])} - {point.content, *following}
-    previous = reference(connection, ground.architecture, point, following, sorted(others))
+    following = contents_of(reader, [row.id for row in line[:1]])
+    others = {*contents_of(reader, [row.id for row in (*line, *tips)])} - {point.content, *following}
+    previous = reference(reader, ground.architecture, point, following, sorted(others))
     return state_findings(measure_state(point)) if previous is None else ledger.judge(previous, point)[1]
 
 

@@ -14,7 +14,7 @@ from mvc.drift import Cause, RuleFinding
 from mvc.drift.catalogue import NOT_FINITE
 from mvc.drift.judging import HISTORY, Judgement, judge_walk, too_early
 from mvc.errors import GoneError
-from mvc.index import Connection
+from mvc.index import Reader
 from mvc.porcelain.case import Case
 from mvc.porcelain.damage import integrity
 from mvc.porcelain.ground import stand
@@ -66,13 +66,13 @@ def _judge_step(case: Case, teachers: Teachers) -> Judgement:
     if case.placed is not None and case.placed.relation in NO_STEPS:
         return Judgement(None, reason="a copy or an average is no step of training")
     try:
-        return case.history.workspace.read(lambda connection: _judge_walk(connection, case, teachers))
+        return case.history.workspace.look_up(lambda reader: _judge_walk(reader, case, teachers))
     except GoneError as error:
         return Judgement(None, reason=f"its step was not judged: {error.message}")
 
 
-def _judge_walk(connection: Connection, case: Case, teachers: Teachers) -> Judgement:
-    ground = stand(connection, case)
+def _judge_walk(reader: Reader, case: Case, teachers: Teachers) -> Judgement:
+    ground = stand(reader, case)
     if ground is None:
         return too_early(0)
     layout = layout_of(ground.architecture)
@@ -83,7 +83,7 @@ def _judge_walk(connection: Connection, case: Case, teachers: Teachers) -> Judge
         past = [key for key in ground.past if ground.ledger.sound(key) == key]
         if len(past) < HISTORY:
             return too_early(len(past))
-        figures = walk_to(connection, layout, ground.ledger, row, past, ground.point, case.model.vector)
+        figures = walk_to(reader, layout, ground.ledger, row, past, ground.point, case.model.vector)
     siblings = teachers.siblings(ground.architecture.id, case.lineage, layout)
     return judge_walk(layout, figures, siblings=siblings, start=len(figures), limits=case.limits)[0]
 

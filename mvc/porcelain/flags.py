@@ -14,7 +14,7 @@ from dataclasses import replace
 from mvc.drift.forecasts import Siblings
 from mvc.drift.judging import HISTORY, STEP_RULES, judge_walk
 from mvc.drift.walks import Layout
-from mvc.index import CommitRow, Connection, LineageRow, WalkRow, select
+from mvc.index import CommitRow, LineageRow, Reader, WalkRow, chunked
 from mvc.objects import ObjectId
 from mvc.porcelain.walking import figures_of
 
@@ -39,11 +39,13 @@ def siblings_of(own: str | None, ring: Sequence[str]) -> list[str]:
     return [root for root in following if root != own][:SIBLINGS]
 
 
-def root_contents(connection: Connection) -> dict[ObjectId, str]:
+def root_contents(reader: Reader) -> dict[ObjectId, str]:
     """Lineage → the content of its root."""
-    lineages, commits = LineageRow.TABLE.c, CommitRow.TABLE.c
-    rows = connection.execute(select(lineages.id, commits.content).where(lineages.id == commits.id))
-    return dict(map(tuple, rows))
+    return {
+        ObjectId(commit): content
+        for piece in chunked(ObjectId(lineage) for (lineage,) in LineageRow.pick(reader, "id"))
+        for commit, content in CommitRow.pick(reader, "id", "content", id=piece)
+    }
 
 
 def beside(own: str | None, walks: Mapping[str, WalkRow]) -> list[WalkRow]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mvc.index import ArchitectureRow, Connection, ForestRow, PointRow, UnitRow, chunked, insert_rows, select
+from mvc.index import ArchitectureRow, Connection, ForestRow, PointRow, Reader, UnitRow, chunked, insert_rows, select
 from mvc.objects import ObjectId
 from mvc.porcelain.signatures import read_signatures
 from mvc.trajectory import Block, lay_out
@@ -31,13 +31,12 @@ class Kin:
     forest: Forest
 
 
-def read_tensors(connection: Connection, contents: Sequence[str]) -> dict[str, Sequence[ObjectId]]:
+def read_tensors(reader: Reader, contents: Sequence[str]) -> dict[str, Sequence[ObjectId]]:
     """Content → ids of its tensors in the architecture's order."""
-    column = PointRow.TABLE.c.content
     return {
         row.content: row.tensors
         for piece in chunked(map(ObjectId, contents))
-        for row in PointRow.select(connection, column.in_(piece))
+        for row in PointRow.find(reader, content=piece)
     }
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mvc.index import ArchitectureRow, CommitRow, Connection, chunked, select
-from mvc.objects import ObjectId, as_array, read_array
+from mvc.index import ArchitectureRow, Reader
+from mvc.objects import as_array, read_array
 from mvc.porcelain.case import Case
 from mvc.porcelain.ledger import Ledger, Point
+from mvc.porcelain.points import read_contents
 from mvc.porcelain.stepping import NO_STEPS, open_ledger
 
 
@@ -24,15 +25,15 @@ class Ground:
     point: Point
 
 
-def stand(connection: Connection, case: Case) -> Ground | None:
+def stand(reader: Reader, case: Case) -> Ground | None:
     """None where nothing of the case's architecture is committed."""
-    known = ArchitectureRow.select(connection, ArchitectureRow.TABLE.c.id == case.model.architecture)
+    known = ArchitectureRow.find(reader, id=case.model.architecture)
     if not known:
         return None
     repository = case.history.workspace.repository
-    ledger = open_ledger(connection, known[0], lambda tensor: as_array(*repository.tensor(tensor)), case.steps)
-    past = contents_of(connection, [row.id for row in case.past if row.relation not in NO_STEPS])
-    point = point_of(case) if case.commit is None else ledger.point(contents_of(connection, [case.commit])[0])
+    ledger = open_ledger(reader, known[0], lambda tensor: as_array(*repository.tensor(tensor)), case.steps)
+    past = contents_of(reader, [row.id for row in case.past if row.relation not in NO_STEPS])
+    point = point_of(case) if case.commit is None else ledger.point(contents_of(reader, [case.commit])[0])
     return Ground(known[0], ledger, tuple(dict.fromkeys(past)), point)
 
 
@@ -42,11 +43,7 @@ def point_of(case: Case) -> Point:
     return Point("", tensors, lambda name: read_array(case.checkpoint, name))
 
 
-def contents_of(connection: Connection, commits: Sequence[str]) -> list[str]:
+def contents_of(reader: Reader, commits: Sequence[str]) -> list[str]:
     """Contents of commits, in order."""
-    column = CommitRow.TABLE.c
-    found: dict[str, str] = {}
-    for piece in chunked(map(ObjectId, commits)):
-        rows = connection.execute(select(column.id, column.content).where(column.id.in_(piece)))
-        found |= dict(map(tuple, rows))
+    found = read_contents(reader, commits)
     return [found[commit] for commit in commits]

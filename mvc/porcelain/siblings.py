@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mvc.drift import Layout, Siblings
-from mvc.index import Connection, WalkRow
+from mvc.index import Reader, WalkRow
 from mvc.objects import ObjectId
 from mvc.porcelain.flags import beside, root_contents, taught
 from mvc.porcelain.results.logs import LogLineage
@@ -37,10 +37,10 @@ class Teachers:
 
     def _of(self, architecture: str) -> Mapping[str, WalkRow]:
         if architecture not in self._walks:
-            self._walks[architecture] = self._workspace.read(lambda connection: self._read(connection, architecture))
+            self._walks[architecture] = self._workspace.look_up(lambda reader: self._read(reader, architecture))
         return self._walks[architecture]
 
-    def _read(self, connection: Connection, architecture: str) -> Mapping[str, WalkRow]:
-        self._roots = self._roots or root_contents(connection)
-        rows = WalkRow.select(connection, WalkRow.TABLE.c.architecture == architecture)
+    def _read(self, reader: Reader, architecture: str) -> Mapping[str, WalkRow]:
+        self._roots = self._roots or root_contents(reader)
+        rows = WalkRow.find(reader, architecture=architecture, ordered_by=("lineage",))
         return {self._roots[row.lineage]: row for row in rows}

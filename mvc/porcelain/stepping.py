@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from mvc.drift.profiles import StepProfile
 from mvc.errors import GoneError
-from mvc.index import ArchitectureRow, Connection, FlagRow, StepRow, chunked, insert_rows, select
+from mvc.index import ArchitectureRow, Connection, FlagRow, Reader, StepRow, chunked, insert_rows
 from mvc.objects import ObjectId
 from mvc.porcelain.forest import read_tensors
 from mvc.porcelain.inferred import Family, Understood
@@ -32,24 +32,23 @@ NO_STEPS = frozenset({"copies", "mixes"})
 
 
 def open_ledger(
-    connection: Connection,
+    reader: Reader,
     architecture: ArchitectureRow,
     read: ReadTensor,
     held: OrderedDict[tuple[str, str], StepProfile] | None = None,
 ) -> Ledger:
     """What the index knows of the steps of an architecture. The ledger asks it as it is asked."""
-    column = StepRow.TABLE.c
 
     def find(content: str) -> Standing | None:
-        return next((standing for _, standing in _standings(connection, [content])), None)
+        return next((standing for _, standing in _standings(reader, [content])), None)
 
     def point(content: str) -> Point:
-        tensors = dict(zip(names, read_tensors(connection, [content])[content], strict=True))
+        tensors = dict(zip(names, read_tensors(reader, [content])[content], strict=True))
         return Point(content, tensors, lambda name: read(tensors[name]))
 
     def record(content: str) -> bytes | None:
-        found: bytes | None = connection.execute(select(column.record).where(column.now == content)).scalar()
-        return found
+        found = StepRow.pick(reader, "record", now=content, most=1)
+        return found[0][0] if found else None
 
     names = [name for name, _ in architecture.names]
     return Ledger(find, point, record, held)
@@ -124,7 +123,7 @@ def _hosts_first(paths: Mapping[ObjectId, Sequence[str]], origins: Mapping[Objec
 
 
 def reference(
-    connection: Connection, architecture: ArchitectureRow, point: Point, following: Sequence[str], rest: Sequence[str]
+    reader: Reader, architecture: ArchitectureRow, point: Point, following: Sequence[str], rest: Sequence[str]
 ) -> str | None:
     """What a lineage's first point is judged by: nothing, unless it is more like any of ``rest`` than like the next.
 
@@ -133,9 +132,9 @@ def reference(
     others = [*following, *rest]
     if not rest:
         return None
-    tensors = read_tensors(connection, others)
+    tensors = read_tensors(reader, others)
     own = list(point.tensors.values())
-    signatures = read_signatures(connection, {*own, *(tensor for ids in tensors.values() for tensor in ids)})
+    signatures = read_signatures(reader, {*own, *(tensor for ids in tensors.values() for tensor in ids)})
 
     def vector(ids: Sequence[ObjectId]) -> npt.NDArray[np.float32]:
         return np.concatenate([signatures[tensor].values for tensor in ids])
@@ -175,10 +174,8 @@ def _stand(
     return standing
 
 
-def _standings(connection: Connection, contents: Sequence[str]) -> Iterator[tuple[str, Standing]]:
-    column = StepRow.TABLE.c
+def _standings(reader: Reader, contents: Sequence[str]) -> Iterator[tuple[str, Standing]]:
     # records are long: each is read when it is asked for
-    heads = select(column.now, column.before, column.rules, column.judged)
     for piece in chunked(map(ObjectId, contents)):
-        for now, before, rules, judged in connection.execute(heads.where(column.now.in_(piece))):
+        for now, before, rules, judged in StepRow.pick(reader, "now", "before", "rules", "judged", now=piece):
             yield now, Standing(before, tuple(filter(None, rules.split(","))), judged)

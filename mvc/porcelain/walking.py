@@ -16,7 +16,7 @@ from mvc.drift.judging import HISTORY
 from mvc.drift.profiles import StepProfile
 from mvc.drift.walks import BEHIND, Floats, Layout, walk
 from mvc.errors import GoneError
-from mvc.index import ArchitectureRow, Connection, WalkRow
+from mvc.index import ArchitectureRow, Connection, Reader, WalkRow
 from mvc.porcelain.forest import read_tensors
 from mvc.porcelain.inferred import Family, Understood
 from mvc.porcelain.ledger import Ledger, Point
@@ -70,7 +70,7 @@ def bring_walks(
 
 
 def walk_to(
-    connection: Connection,
+    reader: Reader,
     layout: Layout,
     ledger: Ledger,
     row: WalkRow | None,
@@ -84,10 +84,10 @@ def walk_to(
     """
     same = 0 if row is None else _common(row.path, past)
     done = figures_of(row, layout)[: max(0, same - 1)] if row is not None else np.empty((0, len(layout.figures)))
-    figures = _extended(connection, layout, ledger, past, done)
+    figures = _extended(reader, layout, ledger, past, done)
     recent = past[-BEHIND - 1 :]
     profiles = [*_profiles(ledger, recent), ledger.between(recent[-1], now)]
-    vectors = [*_vectors(connection, recent), vector]
+    vectors = [*_vectors(reader, recent), vector]
     return np.vstack([figures, walk(layout, profiles, _cosines(vectors))[-1:]])
 
 
@@ -96,13 +96,13 @@ def _common(a: Sequence[str], b: Sequence[str]) -> int:
     return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
 
 
-def _extended(connection: Connection, layout: Layout, ledger: Ledger, points: Sequence[str], done: Floats) -> Floats:
+def _extended(reader: Reader, layout: Layout, ledger: Ledger, points: Sequence[str], done: Floats) -> Floats:
     """Figures along all ``points``, of whose steps the first are ``done``."""
     missing = len(points) - 1 - len(done)
     if missing <= 0:
         return done
     recent = points[max(0, len(done) - BEHIND) :]
-    figures = walk(layout, _profiles(ledger, recent), _cosines(_vectors(connection, recent)))
+    figures = walk(layout, _profiles(ledger, recent), _cosines(_vectors(reader, recent)))
     return np.vstack([done, figures[-missing:]])
 
 
@@ -110,10 +110,10 @@ def _profiles(ledger: Ledger, points: Sequence[str]) -> list[StepProfile]:
     return [ledger.between(before, now) for before, now in pairwise(points)]
 
 
-def _vectors(connection: Connection, points: Sequence[str]) -> list[Vector]:
+def _vectors(reader: Reader, points: Sequence[str]) -> list[Vector]:
     """Signatures of each point's tensors, joined in the order of the architecture's names."""
-    tensors = read_tensors(connection, list(points))
-    signatures = read_signatures(connection, {tensor for ids in tensors.values() for tensor in ids})
+    tensors = read_tensors(reader, list(points))
+    signatures = read_signatures(reader, {tensor for ids in tensors.values() for tensor in ids})
     return [np.concatenate([signatures[tensor].values for tensor in tensors[point]]) for point in points]
 
 

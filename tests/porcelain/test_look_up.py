@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 
 from mvc.errors import InputError
 from mvc.geometry import VERSION
-from mvc.index import Connection, Index, Reader, Stamp, View, set_stamp, viewing
+from mvc.index import Index, Reader, Stamp, View, set_stamp, viewing
 from mvc.objects import EMBEDDER
 from mvc.porcelain.commits import commit
 from mvc.porcelain.declarations import PIN
