@@ -92,6 +92,8 @@ def main(root: Path, rounds: int, runs: int, beside: Path | None) -> None:
         "mvc status, 1,000 files": ([*MVC, "status"], thousand),
         "mvc diff HEAD~1 HEAD, 40 MB": ([*MVC, "diff", "HEAD~1", "HEAD"], large),
         "mvc show HEAD, 40 MB": ([*MVC, "show", "HEAD"], large),
+        "mvc blame HEAD, 40 MB": ([*MVC, "blame", "HEAD"], large),
+        "mvc check HEAD, 40 MB": ([*MVC, "check", "--exit-zero", "HEAD"], large),
         "mvc op log": ([*MVC, "op", "log"], large),
         "mvc tag": ([*MVC, "tag"], large),
     }
