@@ -234,6 +234,28 @@ def test_what_a_partial_clone_lacks_is_not_fetched(past: Place, workspace: Works
     assert "fetch --unshallow" in run(shallow, workspace).warnings[0]
 
 
+def test_nothing_that_its_settings_name_is_run(past: Place, workspace: Workspace, tmp_path: Path) -> None:
+    save(past, "m.safetensors", 0)
+    (past.root / ".gitattributes").write_text("*.safetensors filter=evil diff=evil\n*.weights diff=mvc\n")
+    save(past, "m.safetensors", 1)
+    (past.root / "other.weights").write_bytes(past.weights("spare", 2).read_bytes())
+    past.git("add", "-A")
+    past.git("commit", "-qm", "another ending")
+    ran = tmp_path / "ran"
+    evil = past.script("evil", f"touch {ran}")
+    for key in ("core.fsmonitor", "filter.evil.smudge", "filter.evil.clean", "diff.evil.textconv", "diff.external"):
+        past.git("config", key, str(evil))
+    past.script(".git/hooks/post-checkout", f"touch {ran}")
+    assert states(run(past, workspace)) == [
+        ("m.safetensors", "imported"),
+        ("m.safetensors", "imported"),
+        ("other.weights", "imported"),
+    ]
+    assert not ran.exists()
+    past.git("status", ok=False)
+    assert ran.exists()  # it would have been
+
+
 def test_the_command_says_what_is_missing_and_exits_with_1(past: Place) -> None:
     save(past, "m.safetensors", 0)
     past.mvc("init")
