@@ -92,8 +92,8 @@ def main(count: int, directory: Path) -> None:
     start = time.perf_counter()
     report = collect(repository)
     print(
-        f"gc: {time.perf_counter() - start:.1f} s, {report.files[0]} files → {report.files[1]}, "
-        f"{report.bytes[0]:,} bytes → {report.bytes[1]:,}"
+        f"gc: {time.perf_counter() - start:.1f} s, {report.files.before} files → {report.files.after}, "
+        f"{report.bytes.before:,} bytes → {report.bytes.after:,}"
     )
     start = time.perf_counter()
     checked = check_repository(repository)

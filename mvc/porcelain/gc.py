@@ -14,10 +14,10 @@ from mvc.odb import Reencoder
 from mvc.porcelain.bases import LateBases
 from mvc.porcelain.giving_up import give_up, propose
 from mvc.porcelain.progress import Report, silent
-from mvc.porcelain.results.keeping import BeforeAfter, GcResult, Retention
+from mvc.porcelain.results.keeping import GcResult, Retention
 from mvc.porcelain.retention import parse_keep
 from mvc.porcelain.workspace import Workspace
-from mvc.repository.gc import GRACE, collect
+from mvc.repository.gc import GRACE, GcReport, collect
 
 _AGE = re.compile(r"(\d{1,6})\s*(s|m|min|h|d|w)?")
 _UNITS = {"s": "seconds", "m": "minutes", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -50,8 +50,8 @@ def gc(
     report = progress or silent
     with repository_lock(workspace, dry_run=dry_run):
         given_up = _retain(workspace, keep, agreed, grace, report, dry_run=dry_run) if keep is not None else None
-        result = _collect(workspace, grace, report, dry_run=dry_run)
-    return replace(result, retention=given_up)
+        found = _collect(workspace, grace, report, dry_run=dry_run)
+    return GcResult(**vars(found), retention=given_up)
 
 
 def repository_lock(workspace: Workspace, *, dry_run: bool) -> AbstractContextManager[None]:
@@ -75,7 +75,7 @@ def _retain(
     return replace(proposal.shown, done=True)
 
 
-def _collect(workspace: Workspace, grace: timedelta, report: Report, *, dry_run: bool) -> GcResult:
+def _collect(workspace: Workspace, grace: timedelta, report: Report, *, dry_run: bool) -> GcReport:
     repository = workspace.repository
 
     @cache
@@ -86,23 +86,12 @@ def _collect(workspace: Workspace, grace: timedelta, report: Report, *, dry_run:
         late, reencoder = search()
         return reencoder.reencode(object_id, late.of(object_id))
 
-    found = collect(
+    return collect(
         repository,
         better=better,
         dry_run=dry_run,
         grace=grace,
         progress=lambda done, total: report(done, total, "packing"),
-    )
-    return GcResult(
-        dry_run=found.dry_run,
-        kept=found.kept,
-        resting=found.resting,
-        young=found.young,
-        removed=found.removed,
-        removed_bytes=found.removed_bytes,
-        repacked=found.repacked,
-        files=BeforeAfter(*found.files),
-        bytes=BeforeAfter(*found.bytes),
     )
 
 

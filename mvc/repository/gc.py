@@ -32,7 +32,13 @@ from mvc.storage import disk_errors
 GRACE = timedelta(days=14)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
+class BeforeAfter:
+    before: int
+    after: int
+
+
+@dataclass(frozen=True)
 class GcReport:
     """``kept``: objects that are needed, of which ``resting`` only because others are stored as differences from them.
     ``young``: not needed, but within the grace period. ``removed`` objects had ``removed_bytes``, as stored.
@@ -45,8 +51,8 @@ class GcReport:
     removed: int
     removed_bytes: int
     repacked: int
-    files: tuple[int, int]
-    bytes: tuple[int, int]
+    files: BeforeAfter
+    bytes: BeforeAfter
 
 
 @dataclass(frozen=True)
@@ -98,8 +104,8 @@ def collect(
         removed=len(plan.drops),
         removed_bytes=dropped,
         repacked=len(plan.moved),
-        files=(before[0], after[0]),
-        bytes=(before[1], after[1]),
+        files=BeforeAfter(before[0], after[0]),
+        bytes=BeforeAfter(before[1], after[1]),
     )
 
 

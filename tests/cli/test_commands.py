@@ -150,7 +150,7 @@ def test_fsck_and_tags(repo: Path, invoke: Invoke) -> None:
 def test_gc_says_what_goes_and_changes_nothing_that_is_needed(repo: Path, invoke: Invoke) -> None:
     before = read(invoke, "log")
     dry = read(invoke, "gc", "--dry-run")
-    assert dry["dry_run"] is True and dry["removed"] == 0 and dry["kept"] > 0
+    assert dry["dry_run"] is True and not dry["proposed"] and dry["removed"] == 0 and dry["kept"] > 0
     done = read(invoke, "gc", "--grace", "0")
     assert done["files"]["after"] == 1 and done["kept"] == dry["kept"]
     assert read(invoke, "log") == before and read(invoke, "fsck")["findings"] == []
@@ -360,7 +360,8 @@ def test_a_damaged_object_is_never_checked_out(repo: Path, invoke: Invoke) -> No
     # where the object lies in its pack, as the pack itself says
     located = PackedObjects(LocalStorage(repo / ".mvc")).locate(ObjectId(object_id))
     assert located is not None
-    lying, span = located
+    lying, row = located
+    span = lying.span(row)
     stored = repo / ".mvc" / lying.key
     data = bytearray(stored.read_bytes())
     data[span.offset + span.length - 5] ^= 1
@@ -490,7 +491,11 @@ def test_gc_keep_proposes_and_does_it_only_with_yes(repo: Path, invoke: Invoke) 
         point = point + 0.02 * rng.normal(size=point.shape).astype("<f4")
     read(invoke, "commit", *(f"large{n}.safetensors" for n in range(4)))
     told = read(invoke, "gc", "--keep", "last=1")
-    assert told["dry_run"] is True and told["retention"]["done"] is False and told["retention"]["commits"] in (2, 3)
+    assert (
+        told["dry_run"] is told["proposed"] is True
+        and told["retention"]["done"] is False
+        and told["retention"]["commits"] in (2, 3)
+    )
     paths = {row["path"] for line in told["retention"]["lineages"] for row in line["commits"]}
     for more in ((), ("--yes", "--dry-run")):
         code, out, err = invoke("gc", "--keep", "last=1", *more)

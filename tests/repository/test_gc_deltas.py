@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 
 from mvc.objects import Commit, FileEntry, Manifest, Memory, ObjectId, Operation, Skeleton, TensorEntry, TensorSpec
-from mvc.odb import Reencoder, repacking
+from mvc.odb import ObjectDatabase, Reencoder, repacking
+from mvc.odb.packing import PackWriter
 from mvc.repository import Repository, check_repository
 from mvc.repository.gc import collect
-from mvc.testing.commits import loosen
+from mvc.storage import MemoryStorage
+from mvc.testing.commits import TIME, loosen
 
 SPEC = TensorSpec("F32", (64, 64))
 LENGTH = 16
@@ -83,3 +85,39 @@ def test_whatever_is_given_up_the_rest_can_be_read(
             assert [bytes(reader.checkpoint(commits[n]).read("w")) for n in left] == [values[n] for n in left]
             assert not any(reader.odb.contains(tensors[number]) for number in gone)
         assert check_repository(repository).findings == ()
+
+
+def test_what_objects_rest_on_is_not_remembered_from_before(tmp_path: Path) -> None:
+    """Another process stores a tensor as the difference from one that nothing needs: that one stays, too."""
+    repository = Repository.init(tmp_path)
+    rng = np.random.default_rng(0)
+    spec = TensorSpec("F32", (4096,))
+    first = rng.normal(size=4096).astype("<f4")
+    second = (first + 1e-4 * rng.normal(size=4096)).astype("<f4")
+    with repository.lock():
+        with repository.odb.batch():
+            base = repository.odb.put_tensor(spec, first.tobytes())
+            needed = repository.odb.put_tensor(spec, second.tobytes())
+            skeleton = repository.put(Skeleton(0, (), b""))
+            entry = TensorEntry("w", needed, spec, "weight")
+            file = FileEntry("", "opaque", 0, "0" * 64, skeleton, (entry,))
+            commit = repository.put(Commit(repository.put(Manifest((file,))), "x", "t", "a"))
+            made = repository.propose(command="commit", author="a", commits=[commit], time=TIME)
+        repository.accept(made)
+    assert repository.odb.bases_of(needed) == ()
+    other = ObjectDatabase(MemoryStorage())
+    other.put_tensor(spec, first.tobytes())
+    assert other.put_tensor(spec, second.tobytes(), bases=[base]) == needed
+    assert other.bases_of(needed) == (base,)
+    stranger = Repository.open(tmp_path)
+    [old] = stranger.odb.packs
+    objects = dict(stranger.odb.packs[old].entries()) | {needed: other.stored_form(needed)}
+    stranger.odb.ignore(old)
+    writer = PackWriter(stranger.storage)
+    for object_id, stored in objects.items():
+        writer.append(object_id, (stored,))
+    writer.finish()
+    stranger.storage.delete(old)
+    report = collect(repository, grace=timedelta(0), now=datetime.now(UTC) + timedelta(days=400))
+    assert report.resting == 1 and report.removed == 0
+    assert bytes(Repository.open(tmp_path).checkpoint(commit).read("w")) == second.tobytes()

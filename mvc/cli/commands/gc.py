@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 
 import click
 
@@ -110,6 +111,7 @@ def command(session: Session, keep: str | None, yes: bool, dry_run: bool, grace:
         dry_run, proposed = dry_run or not asked, proposed and not asked
     with progress("collecting") as report:
         result = gc(workspace, dry_run=dry_run, grace=age, keep=keep, agreed=agreed, progress=report)
+    result = replace(result, proposed=proposed)
     if as_json:
         output.emit_json(result, "gc")
     else:

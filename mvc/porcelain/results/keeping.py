@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mvc.porcelain.results.logs import DirectionResult
+from mvc.repository.gc import GcReport
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,6 @@ class DuResult:
     store_bytes: int
     gc_bytes: int
     young_bytes: int
-
-
-@dataclass(frozen=True)
-class BeforeAfter:
-    before: int
-    after: int
 
 
 @dataclass(frozen=True)
@@ -83,18 +78,9 @@ class Retention:
 
 
 @dataclass(frozen=True)
-class GcResult:
-    """Objects that are ``kept``, of which ``resting`` only because others are stored as differences from them;
-    ``young`` ones that nothing needs, but which are too new to go; ``removed`` ones, with their stored bytes;
-    ``repacked``: how many were written again. ``files`` and ``bytes`` are those of the store."""
+class GcResult(GcReport):
+    """``retention`` is what a rule of it came to, if there was one; ``proposed``: that was shown, and nothing done, as
+    nobody said that it should be."""
 
-    dry_run: bool
-    kept: int
-    resting: int
-    young: int
-    removed: int
-    removed_bytes: int
-    repacked: int
-    files: BeforeAfter
-    bytes: BeforeAfter
     retention: Retention | None = None
+    proposed: bool = False
