@@ -61,7 +61,8 @@ class _Architecture:
 class Bases:
     """Answers for one command's checkpoints, one after another; earlier ones of the command are candidates, too.
 
-    ``signatures`` are those that were computed for the checkpoint at hand, by tensor id.
+    ``signatures`` are those that were computed for the checkpoint at hand, by tensor id; ``familiar`` says that all of
+    its tensors that were looked at are stored, so that it may well be known.
     """
 
     def __init__(self, workspace: Workspace) -> None:
@@ -72,6 +73,7 @@ class Bases:
         self._last: ObjectId | Manifest | None = workspace.read(_newest)
         self._present: tuple[_Architecture, Vector, tuple[ObjectId, ...]] | None = None
         self.signatures: dict[ObjectId, Signature] = {}
+        self.familiar = False
 
     def choose(self, opened: OpenedCheckpoint) -> Hints:
         """(role, name) → stored tensors that it may rest on, best first, for a checkpoint that is about to be stored.
@@ -81,11 +83,13 @@ class Bases:
         """
         self._present = None
         self.signatures = {}
+        self.familiar = False
         points = points_of(opened.specs)
         if not points:
             return {}
         known = self._architecture(points)
         probes = tuple(opened.object_id(name) for name in known.probes)
+        self.familiar = all(map(self._odb.contains, probes))
         for name, tensor in zip(known.probes, probes, strict=True):
             if tensor not in self.signatures:
                 self.signatures[tensor] = sign_tensor(as_array(points[name], opened.read(name)))

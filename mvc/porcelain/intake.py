@@ -11,9 +11,10 @@ not committed afterwards is garbage that nothing leads to.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -88,14 +89,19 @@ class Intake:
             recorded = recorded_path(self._repository, path)
             if len(content) == len(opened.files) and self._stands(content, known):
                 return Taken(path, recorded, content, None, opened.facts, frozenset())
-            if self._may_be_given_up(opened, known):
-                content = tuple((name, file.size, digest_of(file)) for name, file in opened.files)
+            if self._gone and self._may_be(opened, [item for item, commit in known.items() if commit in self._gone]):
+                # what was given up is not to be stored before that is known
+                content = self._hashed(opened)
                 if self._stands(content, known):
                     return Taken(path, recorded, content, None, opened.facts, frozenset())
             points = points_of(opened.specs)
             if self._awaited is None and (content in known or any(self._repository.layout.quarantine.iterdir())):
                 self._awaited = self._repository.odb.chains.awaited(self._repository.odb.ids())
             hints = self._bases.choose(opened)
+            if self._bases.familiar and self._may_be(opened, known):
+                content = self._hashed(opened)
+                if self._stands(content, known):
+                    return Taken(path, recorded, content, None, opened.facts, frozenset())
             added: set[ObjectId] = set()
             files = [(name, file, *self._take_file(file, points, hints, added)) for name, file in opened.files]
             content = tuple((name, file.size, digest) for name, file, _, digest, _ in files)
@@ -157,11 +163,16 @@ class Intake:
             return object_id, True, None
         return object_id, True, self._bases.signatures.get(object_id) or sign_tensor(as_array(spec, data))
 
-    def _may_be_given_up(self, opened: OpenedCheckpoint, known: Mapping[Content, ObjectId]) -> bool:
-        """Whether it is worth hashing first: what was given up is not to be stored before that is known."""
+    def _may_be(self, opened: OpenedCheckpoint, contents: Iterable[Content]) -> bool:
+        """Whether it is worth hashing first: its files are as large as those of one of these."""
         sizes = tuple((name, file.size) for name, file in opened.files)
-        given_up = (content for content, commit in known.items() if commit in self._gone) if self._gone else ()
-        return any(tuple((name, size) for name, size, _ in content) == sizes for content in given_up)
+        return any(tuple((name, size) for name, size, _ in content) == sizes for content in contents)
+
+    def _hashed(self, opened: OpenedCheckpoint) -> Content:
+        """Its content, nothing of which is stored."""
+        return tuple(
+            (name, file.size, self._digests.read(file.path, partial(digest_of, file))) for name, file in opened.files
+        )
 
     def _stands(self, content: Content, known: Mapping[Content, ObjectId]) -> bool:
         """Whether this is committed, and nothing of it was lost but what was given up."""

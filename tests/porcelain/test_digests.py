@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from mvc.formats import CheckpointFile, dissect
+from mvc.formats import CheckpointFile, digest_of, dissect
 from mvc.porcelain import digests as module
 from mvc.porcelain import intake
 from mvc.porcelain.commits import commit
@@ -52,7 +52,12 @@ def test_an_unchanged_file_is_not_read_again_unless_asked_for(
         read.append(file.path)
         return dissect(file, take)
 
+    def hashing(file: CheckpointFile) -> str:
+        read.append(file.path)
+        return digest_of(file)
+
     monkeypatch.setattr(intake, "dissect", reading)
+    monkeypatch.setattr(intake, "digest_of", hashing)
     monkeypatch.setattr("mvc.porcelain.status.digest_of", lambda file: pytest.fail("read by status"))
     again = commit(workspace, [path]).commits[0]
     assert (again.id, again.relation, read) == (first.id, "duplicate", [])
