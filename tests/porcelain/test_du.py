@@ -25,7 +25,7 @@ def test_rows_add_up_and_no_byte_of_the_store_is_left_out(busy_workspace: Worksp
     assert total.stored_bytes == pytest.approx(total.shared_bytes) and total.own_bytes == total.stored_bytes
     assert all(row.own_bytes <= round(row.shared_bytes, 3) <= row.stored_bytes for row in rows)
     objects = len(list(busy_workspace.repository.odb.ids()))
-    assert result.store_bytes == total.stored_bytes + result.files * 56 + 92 * objects
+    assert result.store_bytes == total.stored_bytes + result.files * 56 + 108 * objects
     assert result.gc_bytes == result.young_bytes == 0
 
 
