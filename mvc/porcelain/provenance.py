@@ -42,6 +42,8 @@ def step_contradicts_order(case: Case) -> Iterator[RuleFinding]:
 def _doubts(history: History, lineage: LogLineage, limit: float) -> dict[str, RuleFinding]:
     """Commit → what is wrong with its step, of one lineage."""
     rows = [row for row in lineage.commits if row.step is not None and row.relation != "copies"]
+    if not rows:  # a copy alone says at which step it was made
+        return {}
     rows.sort(key=lambda row: (row.step, row.position))
     path = np.stack([model.vector for model in history.models(row.id for row in rows)]).astype(np.float64)
     blocks = history.model(rows[0].id).blocks()

@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mvc.report.data import Picture
+from mvc.report.data import Grid, Picture
 from mvc.report.library import library
 from mvc.report.palette import BACKGROUND, BROKEN, CHOSEN, Theme, config
 
 Spec = dict[str, Any]
 
 #: chart → height in pixels
-HEIGHTS = {"map": 460, "dendrogram": 300, "length": 180, "turn": 150, "layers": 260}
+HEIGHTS = {"map": 460, "dendrogram": 300, "length": 180, "turn": 150, "layers": 120}
+#: and of a layer in the picture of layers
+LAYER = 13
 #: picture → its charts, from top to bottom
 KINDS: Mapping[str, tuple[str, ...]] = {
     "map": ("map",),
@@ -45,7 +47,8 @@ def export_picture(picture: Picture, form: str, theme: Theme) -> bytes:
     """The picture as "svg" or "png". Raises InputError where the extra is missing."""
     vl = library()
     charts = [
-        {**_chart(name, theme, live=False), "width": _WIDTH, "height": HEIGHTS[name]} for name in KINDS[picture.kind]
+        {**_chart(name, theme, live=False), "width": _WIDTH, "height": _height(name, picture)}
+        for name in KINDS[picture.kind]
     ]
     title = {"text": picture.title, "subtitle": _wrapped(picture.note), "offset": 12}
     spec: Spec = {
@@ -59,6 +62,13 @@ def export_picture(picture: Picture, form: str, theme: Theme) -> bytes:
         return text.encode()
     data: bytes = vl.vegalite_to_png(spec, scale=2)
     return data
+
+
+def _height(name: str, picture: Picture) -> int:
+    """The chart's own, but room for every layer's name."""
+    cells = picture.tables.get("cells")
+    layers = len(cells.values) if isinstance(cells, Grid) else 0
+    return max(HEIGHTS[name], LAYER * layers)
 
 
 def _wrapped(text: str, columns: int = 120) -> list[str]:
@@ -181,7 +191,7 @@ def _steps(theme: Theme, title: str, scale: Spec, axis: Spec, last: bool) -> lis
         axis={"tickMinStep": 1, "format": "d", "grid": False},
         scale={"nice": False, "zero": False, "padding": 10},
     )
-    y = _number("y", title, scale=scale, axis=axis)
+    y = _number("y", title, scale=scale, axis={**axis, "minExtent": 42})  # one above the other, in line
     return [
         {"mark": {"type": "point", "opacity": 0}, "encoding": {"x": x}},  # all charts of a lineage are as wide
         {
@@ -227,7 +237,8 @@ def _turn(theme: Theme, _live: bool) -> list[Spec]:
 def _layers(theme: Theme, _live: bool) -> list[Spec]:
     x = _number("x1", "position in the lineage", axis={"tickMinStep": 1, "format": "d", "grid": False})
     x |= {"scale": {"nice": False, "zero": False}}
-    y = {"field": "layer", "type": "nominal", "sort": None, "title": None, "axis": {"grid": False, "ticks": False}}
+    axis = {"grid": False, "ticks": False, "labelOverlap": True, "labelFontSize": 9}
+    y = {"field": "layer", "type": "nominal", "sort": None, "title": None, "axis": axis}
     return [
         {
             **_data("cells"),

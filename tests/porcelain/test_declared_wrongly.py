@@ -47,6 +47,13 @@ def test_a_step_that_was_declared_wrongly_is_named(workspace: Workspace, write: 
     assert "step 9.5" in found.message and "between steps 2 and 4" in found.message
 
 
+def test_a_copy_alone_declares_a_step(workspace: Workspace, write: Write, walk: Walk) -> None:
+    points = walk(1, 8)
+    record(workspace, write, "a", points)
+    (copy,) = record(workspace, write, "b", points[-1:], steps=[150])
+    assert provenance(workspace, copy) == []
+
+
 def test_a_parent_that_is_a_stranger(workspace: Workspace, write: Write, walk: Walk) -> None:
     first = record(workspace, write, "a", walk(1, 8))
     second = record(workspace, write, "b", walk(2, 4))

@@ -11,6 +11,7 @@ import numpy as np
 from mvc.drift import HISTORY, Siblings
 from mvc.drift.forecasts import expected
 from mvc.porcelain.reporting.stock import Stock
+from mvc.porcelain.stepping import NO_STEPS
 from mvc.porcelain.walking import figures_of, layout_of
 from mvc.report import Picture, Table, colour
 
@@ -37,7 +38,8 @@ def draw_drift(stock: Stock, lineage: int) -> Picture | None:
         ends = expected(figures, layout.usual[:2], _of_two(stock, lineage), start=start, share=SHARE)
         step = {content: place - 1 for place, content in enumerate(walk.path)}
         for i, number in enumerate(numbers):
-            at = step.get(stock.contents[number], -1)
+            # copies and averages have weights that others stepped to
+            at = -1 if stock.commits[number].relation in NO_STEPS else step.get(stock.contents[number], -1)
             if at < 0:
                 continue
             # what is judged: the step from the last sound checkpoint, wherever the one before was damaged

@@ -10,6 +10,7 @@ from mvc.drift.profiles import StepProfile
 from mvc.index import StepRow, chunked
 from mvc.objects import ObjectId
 from mvc.porcelain.comparing import layer_of
+from mvc.porcelain.log import natural
 from mvc.porcelain.reporting.stock import Stock
 from mvc.report import Grid, Picture, Table
 
@@ -40,7 +41,7 @@ def draw_layers(stock: Stock, lineage: int, cells: int = CELLS) -> Picture | Non
     if not steps:
         return None
     most = max(1, min(LAYERS, cells // len(steps)))
-    names = list(dict.fromkeys(name for _, step in steps.values() for name in step.tensors))
+    names = sorted({name for _, step in steps.values() for name in step.tensors}, key=natural)
     groups = _groups(names, most)
     columns = [_changes(step, groups) for _, step in steps.values()]
     down = list(dict.fromkeys(groups.values()))

@@ -177,7 +177,7 @@ def _frame(places: Places) -> Table:
     low, high = places.min(axis=0), places.max(axis=0)
     middle, half = (
         (low + high) / 2,
-        0.53 * max(float(((high - low) / [1.0, ASPECT]).max()), 1e-12) * np.array([1.0, ASPECT]),
+        0.56 * max(float(((high - low) / [1.0, ASPECT]).max()), 1e-12) * np.array([1.0, ASPECT]),
     )
     return Table({axis: [float(middle[i] - half[i]), float(middle[i] + half[i])] for i, axis in enumerate("xy")})
 

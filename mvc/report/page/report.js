@@ -17,6 +17,7 @@
     return Array.from({ length: count }, (_, i) => Object.fromEntries(names.map((name) => [name, table.columns[name][i]])));
   };
   const commits = rows(data.commits);
+  const numbers = new Map(commits.map((commit, c) => [commit.id, c]));
   const lineages = rows(data.lineages);
   const findings = data.verdict.findings;
   const findingsOf = new Map();
@@ -79,7 +80,10 @@
   const places = (chart, picture) => rows(chart.table === "cells" ? picture.tables.cells.across : picture.tables[chart.table]);
   const chosenIn = (name) => state.shown[name].places.filter((row) => row.c === state.commit).map((row) => ({ ...row }));
   const widthOf = (element) => Math.max(280, Math.floor(element.clientWidth));
-  const heightOf = (name, width) => (name === "map" ? Math.round(Math.min(0.62 * width, 640)) : data.heights[name]);
+  const heightOf = (name, width, picture) => {
+    if (name === "map") return Math.round(Math.min(0.62 * width, 640));
+    return name === "layers" ? Math.max(data.heights[name] + 70, 13 * picture.tables.cells.values.length + 70) : data.heights[name];
+  };
 
   const draw = async (name) => {
     const picture = pictureOf(name);
@@ -100,7 +104,7 @@
     const sets = Object.fromEntries(Object.entries(picture.tables).map(([key, table]) => [key, rows(table)]));
     const spec = structuredClone(data.specs[dark.matches ? "dark" : "light"][name]);
     const width = widthOf(element);
-    Object.assign(spec, { width, height: heightOf(name, width) });
+    Object.assign(spec, { width, height: heightOf(name, width, picture) });
     for (const set of spec.data) {
       if (set.name === "chosen") set.values = chosenIn(name);
       else if (sets[set.name]) set.values = sets[set.name];
@@ -242,7 +246,7 @@
         [commit.relation === "forks" ? "forked from" : "after", commit.parent === null ? null : link(commit.parent)],
         ["step length", number(commit.distance)],
         ["turning angle", commit.angle === null ? null : `${number(commit.angle, 3)}°`],
-        ...Object.entries(commit.evidence).map(([key, value]) => [key.replaceAll("_", " "), words(value)]),
+        ...Object.entries(commit.evidence).map(([key, value]) => [key.replaceAll("_", " "), numbers.has(value) ? link(numbers.get(value)) : words(value)]),
       ]),
     ];
     if (commit.mixture.length) {
