@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import sys
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
 from mvc.cli import main
 from mvc.errors import InputError, NotFoundError
 from mvc.porcelain.plot import plot
+from mvc.porcelain.reporting import maps
 from mvc.porcelain.workspace import Workspace
 from tests.report.hostile import RUN
 
@@ -61,11 +67,27 @@ def test_a_map_of_a_lineage_is_its_familys(workspace: Workspace, tmp_path: Path)
     assert RUN in family.lineages
 
 
-@pytest.mark.slow
-def test_umap_draws_the_same_commits(workspace: Workspace, tmp_path: Path) -> None:
+class Plane:
+    """In UMAP's place, which takes a quarter of a minute to compile."""
+
+    def __init__(self, **settings: Any) -> None:
+        assert settings == {"n_neighbors": 15, "random_state": 0}
+
+    def fit_transform(self, vectors: np.ndarray) -> np.ndarray:
+        return vectors[:, 1:3]
+
+
+def test_umap_draws_the_same_commits(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType("umap")
+    module.__spec__ = ModuleSpec("umap", None)
+    module.UMAP = Plane  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "umap", module)
     result = plot(workspace, "map", None, tmp_path / "a.svg", method="umap")
-    assert result.facts["method"] == "umap"
-    assert "UMAP" in result.note
+    assert (result.facts["method"], len(result.lineages)) == ("umap", 4)
+    assert "UMAP (seed 0) of the sketched weights of 27 commits; stress" in result.note
+    monkeypatch.setattr(maps, "UMAP_POINTS", 20)
+    with pytest.raises(InputError, match="5 to 20 commits, these are 27"):
+        plot(workspace, "map", None, tmp_path / "a.svg", method="umap")
 
 
 def test_errors_say_what_to_do(workspace: Workspace, tmp_path: Path) -> None:

@@ -181,6 +181,7 @@ def test_it_follows_the_systems_colours(opened: Open) -> None:
     assert opened.page.evaluate(ground) == "rgb(246, 248, 250)"
     opened.page.emulate_media(color_scheme="dark")
     assert opened.page.evaluate(ground) == "rgb(1, 4, 9)"
+    opened.page.wait_for_function("document.documentElement.dataset.theme === 'dark'")
     dark = opened.pictures()
     assert [name for name in CHARTS if light[name] == dark[name]] == []
     assert opened.said == []

@@ -179,11 +179,20 @@
     return redraw();
   };
 
-  // data-drawn names the commit that all pictures show
-  const redraw = async () => {
-    const { commit } = state;
-    await Promise.all(Object.keys(charts).map(draw));
-    document.documentElement.dataset.drawn = commits[commit].id;
+  // one after the other, and only the latest: data-drawn and data-theme name the commit and the colours that all
+  // pictures show
+  let queue = Promise.resolve();
+  let latest = 0;
+  const redraw = () => {
+    const ticket = ++latest;
+    queue = queue.then(async () => {
+      if (ticket !== latest) return;
+      const { commit } = state;
+      const theme = dark.matches ? "dark" : "light";
+      await Promise.all(Object.keys(charts).map(draw));
+      Object.assign(document.documentElement.dataset, { drawn: commits[commit].id, theme });
+    });
+    return queue;
   };
 
   const move = (by) => {
@@ -371,8 +380,7 @@
     });
     window.addEventListener("hashchange", () => choose(find(location.hash.slice(1)), { quiet: true }));
     const renew = () => {
-      state.shown = {};
-      delete document.documentElement.dataset.drawn;
+      queue = queue.then(() => { state.shown = {}; });
       return redraw();
     };
     dark.addEventListener("change", renew);
