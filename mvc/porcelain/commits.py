@@ -159,7 +159,6 @@ def commit(
         digests.save()
         report(len(found), len(found), "reading lineages from weights")
         workspace.refresh(intake.signatures)
-        nearby.keep([(item.path, item.manifest) for item in taken if item.manifest is not None])
         for place, item, commit_id in zip(places, taken, ids, strict=False):  # no places: no pointers
             write_pointer(repository.fs, place, Pointer.of(commit_id, item.content))
             warnings += _warn_hidden(item)

@@ -32,7 +32,6 @@ class Digests:
     """``verify``: every file is read, and remembered anew."""
 
     def __init__(self, repository: Repository, *, verify: bool = False) -> None:
-        self.verify = verify
         self._fs = repository.fs
         self._file = repository.layout.index.parent / "digests.json"
         self._old: Mapping[str, tuple[Stamp, str]] = {} if verify else self._read()

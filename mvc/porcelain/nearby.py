@@ -1,18 +1,16 @@
-"""Checkpoints that still lie where they were committed from, or copies of them. Owns reading tensors from there, where
-decoding them would take longer: a tensor may rest on ten others, and the file that it came from has it as it is.
+"""Checkpoints that still lie where they were committed from. Owns reading tensors from there, where decoding them would
+take longer: a tensor may rest on ten others, and the file that it came from has it as it is.
 
 Nothing rests on what is found: the object database hashes it. Which files are looked into is a matter of time alone:
-those that are as mvc saw them last, by their `Digests`; and, of files that are written over again and again, the copies
-of the last ones (`mvc.porcelain.lastcopies`).
+those that are as mvc saw them last, by their `Digests`.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 from collections import OrderedDict, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +19,6 @@ from mvc.formats import INDEX_SUFFIX, OpenedCheckpoint, open_checkpoint
 from mvc.index import CommitRow, Connection, FileRow, chunked, select
 from mvc.objects import Manifest, ObjectId, TensorSpec
 from mvc.porcelain.digests import Digests
-from mvc.porcelain.lastcopies import LastCopies
 from mvc.porcelain.workspace import Workspace
 
 #: newest commits whose files are looked for
@@ -32,8 +29,7 @@ _OPEN = 4
 
 @dataclass(frozen=True, slots=True)
 class _Lying:
-    """A checkpoint's files as they were committed: name in the checkpoint → size and digest. None of a copy, which is
-    not looked at before it is read."""
+    """A checkpoint's files as they were committed: name in the checkpoint → size and digest."""
 
     path: Path
     manifest: ObjectId
@@ -55,11 +51,8 @@ class Nearby:
 
     def __init__(self, workspace: Workspace, digests: Digests) -> None:
         self._repository, self._digests = workspace.repository, digests
-        self._copies = LastCopies(workspace.repository)
         self._mutex = threading.Lock()
-        newest = workspace.read(lambda connection: _newest(connection, workspace.repository.root))
-        self._before = {os.path.abspath(lying.path) for lying in newest}
-        self._waiting = iter(newest)
+        self._waiting = iter(workspace.read(lambda connection: _newest(connection, workspace.repository.root)))
         self._places: dict[ObjectId, _Place] = {}
         self._opened: OrderedDict[Path, OpenedCheckpoint] = OrderedDict()
 
@@ -80,23 +73,14 @@ class Nearby:
             files = {file.path: (file.size, file.digest) for file in manifest.files}
             self._add(_Lying(path, manifest.id, files), manifest)
 
-    def keep(self, taken: Sequence[tuple[Path, Manifest]]) -> None:
-        """Keeps copies of those checkpoints, in their order, that lie where an earlier one lay and so will be written
-        over by the next."""
-        self._copies.keep([(path, manifest) for path, manifest in taken if os.path.abspath(path) in self._before])
-
     def close(self) -> None:
         while self._opened:
             self._opened.popitem()[1].close()
 
     def _look_into(self, lying: _Lying) -> None:
-        if not self._unchanged(lying):
-            copy = None if self._digests.verify else self._copies.find(lying.files)
-            if copy is None:
-                return
-            lying = _Lying(copy, lying.manifest, {})
-        with contextlib.suppress(MvcError):  # a damaged manifest tells nothing
-            self._add(lying, self._repository.manifest(lying.manifest))
+        if self._unchanged(lying):
+            with contextlib.suppress(MvcError):  # a damaged manifest tells nothing
+                self._add(lying, self._repository.manifest(lying.manifest))
 
     def _add(self, lying: _Lying, manifest: Manifest) -> None:
         for file in manifest.files:

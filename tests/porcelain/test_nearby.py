@@ -15,7 +15,7 @@ from safetensors.numpy import save_file
 
 from mvc.objects import ObjectId
 from mvc.odb.stored import unpack
-from mvc.porcelain import digests, lastcopies
+from mvc.porcelain import digests
 from mvc.porcelain.checkout import checkout
 from mvc.porcelain.commits import commit
 from mvc.porcelain.fsck import fsck
@@ -163,69 +163,3 @@ def test_a_base_that_rotted_is_found_by_fsck_and_mended_from_the_files(tmp_path:
     target = tmp_path / "again"
     checkout(Workspace.open(tmp_path), done.id, directory=tmp_path, target=target)
     assert target.read_bytes() == paths[-1].read_bytes()
-
-
-def overwritten(root: Path) -> Path:
-    """A walk committed from one file, which each step writes over; the last step is only written."""
-    Repository.init(root)
-    for weights in walk()[:-1]:
-        path = save(root / "model", weights)
-        at_rest()
-        commit(Workspace.open(root), [path])
-    path = save(root / "model", walk()[-1])
-    at_rest()
-    return path
-
-
-def last_tensors(root: Path) -> set[ObjectId]:
-    """Those of the last two commits, that the next one rests on; inference may look at earlier ones."""
-    repository = Repository.open(root)
-    manifests = [repository.manifest(repository.commit(one).manifest) for one in repository.state().commits[-2:]]
-    return {entry.object for manifest in manifests for file in manifest.files for entry in file.tensors}
-
-
-def copies_in(root: Path) -> list[Path]:
-    return sorted((root / ".mvc" / "index").glob("last-*"))
-
-
-def test_of_a_file_that_is_written_over_the_last_states_are_kept(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = overwritten(tmp_path)
-    last = last_tensors(tmp_path)
-    assert last.isdisjoint(commit_counted(tmp_path, path, monkeypatch))
-    kept = copies_in(tmp_path)
-    assert len(kept) == 2 and path.read_bytes() in [copy.read_bytes() for copy in kept]
-    assert fsck(Workspace.open(tmp_path)).ok
-
-
-def test_no_copies_are_kept_of_files_that_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    paths = committed(tmp_path)
-    commit_counted(tmp_path, paths[-1], monkeypatch)
-    assert copies_in(tmp_path) == []
-
-
-@pytest.mark.parametrize("harm", [remove, flip, lambda path: path.write_bytes(b"")])
-def test_copies_are_not_believed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, harm: Callable[[Path], object]
-) -> None:
-    path = overwritten(tmp_path)
-    last = last_tensors(tmp_path)
-    for copy in copies_in(tmp_path):
-        content = copy.read_bytes()
-        harm(copy)
-        if harm is flip:
-            copy.write_bytes(content[:-20000] + bytes(reversed(content[-20000:])))
-    assert last & set(commit_counted(tmp_path, path, monkeypatch))
-
-
-def test_copies_are_not_looked_into_to_verify(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = overwritten(tmp_path)
-    last = last_tensors(tmp_path)
-    assert last & set(commit_counted(tmp_path, path, monkeypatch, verify=True))
-
-
-def test_large_checkpoints_are_not_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lastcopies, "_LARGEST", 1000)
-    overwritten(tmp_path)
-    assert copies_in(tmp_path) == []
