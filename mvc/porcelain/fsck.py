@@ -64,8 +64,13 @@ def _told(finding: Finding, back: Mapping[ObjectId, Path]) -> FsckFinding:
 
 
 def _index_findings(workspace: Workspace) -> list[FsckFinding]:
-    """Commits that the index lacks, and those that it invents."""
-    stored = set(workspace.repository.state().commits)
+    """Commits that the index invents, and whether the state that is kept beside it is what the operations say."""
+    repository = workspace.repository
+    state = repository.state_at(repository.head())
+    if repository.state() != state:
+        message = "the kept state is not what the operations add up to; run: mvc reindex"
+        return [FsckFinding("index-stale", state.head or "", message, False)]
+    stored = set(state.commits)
     indexed = {commit.id for row in log(workspace).lineages for commit in row.commits}
     message = "the index names a commit that is not in the repository; run: mvc reindex"
     return [FsckFinding("index-stale", commit, message, False) for commit in sorted(indexed - stored)]

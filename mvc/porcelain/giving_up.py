@@ -42,7 +42,7 @@ def propose(workspace: Workspace, keep: Keep, *, grace: timedelta) -> Proposal:
     """What `give_up` would do; changes nothing. Raises InputError for a metric that no commit has, IntegrityError where
     it cannot be told."""
     repository = workspace.repository
-    state = repository.state()
+    state = repository.state_at(repository.head())  # what is deleted rests on nothing that was kept beside the facts
     lineages = log(workspace).lineages
     rows = workspace.look_up(CommitRow.find)
     metrics: dict[str, Mapping[str, float]] = {row.id: row.metrics for row in rows}

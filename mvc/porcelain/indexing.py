@@ -47,7 +47,7 @@ from mvc.porcelain.memories import recall_steps, sign
 from mvc.porcelain.progress import Report, silent
 from mvc.porcelain.signatures import indexed_signatures, signature_row
 from mvc.repository import Repository, State
-from mvc.repository.state import replay
+from mvc.repository.state import advance
 
 #: all but the caches of signatures and latents, each before those that it refers to
 _ALL: tuple[type[Row], ...] = (
@@ -92,7 +92,7 @@ def bring_up_to_date(
         index.prepare()
     with index.writing() as connection:
         old = _indexed_state(connection, stamp.operation) if stamp is not None and stamp.engine == ENGINE else None
-        state = _state(repository, old, head)
+        state = repository.state_at(head) if old is None else advance(old, head, repository.operation)
         anew = old is None or state.commits[: len(old.commits)] != old.commits
         if anew:
             _clear(connection, signatures=old is None)
@@ -118,21 +118,6 @@ def _indexed_state(connection: Connection, operation: str) -> State:
         {row.name: row.commit for row in TagRow.select(connection)},
         {row.key: row.value for row in SettingRow.select(connection)},
     )
-
-
-def _state(repository: Repository, old: State | None, head: ObjectId | None) -> State:
-    """The repository's state at ``head``; of a straight line of operations only those since ``old`` are read."""
-    newer = []
-    at = head
-    while old is not None and at is not None and at != old.head:
-        operation = repository.operation(at)
-        if len(operation.parents) > 1:
-            break
-        newer.append(operation)
-        at = operation.parents[0] if operation.parents else None
-    if old is not None and at == old.head:
-        return replay(reversed(newer), old)
-    return repository.state_at(head)
 
 
 def _clear(connection: Connection, *, signatures: bool) -> None:

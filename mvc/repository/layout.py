@@ -61,6 +61,11 @@ class Layout:
         return self.directory / "index" / "index.sqlite"
 
     @property
+    def replayed(self) -> Path:
+        """What operations add up to, kept beside the index; may be deleted at any time."""
+        return self.directory / "index" / "state"
+
+    @property
     def training(self) -> Path:
         """States that an interrupted training goes on from; made when needed, and may be deleted at any time."""
         return self.directory / "training"

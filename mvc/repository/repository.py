@@ -40,6 +40,7 @@ from mvc.repository.layout import (
 )
 from mvc.repository.locks import Waiting, WriteLock, running_command
 from mvc.repository.records import Records
+from mvc.repository.replayed import Replayed
 from mvc.repository.revisions import check_tag
 from mvc.repository.state import State, oldest_first, replay
 from mvc.storage import REAL, FileSystem, LocalStorage
@@ -81,7 +82,7 @@ class Repository(Records):
         self._lock = WriteLock(fs, layout.locks)
         self._locked = False
         self._current = False  # whether, under the lock that is held, the format was made the one written here
-        self._state = State()
+        self.replayed = Replayed(fs, layout.replayed, self.operation)
         self._memories: tuple[ObjectId | None, Mapping[ObjectId, Memory]] | None = None
 
     @cached_property
@@ -168,23 +169,8 @@ class Repository(Records):
         return replay(oldest_first(operation_id, self.operation))
 
     def state(self) -> State:
-        """What all operations add up to. Costs one read for each operation since the last call."""
-        head = self.head()
-        if head == self._state.head:
-            return self._state
-        newer: list[Operation] = []
-        at = head
-        while at is not None and at != self._state.head:
-            operation = self.operation(at)
-            if len(operation.parents) > 1:
-                break
-            newer.append(operation)
-            at = operation.parents[0] if operation.parents else None
-        if at == self._state.head:
-            self._state = replay(reversed(newer), self._state)
-        else:
-            self._state = self.state_at(head)
-        return self._state
+        """What all operations add up to. Costs one read for each since the last call, or the kept state."""
+        return self.replayed.at(self.head())
 
     def append(self, **change: Unpack[Asked]) -> Operation:
         """Makes one change of the repository: all of it, durably, or none. Needs the lock, and no open batch.
@@ -236,13 +222,12 @@ class Repository(Records):
 
         Raises BusyError where another change came between, StorageError.
         """
-        state = self.state()
         expected = f"{operation.parents[0] if operation.parents else NO_OPERATION}\n".encode()
         if not self.storage.compare_and_swap(HEAD, expected, f"{operation.id}\n".encode()):
             raise BusyError("another process changed the repository meanwhile", hint="run the command again")
-        self._state = replay((operation,), state)
         with contextlib.suppress(StorageError):  # the change stands; whoever comes next tries again
             self.odb.consolidate()
+        self.replayed.follow(operation)
 
     def _check_tags(self, state: State, tags: Mapping[str, ObjectId | None], known: set[ObjectId]) -> None:
         for name, commit in tags.items():

@@ -44,6 +44,19 @@ def oldest_first(head: ObjectId | None, read: Callable[[ObjectId], Operation]) -
     return ordered
 
 
+def advance(start: State, head: ObjectId | None, read: Callable[[ObjectId], Operation]) -> State:
+    """State at ``head``: from ``start`` on where a straight line of operations leads there, else of all of them."""
+    newer: list[Operation] = []
+    at = head
+    while at is not None and at != start.head:
+        operation = read(at)
+        if len(operation.parents) > 1:
+            return replay(oldest_first(head, read))
+        newer.append(operation)
+        at = operation.parents[0] if operation.parents else None
+    return replay(reversed(newer), start if at == start.head else State())
+
+
 def replay(operations: Iterable[Operation], start: State | None = None) -> State:
     """State after these operations, oldest first. Where two of them say something of one name or commit, the later
     one wins; a tag on a commit that is not there says nothing."""
