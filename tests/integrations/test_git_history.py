@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -254,6 +255,33 @@ def test_nothing_that_its_settings_name_is_run(past: Place, workspace: Workspace
     assert not ran.exists()
     past.git("status", ok=False)
     assert ran.exists()  # it would have been
+
+
+@pytest.mark.parametrize("remote", ["ext::{evil}", "ssh://host/path", "evil::x"])
+def test_what_is_missing_is_asked_of_nobody(past: Place, workspace: Workspace, tmp_path: Path, remote: str) -> None:
+    """A repository that claims to be a partial clone says in its own settings whom git would ask, and how."""
+    save(past, "m.safetensors", 0)
+    oid = past.git("rev-parse", "HEAD:m.safetensors").stdout.strip()
+    (past.root / ".git" / "objects" / oid[:2] / oid[2:]).unlink()
+    ran = tmp_path / "ran"
+    evil = past.script("git-remote-evil", f"touch {ran}")
+    settings = {
+        "core.repositoryFormatVersion": "1",
+        "extensions.partialClone": "origin",
+        "remote.origin.promisor": "true",
+        "remote.origin.url": remote.format(evil=evil),
+        "core.sshCommand": str(evil),
+        "protocol.ext.allow": "always",
+        "protocol.evil.allow": "always",
+    }
+    for key, value in settings.items():
+        past.git("config", key, value)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("PATH", f"{evil.parent}{os.pathsep}{os.environ['PATH']}")
+        assert states(run(past, workspace)) == [("m.safetensors", "missing")]
+        assert not ran.exists()
+        past.git("cat-file", "blob", oid, ok=False)
+    assert ran.exists() or remote.startswith("evil")  # it would have been
 
 
 def test_the_command_says_what_is_missing_and_exits_with_1(past: Place) -> None:

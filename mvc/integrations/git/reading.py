@@ -24,8 +24,10 @@ _ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 #: modes of files, executable or not; links and submodules have others
 _FILES = (b"100644", b"100755")
 _GONE = b"000000"
-#: of a repository that only its own disk is asked about: nothing is fetched, and no program of its settings is run
-_SEALED = ("-c", "protocol.allow=never", "-c", "core.fsmonitor=false")
+#: of a repository that only its own disk is asked about: nothing is fetched, and no program of its settings is run.
+#: Which protocols are allowed is said by a variable, as its settings go before those of the command line
+_SEALED = ("-c", "core.fsmonitor=false")
+_ALONE = {"GIT_ALLOW_PROTOCOL": "", "GIT_NO_LAZY_FETCH": "1"}
 #: git commits that one process is asked about
 _CHUNK = 512
 
@@ -66,6 +68,7 @@ class GitRepository:
         except ImportError:
             raise InputError("git cannot be run", hint="install git, and see that it is on PATH") from None
         self._git = module.Git(str(self.directory))
+        self._git.update_environment(**(_ALONE if sealed else {}))
         self._failed: tuple[type[Exception], ...] = (module.GitCommandError, module.GitCommandNotFound)
         questions = ("--is-inside-work-tree", "--is-bare-repository", "--git-dir", "--git-common-dir")
         answer = self.ask("rev-parse", *questions, "--git-path", "hooks")
