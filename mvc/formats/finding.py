@@ -50,7 +50,8 @@ def find_checkpoints(directory: Path | str) -> list[Found]:
 def checkpoint_with(path: Path | str) -> Found | None:
     """The checkpoint that a file is, or is a part of (a shard, a trainer's file); None for what is no checkpoint."""
     path = Path(path)
-    files = [entry.name for entry in os.scandir(path.parent) if not entry.is_dir() and not entry.name.startswith(".")]
+    entries = (entry for entry in os.scandir(path.parent) if not entry.name.startswith("."))
+    files = [entry.name for entry in entries if not _is_directory(entry)]
     group, taken = _look_at_directory(path.parent, files)
     belongs = taken == "all" or path.name in taken or path.name.endswith(INDEX_SUFFIX)
     if group is not None and belongs and not path.name.endswith(POINTER_SUFFIX):
@@ -72,7 +73,7 @@ def _search(root: Path) -> Iterator[Found]:
         except OSError:
             continue  # a directory that may not be read holds nothing for us
         visible = [entry for entry in entries if not entry.name.startswith(".")]
-        files = [Path(entry.path) for entry in visible if not entry.is_dir()]
+        files = [Path(entry.path) for entry in visible if not _is_directory(entry)]
         group, taken = _look_at_directory(directory, [path.name for path in files])
         if group is not None:
             yield group
@@ -87,6 +88,13 @@ def _search(root: Path) -> Iterator[Found]:
             found = _look_at_file(path, usual=path.name.endswith(_USUAL))
             if found is not None:
                 yield found
+
+
+def _is_directory(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself
+        return False
 
 
 def _look_at_directory(directory: Path, names: list[str]) -> tuple[Found | None, set[str] | Literal["all"]]:

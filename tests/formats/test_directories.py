@@ -240,6 +240,7 @@ def test_finding(tmp_path: Path) -> None:
         (tmp_path / hidden).mkdir()
         write_safetensors(tmp_path / hidden / "x.safetensors", ARRAYS)
     (tmp_path / "run" / "loop").symlink_to(tmp_path, target_is_directory=True)
+    (tmp_path / "run" / "itself").symlink_to("itself")
     os.mkfifo(tmp_path / "run" / "pipe")
     found = {str(item.path.relative_to(tmp_path)): item.state for item in find_checkpoints(tmp_path)}
     assert found == {
