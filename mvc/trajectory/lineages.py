@@ -100,9 +100,9 @@ def _squares(family: Population, vectors: Floats) -> Floats:
     nearest for all that sketches tell.
     """
     squares = squared_distances(vectors)
-    if family.distance is None:
-        return squares
     n = len(squares)
+    if family.distance is None or n < 2:
+        return squares
     near = np.argsort(squares + np.diag(np.full(n, np.inf)), axis=1, kind="stable")[:, : min(CANDIDATES, n - 1)]
     pairs = {(min(i, int(j)), max(i, int(j))) for i in range(n) for j in near[i]}
     if _large(family):

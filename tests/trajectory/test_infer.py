@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -43,6 +45,13 @@ def test_runs_are_found_whole_in_order_and_forward(seed: int) -> None:
     assert told(found, known) == sorted(path(run, len(points)) for run, points in runs.items())
     assert all(lineage.direction.source == "weights" for lineage in found.lineages)
     assert all(0 <= placement.confidence <= 1 for placement in found.placements)
+
+
+def test_a_large_model_with_no_kin_is_a_lineage() -> None:
+    known = population({"one": synthetic_run(1)[:1]}, 0)
+    blocks = tuple(replace(block, numel=1 << 22) for block in known.blocks)
+    found = infer(replace(known, blocks=blocks, distance=lambda _a, _b: 1.0))
+    assert told(found, known) == [["one:0"]]
 
 
 @pytest.mark.parametrize(("at", "length"), [(4, 8), (9, 8), (14, 4)])
