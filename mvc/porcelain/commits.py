@@ -86,7 +86,7 @@ def commit(
     was committed, unless it is a pointer that the disk refuses.
     """
     report = progress or silent
-    _check_declared(message, step, run, metrics, tag)
+    _check_declared(message, step, run, metrics, extra, tag)
     common = Declared(run, step, metrics or {}, extra or {})
     found, warnings = find_all(paths) if search else ([Path(path) for path in paths], [])
     places = [find_place(workspace.repository, path) for path in found] if pointer else []
@@ -121,7 +121,7 @@ def commit(
                     known[item.content] = old
                 elif item.manifest is not None:
                     told = common if each is None else each(path)
-                    _check_declared(told.message or message, told.step, told.run, told.metrics, None)
+                    _check_declared(told.message or message, told.step, told.run, told.metrics, told.extra, None)
                     own_step = item.facts.get("step")
                     if own_step is not None and not math.isfinite(own_step):
                         own_step = None
@@ -198,7 +198,12 @@ def _warn_hidden(item: Taken) -> list[str]:
 
 
 def _check_declared(
-    message: str, step: float | None, run: str | None, metrics: Mapping[str, float] | None, tag: str | None
+    message: str,
+    step: float | None,
+    run: str | None,
+    metrics: Mapping[str, float] | None,
+    extra: Mapping[str, str] | None,
+    tag: str | None,
 ) -> None:
     if tag is not None:
         check_tag(tag)
@@ -207,6 +212,9 @@ def _check_declared(
     bad = next((key for key, value in (metrics or {}).items() if not math.isfinite(value)), None)
     if bad is not None:
         raise InputError(f"metric {bad!r} is not a finite number", hint="leave it out")
+    odd = next((key for key, value in (extra or {}).items() if not isinstance(value, str)), None)
+    if odd is not None:
+        raise InputError(f"the fact {odd!r} is no text", hint="say it in words, or as a metric")
     if run is not None and (not run.strip() or len(run) > 200):
         raise InputError("a run's name has 1 to 200 characters", hint="give another name with --run")
     if len(message) > MAX_TEXT:

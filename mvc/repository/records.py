@@ -24,9 +24,12 @@ class Records(ABC):
         return Operation.from_payload(self.odb.get("operation", operation_id))
 
     def put(self, record: Commit | Manifest | Skeleton | Memory) -> ObjectId:
-        """Stores a small object and returns its id. It counts once an operation leads to it."""
+        """Stores a small object and returns its id. It counts once an operation leads to it. Raises IntegrityError for
+        a commit that could not be read again: what is declared in one comes from anywhere."""
         if isinstance(record, Commit):
-            return self.odb.put("commit", record.to_payload())
+            payload = record.to_payload()
+            Commit.from_payload(payload)
+            return self.odb.put("commit", payload)
         if isinstance(record, Manifest):
             return self.odb.put("manifest", record.to_payload())
         if isinstance(record, Memory):

@@ -70,6 +70,7 @@ def test_a_directory_without_checkpoints_is_an_error(workspace: Workspace, tmp_p
         {"run": " "},
         {"parent": "nothing"},
         {"message": "x" * 100_000},
+        {"extra": {"seed": 7}},
     ],
 )
 def test_bad_declarations_change_nothing(workspace: Workspace, population: list[Path], declared: Any) -> None:
