@@ -45,7 +45,7 @@ def test_a_training(repo: mvc.Repository, tmp_path: Path, caplog: pytest.LogCapt
         state["w"] += 1
         recorder.commit(state, step=2)
         save_file(arrays(3), tmp_path / "3.safetensors")
-        recorder.commit(tmp_path / "3.safetensors", step=3, extra={"seed": "7"}, message="third")
+        recorder.commit(tmp_path / "3.safetensors", step=3, extra={"seed": 7}, message="third")
         save_file(arrays(4), tmp_path / "4.safetensors")
         recorder.commit(tmp_path / "4.safetensors", step=4, keep=True)
         (tmp_path / "4.safetensors").unlink()
@@ -95,8 +95,32 @@ def test_a_process_that_dies_takes_its_errands_along_and_no_more(
         assert recorder.flush()
         recorder.commit(arrays(2), step=2)
     assert [item.step for item in recorder.failures] == [1]
+    assert scratch_of(repo) == []
     assert "ended with -9" in recorder.failures[0].error
     assert [commit.step for commit in repo.log()[0].commits] == [2]
+
+
+def test_what_cannot_be_handed_over_leaves_nothing(repo: mvc.Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    with mvc.Recorder(repo) as recorder:
+        recorder.commit(arrays(1), step=1, extra=["seed"])  # type: ignore[arg-type]
+        monkeypatch.setattr(sys, "executable", "/no/python")
+        recorder.commit(arrays(2), step=2)
+    assert [item.step for item in recorder.failures] == [1, 2] and scratch_of(repo) == []
+
+
+def test_a_process_that_a_fork_still_holds_on_to_ends(repo: mvc.Repository) -> None:
+    with mvc.Recorder(repo) as recorder:
+        recorder.commit(arrays(1), step=1)
+        process = recorder._courier._process
+        child = os.fork()
+        if child == 0:  # as a worker of a data loader
+            time.sleep(600)
+            os._exit(0)
+    try:
+        assert process is not None and process.wait(60) == 0
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
 
 
 _TRAINING = """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +51,7 @@ def test_every_checkpoint_is_kept_though_the_trainer_keeps_one(repo: mvc.Reposit
     assert {"loss", "learning_rate", "epoch"} <= shown.facts["metrics"].keys()
     assert {"model.safetensors", "optimizer.pt", "trainer_state.json"} <= {file["path"] for file in shown.files}
     assert not own.recorder.failures and not [*(tmp_path / ".mvc" / "scratch").rglob("*")]
+    assert copy.deepcopy(own).recorder is None and pickle.loads(pickle.dumps(own)).recorder is None
 
 
 def test_a_training_that_fails_keeps_what_it_saved_and_its_own_error(repo: mvc.Repository, tmp_path: Path) -> None:

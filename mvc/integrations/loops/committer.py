@@ -22,7 +22,7 @@ from pathlib import Path
 
 from mvc.errors import BusyError, FormatError, MvcError
 from mvc.integrations.git.reading import GitRepository
-from mvc.integrations.loops.errands import Errand, Outcome
+from mvc.integrations.loops.errands import END, Errand, Outcome
 from mvc.porcelain.commits import Declared, commit
 from mvc.porcelain.intake import recorded_path
 from mvc.porcelain.stamps import as_it_was, stamp_of
@@ -128,7 +128,9 @@ def main(root: str, author: str) -> None:
     workspace = Workspace.open(root, author=author or _author(), trust=True)  # the training's process asked whose it is
     _sweep(workspace.repository.layout.scratch)
     homes = set()
-    for line in sys.stdin.buffer:
+    for line in iter(sys.stdin.buffer.readline, b""):
+        if line == END:
+            break
         try:
             errand = Errand.from_line(line)
             homes |= {os.path.dirname(errand.scratch)} if errand.scratch is not None else set()

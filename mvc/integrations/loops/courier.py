@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-from mvc.integrations.loops.errands import Errand, Outcome
+from mvc.integrations.loops.errands import END, Errand, Outcome
 
 #: where this mvc is imported from: the other process is to run the same one
 _HOME = str(Path(__file__).parents[3])
@@ -58,7 +58,8 @@ class Courier:
             if process is None:
                 return None
             assert process.stdin is not None
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError):  # forks of the training may hold the pipe open
+                process.stdin.write(END)
                 process.stdin.close()
             return process.pid if self._away else None
 
@@ -67,14 +68,18 @@ class Courier:
         path = os.pathsep.join([_HOME, *filter(None, [os.environ.get("PYTHONPATH")])])
         # -P: the training's directory may hold files that are named like modules
         command = [sys.executable, "-P", "-m", "mvc.integrations.loops.committer", str(self._root), self._author]
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            env={**os.environ, **_THREADS, "PYTHONPATH": path},
-            process_group=0,  # Ctrl-C is for the training
-        )
+        try:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env={**os.environ, **_THREADS, "PYTHONPATH": path},
+                process_group=0,  # Ctrl-C is for the training
+            )
+        except BaseException:
+            errors.close()
+            raise
         self._process = process
         threading.Thread(target=self._read, args=(process, errors), name="mvc-recorder", daemon=True).start()
         return process

@@ -9,6 +9,9 @@ from typing import Any, Self
 
 from mvc.porcelain.stamps import Stamp
 
+#: the line after the last errand
+END = b"\n"
+
 
 @dataclass(frozen=True)
 class _Line:

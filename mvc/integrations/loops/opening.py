@@ -34,6 +34,9 @@ class Recording:
         #: the step of the newest checkpoint that was committed
         self._last = -1
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_recorder": None}
+
     @property
     def recorder(self) -> Recorder | None:
         """The recorder of this training or the last one; None before, and in processes that do not commit."""

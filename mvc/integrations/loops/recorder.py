@@ -77,7 +77,8 @@ class Recorder:
             store = Store.discover(Path(repository))
         else:
             store = Store.discover(repository.path, trust=True)  # whoever opened it trusts it
-        self.run, self.message, self.patience = run, message, patience
+        self.run = None if run is None else str(run).strip() or None
+        self.message, self.patience = message, patience
         #: what became of the checkpoints that were handed over, as far as that is known
         self.recorded: list[Recorded] = []
         self._scratch = store.layout.scratch / f"{socket.gethostname()}-{os.getpid()}-{id(self):x}"
@@ -105,7 +106,7 @@ class Recorder:
         *,
         step: float | None = None,
         metrics: Mapping[str, Any] | None = None,
-        extra: Mapping[str, str] | None = None,
+        extra: Mapping[str, object] | None = None,
         message: str | None = None,
         keep: bool = False,
     ) -> None:
@@ -117,29 +118,34 @@ class Recorder:
             return
         shown = "a state dict" if isinstance(checkpoint, Mapping) else str(checkpoint)
         self._handed = number = next(self._numbers)
+        slot, sent = self._scratch / f"{number % _SLOTS}", False
         try:
             if self._closed:
                 raise InputError("the recorder is closed", hint="make a new one")
             finite, odd = numbers(metrics or {})
             place = (
-                self._write(checkpoint, step, number)
+                self._write(checkpoint, None if step is None else float(step), number, slot)
                 if isinstance(checkpoint, Mapping)
-                else self._find(Path(os.path.abspath(checkpoint)), keep, number)
+                else self._find(Path(os.path.abspath(checkpoint)), slot if keep else None)
             )
             errand = Errand(
                 **place,
                 time=datetime.now(UTC).isoformat(timespec="microseconds"),
                 run=self.run,
                 step=None if step is None else float(step),
-                message=self.message if message is None else message,
+                message=str(self.message if message is None else message),
                 metrics=finite,
-                extra={**tracked_runs(), **odd, **(extra or {})},
+                extra={**tracked_runs(), **odd, **{str(key): str(value) for key, value in (extra or {}).items()}},
             )
             self._courier.send(errand)
+            sent = True
         except MvcError as error:
             self._failed(shown, step, error.message, error.hint, error.code)
         except Exception as error:  # whatever it is, the training goes on
             self._failed(shown, step, f"{type(error).__name__}: {error}", "", type(error).__name__)
+        finally:
+            if not sent:
+                shutil.rmtree(slot, ignore_errors=True)
 
     def flush(self, timeout: float | None = None) -> bool:
         """Waits until all that was handed over is dealt with, or ``timeout`` seconds (``patience``); whether it is."""
@@ -164,14 +170,13 @@ class Recorder:
                 count = f"{len(failures):,} of {self._handed:,}"
                 _LOG.warning("mvc: %s checkpoints were not committed; see recorder.failures", count)
 
-    def _find(self, path: Path, keep: bool, number: int) -> dict[str, Any]:
-        """Where a checkpoint is, and how it looks now."""
+    def _find(self, path: Path, slot: Path | None) -> dict[str, Any]:
+        """Where a checkpoint is, and how it looks now; linked to from ``slot`` if that can be."""
         try:
             stamp = stamp_of(path)
         except OSError as error:
             raise NotFoundError(f"there is no checkpoint {str(path)!r}: {error.strerror}") from None
-        if keep:
-            slot = self._slot(number)
+        if slot is not None:
             try:
                 kept = {"path": str(_link(path, stamp, slot)), "recorded": str(path), "scratch": str(slot)}
                 return {**kept, "shown": str(path), "stamp": stamp}
@@ -179,27 +184,19 @@ class Recorder:
                 shutil.rmtree(slot, ignore_errors=True)
         return {"path": str(path), "shown": str(path), "stamp": stamp}
 
-    def _write(self, state: Mapping[str, Any], step: float | None, number: int) -> dict[str, Any]:
-        slot = self._slot(number)
+    def _write(self, state: Mapping[str, Any], step: float | None, number: int, slot: Path) -> dict[str, Any]:
         name = f"step-{step:.15g}" if step is not None else f"save-{number}"
         path = slot / f"{name}.safetensors"
-        try:
-            write_state(state, path)
-        except BaseException:
-            shutil.rmtree(slot, ignore_errors=True)
-            raise
+        slot.mkdir(parents=True, exist_ok=True)
+        write_state(state, path)
         recorded = f"{self.run or 'recorder'}/{path.name}".replace("\0", "").lstrip("/")
         kept = {"path": str(path), "recorded": recorded, "scratch": str(slot)}
         return {**kept, "shown": recorded, "stamp": stamp_of(path)}
 
-    def _slot(self, number: int) -> Path:
-        """An empty directory for one checkpoint."""
-        slot = self._scratch / f"{number % _SLOTS}"
-        slot.mkdir(parents=True, exist_ok=True)
-        return slot
-
     def _outcome(self, errand: Errand, outcome: Outcome) -> None:
         """Called in the courier's thread."""
+        if errand.scratch is not None:  # the process takes it away, unless it died
+            shutil.rmtree(errand.scratch, ignore_errors=True)
         if outcome.commit is None:
             self._failed(errand.shown, errand.step, outcome.error, outcome.hint, outcome.code)
         else:
