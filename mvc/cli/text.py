@@ -1,4 +1,4 @@
-"""How single values look in a terminal: names, ids, numbers, bars. Owns the one escape that every name goes through."""
+"""How single values look in a terminal: names, ids, numbers, bars. Every name goes through ``escape``."""
 
 from __future__ import annotations
 
@@ -7,27 +7,11 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-#: categories that never reach a terminal as they are: controls, format characters (bidi, zero width), surrogates,
-#: unassigned, line and paragraph separators
-_UNSAFE = frozenset({"Cc", "Cf", "Cs", "Cn", "Co", "Zl", "Zp"})
+from mvc.escaping import escape as escape
+
 _SHORT = 8
 #: whatever may not take exactly one column: not letters of Latin scripts, nor what mvc itself draws with
 _ODD = re.compile(r"[^\u0000-\u02ff\u2010-\u2027\u2190-\u22ff\u2500-\u259f]")
-
-
-def escape(text: object) -> str:
-    """Any text as one line of visible characters: what could steer a terminal becomes a backslash escape."""
-    value = str(text)
-    if value.isascii() and value.isprintable():
-        return value
-    return "".join(_escaped(char) if unicodedata.category(char) in _UNSAFE else char for char in value)
-
-
-def _escaped(char: str) -> str:
-    code = ord(char)
-    if code < 0x100:
-        return {"\n": "\\n", "\t": "\\t", "\r": "\\r"}.get(char, f"\\x{code:02x}")
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def width(text: str) -> int:
@@ -81,6 +65,11 @@ def pad(text: str, columns: int, *, right: bool = False) -> str:
 def short(object_id: str | None) -> str:
     """The first digits of an id."""
     return escape(object_id or "")[:_SHORT]
+
+
+def moment(time: str) -> str:
+    """``2026-11-22 01:42:26``, of a time as it is recorded, which is UTC."""
+    return escape(time[:19].replace("T", " "))
 
 
 def count(number: int, noun: str) -> str:

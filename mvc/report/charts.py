@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mvc.report.data import Grid, Picture
+from mvc.escaping import escape
+from mvc.report.data import Grid, Picture, Table
 from mvc.report.library import library
 from mvc.report.palette import BACKGROUND, BROKEN, CHOSEN, Theme, config
 
@@ -29,6 +30,10 @@ KINDS: Mapping[str, tuple[str, ...]] = {
 _WIDTH = 760
 #: height of a map over its width
 ASPECT = HEIGHTS["map"] / _WIDTH
+#: room for the labels of an axis, so that charts one above the other are in line and titles clear of labels
+_EXTENT = 42
+#: whole numbers only: of few positions Vega would label halves, too
+_POSITIONS = {"labelExpr": "datum.value % 1 ? '' : format(datum.value, 'd')", "tickMinStep": 1, "grid": False}
 _COLOUR = {"field": "colour", "type": "nominal", "scale": None}
 
 
@@ -50,11 +55,11 @@ def export_picture(picture: Picture, form: str, theme: Theme) -> bytes:
         {**_chart(name, theme, live=False), "width": _WIDTH, "height": _height(name, picture)}
         for name in KINDS[picture.kind]
     ]
-    title = {"text": picture.title, "subtitle": _wrapped(picture.note), "offset": 12}
+    title = {"text": escape(picture.title), "subtitle": _wrapped(escape(picture.note)), "offset": 12}
     spec: Spec = {
         "title": title,
         "config": {**config(theme), "background": BACKGROUND[theme], "padding": 16},
-        "datasets": {"chosen": [], **{name: list(table.rows()) for name, table in picture.tables.items()}},
+        "datasets": {"chosen": [], **{name: _shown(table) for name, table in picture.tables.items()}},
         **(charts[0] if len(charts) == 1 else {"vconcat": charts}),
     }
     if form == "svg":
@@ -62,6 +67,11 @@ def export_picture(picture: Picture, form: str, theme: Theme) -> bytes:
         return text.encode()
     data: bytes = vl.vegalite_to_png(spec, scale=2)
     return data
+
+
+def _shown(table: Table | Grid) -> list[dict[str, Any]]:
+    """Rows with names that can be shown: a character that XML lacks would end the process that draws."""
+    return [{key: escape(v) if isinstance(v, str) else v for key, v in row.items()} for row in table.rows()]
 
 
 def _height(name: str, picture: Picture) -> int:
@@ -95,8 +105,8 @@ def _data(name: str) -> Spec:
 def _map(theme: Theme, live: bool) -> list[Spec]:
     scale = {"zero": False, "nice": False}
     axis = {"labels": False, "ticks": False, "domain": False}
-    x = _number("x", None, scale=scale, axis={**axis, "tickCount": 12})
-    y = _number("y", None, scale=scale, axis={**axis, "tickCount": 7})
+    x = _number("x", "first axis", scale=scale, axis={**axis, "tickCount": 12})
+    y = _number("y", "second axis", scale=scale, axis={**axis, "tickCount": 7})
     ends = {"x": x, "y": y, "x2": {"field": "x2"}, "y2": {"field": "y2"}}
     # dragging moves the map; the wheel scrolls the page unless shift is held
     zoom = {"name": "grid", "select": {"type": "interval", "zoom": "wheel![event.shiftKey]"}, "bind": "scales"}
@@ -157,7 +167,9 @@ def _dendrogram(theme: Theme, _live: bool) -> list[Spec]:
     x = _number("x", None, axis=None, scale={"nice": False, "zero": False, "padding": 12})
     # the root shows what happens near 0, where commits of one run are
     scale = {"type": "sqrt", "domainMin": 0}
-    y = _number("y", "1 - cosine of kinship", scale=scale, axis={"format": ".2~f", "tickCount": 6})
+    y = _number(
+        "y", "1 - cosine of kinship", scale=scale, axis={"format": ".2~f", "tickCount": 6, "minExtent": _EXTENT}
+    )
     dash = {"condition": {"test": "datum.cut", "value": [2, 3]}, "value": [1, 0]}
     line = {"mark": {"type": "rule", "strokeWidth": 1.3}}
     look = {"color": _COLOUR, "strokeDash": dash}
@@ -188,10 +200,10 @@ def _steps(theme: Theme, title: str, scale: Spec, axis: Spec, last: bool) -> lis
     x = _number(
         "t",
         "position in the lineage" if last else None,
-        axis={"tickMinStep": 1, "format": "d", "grid": False},
+        axis=_POSITIONS,
         scale={"nice": False, "zero": False, "padding": 10},
     )
-    y = _number("y", title, scale=scale, axis={**axis, "minExtent": 42})  # one above the other, in line
+    y = _number("y", title, scale=scale, axis={**axis, "minExtent": _EXTENT})
     return [
         {"mark": {"type": "point", "opacity": 0}, "encoding": {"x": x}},  # all charts of a lineage are as wide
         {
@@ -235,7 +247,7 @@ def _turn(theme: Theme, _live: bool) -> list[Spec]:
 
 
 def _layers(theme: Theme, _live: bool) -> list[Spec]:
-    x = _number("x1", "position in the lineage", axis={"tickMinStep": 1, "format": "d", "grid": False})
+    x = _number("x1", "position in the lineage", axis=_POSITIONS)
     x |= {"scale": {"nice": False, "zero": False}}
     axis = {"grid": False, "ticks": False, "labelOverlap": True, "labelFontSize": 9}
     y = {"field": "layer", "type": "nominal", "sort": None, "title": None, "axis": axis}

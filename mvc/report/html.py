@@ -18,6 +18,7 @@ from importlib import resources
 from string import Template
 from typing import Any
 
+from mvc.escaping import escape
 from mvc.report.charts import HEIGHTS, compiled
 from mvc.report.data import ReportData
 from mvc.report.library import library
@@ -34,13 +35,13 @@ def render(data: ReportData) -> bytes:
     content = {**_plain(data), "specs": {theme: compiled(theme) for theme in ("light", "dark")}, "heights": HEIGHTS}
     page = Template(_read("report.html")).substitute(
         policy=policy,
-        title=html.escape(f"{data.head['name']} · mvc report"),
+        title=html.escape(f"{escape(data.head['name'])} · mvc report"),
         style=style,
         data=as_block(content),
         vega=vega,
         script=script,
     )
-    return page.encode("utf-8", "replace")  # a name that is no Unicode stands in the title at most
+    return page.encode()
 
 
 def as_block(value: Any) -> str:
@@ -50,7 +51,9 @@ def as_block(value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """JSON-able; what is not finite becomes null."""
+    """JSON-able; what is not finite becomes null, what would not show becomes an escape; a message keeps its lines."""
+    if isinstance(value, str):
+        return "\n".join(map(escape, value.split("\n")))
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if is_dataclass(value) and not isinstance(value, type):

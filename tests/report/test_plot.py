@@ -31,6 +31,7 @@ def test_an_svg_is_drawn(workspace: Workspace, tmp_path: Path, kind: str) -> Non
     texts = "".join(tree.getroot().itertext())
     assert result.title.split(" ")[0] in texts
     assert result.bytes == target.stat().st_size
+    assert kind != "layers" or "fc\\x01\\u202e3" in texts
     # no name from a file became an element
     tags = {element.tag.rpartition("}")[2] for element in tree.iter()}
     assert tags <= {

@@ -95,7 +95,8 @@ def test_it_loads_in_silence_and_names_do_no_harm(opened: Open, url: str) -> Non
     page.keyboard.press("Enter")
     text = page.locator("aside").inner_text()
     assert opened.chosen == f"{RUN}@3"
-    assert BREAKS.replace("\u2028", "") in text.replace("\u2028", "").replace("\n", "") and f"{IMAGE}.weight" in text
+    assert BREAKS.replace("\u2028", "\\u2028") in text and f"{IMAGE}.weight" in text
+    assert re.search(r"time\s+\d{4}-\d\d-\d\d \d\d:\d\d\n", text)
     assert f"{SCRIPT}.weight" in text
 
 
@@ -173,6 +174,28 @@ def test_an_address_leads_to_a_commit(chromium: Any, opened: Open, url: str) -> 
     assert again.chosen == opened.chosen
     assert "Averaged of" in again.page.locator("aside").inner_text().replace("AVERAGED OF", "Averaged of")
     again.page.close()
+
+
+def test_what_check_skipped_is_said_in_sight(opened: Open) -> None:
+    page = opened.page
+    page.fill("#search", f"{RUN}@0")
+    page.keyboard.press("Enter")
+    badge = page.locator("aside .badge")
+    assert badge.inner_text() == "skip"
+    assert badge.bounding_box()["x"] > page.locator("aside").bounding_box()["x"]
+
+
+def test_a_phone_shows_the_verdict_first_and_paper_shows_everything(opened: Open) -> None:
+    page = opened.page
+    page.set_viewport_size({"width": 420, "height": 800})
+    top = {name: page.locator(name).bounding_box()["y"] for name in ("#verdict", "aside", "#map")}
+    assert sorted(top, key=lambda name: top[name]) == ["#verdict", "aside", "#map"]
+    assert page.evaluate("document.documentElement.scrollWidth") == 420
+    page.set_viewport_size({"width": 1300, "height": 400})
+    page.emulate_media(media="print")
+    cut = "[...document.querySelectorAll('aside, .scroll')].filter((e) => e.scrollHeight > e.clientHeight + 1).length"
+    assert page.evaluate(cut) == 0
+    assert not page.locator("#search").is_visible()
 
 
 def test_it_follows_the_systems_colours(opened: Open) -> None:

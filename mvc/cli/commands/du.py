@@ -26,7 +26,7 @@ def render(result: DuResult, room: int) -> Iterator[str]:
     yield paint(lines[0], "dim")
     yield from lines[1:-1]
     yield paint(lines[-1], "head") if result.rows[-1].kind == "total" else lines[-1]
-    yield paint("stored: all that it uses · shared: what several use, divided · alone: what nothing else uses", "dim")
+    yield paint("stored: all it uses · shared: what several use, divided · alone: only it uses", "dim")
     later = f", {size(result.young_bytes)} of it later" if result.young_bytes else ""
     freed = size(result.gc_bytes + result.young_bytes)
     yield f"on the disk {size(result.store_bytes)} in {count(result.files, 'file')}; mvc gc would free {freed}{later}"

@@ -10,15 +10,15 @@ from mvc.cli import output
 from mvc.cli.messages import hint, paint
 from mvc.cli.opening import open_workspace
 from mvc.cli.options import Session, json_option, pass_session
-from mvc.cli.text import escape, short
+from mvc.cli.text import escape, moment, short
 from mvc.porcelain.operations import op_log
 from mvc.porcelain.results.operations import OperationRow, OpLogResult
 
 
 def lines(row: OperationRow) -> Iterator[str]:
     """One operation: a headline, and what it changed."""
-    moment = row.time[:19].replace("T", " ")
-    yield f"{paint(short(row.id), 'id')}  {escape(moment)}  {escape(row.author)}  {paint(escape(row.command), 'head')}"
+    command = paint(escape(row.command), "head")
+    yield f"{paint(short(row.id), 'id')}  {moment(row.time)}  {escape(row.author)}  {command}"
     for change in row.changes:
         yield f"  {escape(change)}"
 

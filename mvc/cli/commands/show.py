@@ -16,7 +16,7 @@ from mvc.cli.opening import open_workspace
 from mvc.cli.options import Session, json_option, pass_session
 from mvc.cli.progress import progress
 from mvc.cli.spectra import spectral_lines
-from mvc.cli.text import columns, count, escape, fit, number, percent, short, size
+from mvc.cli.text import columns, count, escape, fit, moment, number, percent, short, size
 from mvc.porcelain.progress import silent
 from mvc.porcelain.results.logs import OverlapResult
 from mvc.porcelain.results.shows import ShowResult
@@ -35,7 +35,8 @@ def render(result: ShowResult, room: int, rows: int | None = ROWS) -> Iterator[s
     )
     for label, key in (("Author", "author"), ("Date", "time"), ("Path", "path"), ("Run", "run"), ("Parent", "parent")):
         if facts.get(key):
-            yield f"{label + ':':9}{escape(facts[key])}"
+            value = f"{moment(facts[key])} UTC" if key == "time" else escape(facts[key])
+            yield f"{label + ':':9}{value}"
     if facts.get("gone"):
         why = f"tensors given up on {facts['gone']['time'][:10]} by {facts['gone']['reason']}"
         yield f"{'Gone:':9}{paint(escape(why), 'warn')}"

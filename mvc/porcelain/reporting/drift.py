@@ -22,10 +22,8 @@ SHARE = 0.95
 
 
 def draw_drift(stock: Stock, lineage: int) -> Picture | None:
-    """None for a lineage of one commit. Bands begin where there is enough past to judge by."""
+    """None for a lineage without a step. Bands begin where there is enough past to judge by."""
     numbers, row = stock.members[lineage], stock.lineages[lineage]
-    if len(numbers) < 2:
-        return None
     commits = [stock.commits[number] for number in numbers]
     lengths: list[float | None] = [commit.distance for commit in commits]
     angles: list[float | None] = [commit.turning_angle for commit in commits]
@@ -48,6 +46,8 @@ def draw_drift(stock: Stock, lineage: int) -> Picture | None:
                 low, high = ends[:, at - start]
                 bands[_LENGTH][i] = [_number(math.exp(end[_LENGTH])) for end in (low, high)]
                 bands[_TURN][i] = [_number(_degrees(end[_TURN])) for end in (high, low)]
+    if not any(lengths[1:]):
+        return None
     tables = {
         name: Table(
             {

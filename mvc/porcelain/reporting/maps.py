@@ -23,6 +23,8 @@ Places = npt.NDArray[np.float64]
 
 #: maps of single families beside those of architectures, lineages that are named on a map, points that UMAP takes
 FAMILIES, NAMED, UMAP_POINTS = 60, 16, 3000
+#: width and height of a name on the map, as shares of the map's
+_LABEL = np.array([0.14, 0.035])
 #: above this stress a map shows neighbourhoods, no distances (Kruskal 1964 calls .2 poor)
 _POOR = 0.2
 
@@ -37,6 +39,8 @@ def draw_maps(stock: Stock, method: Method = "mds") -> tuple[Picture, ...]:
     for architecture, whole in architectures.items():
         own = [group for group in families if stock.lineages[group[0]].architecture == architecture]
         alone = len(own) == 1
+        if len({stock.contents[i] for lineage in whole for i in stock.members[lineage]}) < 2:
+            continue
         found.append(draw_map(stock, whole, method, None if alone else _models(stock, whole)))
         if not alone:
             large = [group for group in own if sum(len(stock.members[i]) for i in group) > 2]
@@ -78,7 +82,8 @@ def draw_map(stock: Stock, lineages: Sequence[int], method: Method = "mds", titl
 
 def _models(stock: Stock, lineages: Sequence[int]) -> str:
     row = stock.lineages[lineages[0]]
-    return f"All {len(lineages)} lineages of {row.weights:,} weights in {row.tensors} tensors"
+    tensors = "1 tensor" if row.tensors == 1 else f"{row.tensors} tensors"
+    return f"All {len(lineages)} lineages of {row.weights:,} weights in {tensors}"
 
 
 def _vectors(stock: Stock, numbers: Sequence[int]) -> npt.NDArray[np.float32]:
@@ -157,17 +162,24 @@ def _links(stock: Stock, numbers: Sequence[int], places: Places) -> Table:
 
 
 def _labels(stock: Stock, lineages: Sequence[int], numbers: Sequence[int], places: Places) -> Table:
-    """Names at the tips of the largest lineages."""
+    """Names at the tips of the largest lineages, where no larger one's is in the way."""
     named = sorted(lineages, key=lambda lineage: -len(stock.members[lineage]))[:NAMED]
     named = named if len(lineages) <= 2 * NAMED else []
     place = {number: row for row, number in enumerate(numbers)}
-    rows = [place[stock.members[lineage][-1]] for lineage in named]
+    tips = {lineage: place[stock.members[lineage][-1]] for lineage in named}
+    frame = _frame(places).columns
+    room = _LABEL * np.array([frame[axis][1] - frame[axis][0] for axis in "xy"])
+    kept: list[int] = []
+    for lineage in named:
+        if all((abs(places[tips[lineage]] - places[tips[other]]) > room).any() for other in kept):
+            kept.append(lineage)
+    rows = [tips[lineage] for lineage in kept]
     return Table(
         {
             "x": [_rounded(places[:, 0])[row] for row in rows],
             "y": [_rounded(places[:, 1])[row] for row in rows],
-            "text": [stock.lineages[lineage].name for lineage in named],
-            "colour": [colour(lineage) for lineage in named],
+            "text": [stock.lineages[lineage].name for lineage in kept],
+            "colour": [colour(lineage) for lineage in kept],
         }
     )
 

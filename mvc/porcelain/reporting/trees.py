@@ -50,7 +50,8 @@ def draw_tree(stock: Stock, architecture: str) -> Picture | None:
         "merges": _merges(drawn, below, ~forest.kept),
         "cut": Table({"low": [round(low, 5)], "high": [round(high, 5)]}),
     }
-    title = f"{_many(len(lineages), 'lineage', 'lineages')} of {row.weights:,} weights in {row.tensors} tensors"
+    tensors = _many(row.tensors, "tensor", "tensors")
+    title = f"{_many(len(lineages), 'lineage', 'lineages')} of {row.weights:,} weights in {tensors}"
     return Picture("dendrogram", title, note, tables, lineages, {"families": families})
 
 

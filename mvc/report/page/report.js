@@ -30,7 +30,13 @@
   const short = (id) => id.slice(0, 10);
   const place = (c) => `${lineages[commits[c].lineage].name}@${commits[c].position}`;
   const number = (value, digits = 4) => (value === null || value === undefined ? "" : String(Number(Number(value).toPrecision(digits))));
-  const percent = (value) => (value === null || value === undefined ? "" : `${(100 * value).toFixed(Math.abs(value) < 0.0995 ? 1 : 0)} %`);
+  const percent = (value) => {
+    if (value === null || value === undefined) return "";
+    if (value !== 0 && Math.abs(value) < 0.001) return value > 0 ? "<0.1 %" : ">-0.1 %";
+    if (value >= 0.995 && value < 1) return ">99 %";
+    return `${(100 * value).toFixed(Math.abs(value) < 0.0995 ? 1 : 0)} %`;
+  };
+  const minute = (time) => time.slice(0, 16).replace("T", " ");
   const many = (count, noun) => `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
 
   // ---- elements -----------------------------------------------------------------------------------------------------
@@ -73,7 +79,7 @@
 
   const pictureOf = (name) => {
     if (name === "map") return data.maps[state.map];
-    if (name === "dendrogram") return data.trees[state.dendrogram];
+    if (name === "dendrogram") return data.trees[state.dendrogram];  // -1 where none has the commit
     const lineage = commits[state.commit].lineage;
     return name === "layers" ? data.layers[lineage] : data.drift[lineage];
   };
@@ -156,11 +162,10 @@
     const lineage = commits[state.commit].lineage;
     const has = (picture) => picture && picture.lineages.includes(lineage);
     if (!has(pictures[state[name]])) {
-      const found = pictures.findIndex(has);
-      if (found >= 0) state[name] = found;
+      state[name] = pictures.findIndex(has);
     }
     byId(`${name}-scope`).value = String(state[name]);
-    byId(`${name}-note`).textContent = pictures[state[name]]?.note ?? "";
+    byId(`${name}-note`).textContent = pictures[state[name]]?.note ?? "No other commit has the same architecture and other weights.";
   };
 
   const choose = (c, { quiet = false } = {}) => {
@@ -170,7 +175,7 @@
     setScope("dendrogram", data.trees);
     const lineage = commits[c].lineage;
     for (const element of document.querySelectorAll("[data-lineage]")) element.textContent = lineages[lineage].name;
-    byId("drift-note").textContent = data.drift[lineage]?.note ?? "One commit makes no step.";
+    byId("drift-note").textContent = data.drift[lineage]?.note ?? "No step leads to a commit of this lineage.";
     byId("layers-note").textContent = data.layers[lineage]?.note ?? "No step of this lineage is recorded.";
     for (const row of byId("lineages").querySelectorAll("tbody tr")) row.className = Number(row.dataset.number) === lineage ? "chosen" : "";
     page(c);
@@ -241,12 +246,11 @@
         ["commit", make("code", { text: commit.id })],
         ["file", make("code", { text: commit.path })],
         ["message", commit.message],
-        ["time", commit.time],
+        ["time", make("time", { datetime: commit.time, title: commit.time, text: minute(commit.time) })],
         ["step", commit.step],
         ["run", commit.run],
         ["tags", commit.tags.join(", ")],
         ["check", commit.verdict ? make("span", {}, make("span", { class: `badge ${commit.verdict}`, text: commit.verdict }), commit.score === null ? "" : ` score ${commit.score}`) : commit.flags.length ? `breaks ${commit.flags.join(", ")}` : "breaks no rule by the index"],
-        ["", null],
         ["", commit.verdict === "skip" ? commit.reason : null],
       ]),
       make("h3", { text: "Why it stands here" }),
@@ -301,7 +305,7 @@
     const tensors = rows(extra.blame.tensors).filter((row) => row.c !== null);
     return [
       make("h3", { text: "Blame: where its weights come from" }),
-      grid([["commit, by share of the way from the root"], ["share", "number"]], shares.map((row) => [bar(row.share, link(row.c)), percent(row.share)])),
+      shares.length ? grid([["commit, by share of the way from the root"], ["share", "number"]], shares.map((row) => [bar(row.share, link(row.c)), percent(row.share)])) : make("p", { text: "They are those of the root." }),
       make("h3", { text: "Last changed by" }),
       grid([["tensor"], ["commit"], ["way", "number"]], tensors.map((row) => [row.name, link(row.c), number(row.displacement, 3)])),
     ];
@@ -311,11 +315,11 @@
   const head = () => {
     const { name, commits: count, newest } = data.head;
     byId("name").textContent = name;
-    byId("summary").textContent = `${many(count, "commit")} in ${many(lineages.length, "lineage")}, ${many(data.head.architectures, "architecture")}; newest ${newest}`;
+    byId("summary").textContent = `${many(count, "commit")} in ${many(lineages.length, "lineage")}, ${many(data.head.architectures, "architecture")}; newest ${minute(newest)}`;
     const { verdict, counts, judged } = data.verdict;
     const said = Object.entries(counts).filter(([, n]) => n).map(([word, n]) => `${n.toLocaleString("en")} ${word}`).join(", ");
     byId("verdict").append(
-      make("p", {}, make("span", { class: `badge ${verdict}`, text: verdict }), ` ${many(judged, "commit")} judged by their own past: ${said}.`),
+      make("p", {}, make("span", { class: `badge ${verdict}`, text: verdict }), ` ${many(judged, "commit")} judged by ${judged === 1 ? "its" : "their"} own past: ${said}.`),
       make("ul", { class: "findings" }, ...findings.map((finding) => findingItem(finding, true))));
     for (const [id, pictures] of [["map", data.maps], ["dendrogram", data.trees]]) {
       const select = byId(`${id}-scope`);
