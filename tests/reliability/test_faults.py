@@ -39,6 +39,8 @@ from mvc.storage import FileSystem
 from mvc.testing.commits import loosen, put_commit
 from mvc.testing.faults import Crash, FaultyFileSystem, PowerLossFileSystem
 
+pytestmark = pytest.mark.usefixtures("files_at_rest")
+
 #: of all disk operations of a change this many are tried in a quick run, evenly; all of them with --with-slow
 QUICK = 6
 
