@@ -14,6 +14,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# the same examples each time, however slow the machine is; others with --hypothesis-profile=explore
+for _name, _same in (("gate", True), ("explore", False)):
+    settings.register_profile(
+        _name, derandomize=_same, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+    )
+settings.load_profile("gate")
 
 #: marker → option that enables it
 _OPTIONS = {name: f"--with-{name}" for name in ("slow", "realdata", "integrations", "browser")}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
+import resource
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,11 +45,14 @@ def test_help_lists_every_command_and_imports_none(flag: str) -> None:
 
 def test_help_starts_in_the_time_that_click_takes() -> None:
     def seconds(*command: str) -> float:
+        """Of the processor, whoever else wants it; with what is compiled kept, as it is for users."""
+        env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         times = []
         for _ in range(7):
-            start = time.perf_counter()
-            subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
-            times.append(time.perf_counter() - start)
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            subprocess.run(command, stdout=subprocess.DEVNULL, check=True, env=env)
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
         return min(times)
 
     click_alone = seconds(sys.executable, "-c", "import click")

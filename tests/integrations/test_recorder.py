@@ -164,7 +164,7 @@ def test_what_was_handed_over_is_committed_however_the_training_ends(
     assert done.returncode in (code, 130 if code == -signal.SIGINT else code), done.stderr
     assert done.stdout == "handed\n"
     assert ("still being committed" in done.stderr) == (patience == "0" and how == "ended")
-    for _ in range(300):
+    for _ in range(1200):
         if sum(len(lineage.commits) for lineage in repo.log()) == 3 and not scratch_of(repo):
             break
         time.sleep(0.1)

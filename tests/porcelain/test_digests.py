@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -87,8 +88,10 @@ def test_a_file_that_was_just_written_is_not_believed(
     workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, age: int, reads: int
 ) -> None:
     path = _model(tmp_path / "a.safetensors", 1)
-    stamp = (path.stat().st_size, time.time_ns() - age, time.time_ns() - age, 1, 1)
+    now = time.time_ns()
+    stamp = (path.stat().st_size, now - age, now - age, 1, 1)
     monkeypatch.setattr(module, "stamp_of", lambda _: stamp)
+    monkeypatch.setattr(module, "time", SimpleNamespace(time_ns=lambda: now))
     # whatever becomes of the file within the tick, its stamp stays
     computed = iter(range(3))
     for _ in range(3):
@@ -104,9 +107,13 @@ def test_a_clock_of_whole_seconds_ticks_slowly(
     path = _model(tmp_path / "a.safetensors", 1)
     whole = (time.time_ns() // SECOND - 1) * SECOND
     monkeypatch.setattr(module, "stamp_of", lambda _: (1, whole, whole, 1, 1))
-    digests = Digests(workspace.repository)
-    digests.read(path, lambda: "digest")
-    assert digests.known(path) is None
+    known = []
+    for later in (2 * SECOND, 2 * SECOND + 1):
+        monkeypatch.setattr(module, "time", SimpleNamespace(time_ns=lambda later=later: whole + later))
+        digests = Digests(workspace.repository)
+        digests.read(path, lambda: "digest")
+        known.append(digests.known(path))
+    assert known == [None, (1, "digest")]
 
 
 def test_a_digest_saved_in_the_tick_of_the_change_is_forgotten(
