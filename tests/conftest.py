@@ -14,14 +14,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 
-# the same examples each time, however slow the machine is; others with --hypothesis-profile=explore
-for _name, _same in (("gate", True), ("explore", False)):
-    settings.register_profile(
-        _name, derandomize=_same, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
-    )
-settings.load_profile("gate")
+# the same examples each time, and no deadline; others with --hypothesis-profile=default
+settings.load_profile("ci")
 
 #: marker → option that enables it
 _OPTIONS = {name: f"--with-{name}" for name in ("slow", "realdata", "integrations", "browser")}

@@ -40,7 +40,9 @@ def test_rows_say_which_columns_hold_text_of_people(kind: type[Row]) -> None:
 TEXTS = st.text(max_size=4) | st.sampled_from(['"', '"a"', "\0", "\udcff", "a\nb"])
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(
     st.dictionaries(st.text(max_size=4) | st.sampled_from(['"', '"a"', "\0", "\udcff", "a\nb"]), st.text(), max_size=8)
 )

@@ -62,7 +62,9 @@ def _tell(result: LogResult) -> Any:
     ]
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(data=st.data())
 def test_inference_does_not_depend_on_order_or_batching(
     data: st.DataObject, population: list[Path], tmp_path_factory: pytest.TempPathFactory

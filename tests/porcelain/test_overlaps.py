@@ -153,7 +153,9 @@ def test_a_constant_buffer_is_no_kinship(workspace: Workspace, walk: Any, write:
     assert _path(workspace, found.commit).endswith("1.safetensors") and found.identical == BODY + 320
 
 
-@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(data=st.data())
 def test_overlaps_do_not_depend_on_order_or_batching(
     data: st.DataObject, runs: Any, write: Any, tmp_path_factory: pytest.TempPathFactory

@@ -54,7 +54,9 @@ def test_damaged_samples_are_taken_or_refused(name: str, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("name", READERS)
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(data=st.data())
 def test_any_bytes_are_taken_or_refused(name: str, data: st.DataObject, tmp_path: Path) -> None:
     """What is put in front, behind or between a sample's pieces, as hypothesis likes it; it also makes it small."""

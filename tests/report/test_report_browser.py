@@ -18,6 +18,8 @@ from mvc.porcelain.workspace import Workspace
 from tests.report.hostile import BREAKS, IMAGE, RUN, SCRIPT
 
 pytestmark = pytest.mark.browser
+#: milliseconds, for a machine that has much else to do
+_PATIENCE = 180_000
 CHARTS = ("map", "dendrogram", "length", "turn", "layers")
 
 
@@ -36,7 +38,7 @@ def chromium() -> Iterator[Any]:
     sync = pytest.importorskip("playwright.sync_api")
     with sync.sync_playwright() as driver:
         # no sandbox: tests may run as root
-        browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox"], timeout=_PATIENCE)
         yield browser
         browser.close()
 
@@ -46,6 +48,7 @@ class Open:
 
     def __init__(self, browser: Any, url: str, scheme: str = "light") -> None:
         self.page = browser.new_page(viewport={"width": 1300, "height": 1000}, color_scheme=scheme)
+        self.page.set_default_timeout(_PATIENCE)
         self.said: list[str] = []
         self.asked: list[str] = []
         self.page.on("console", lambda message: self.said.append(message.text))
