@@ -55,6 +55,9 @@ class Settling:
         """Says nothing of it any more until its files change."""
         self._done[candidate.path] = candidate.stamp
 
+    def is_done(self, candidate: Candidate) -> bool:
+        return self._done.get(candidate.path) == candidate.stamp
+
     def look(self, now: float) -> list[Candidate]:
         """Checkpoints that are not done, by path; ``now`` in seconds of a clock that never goes back.
 
@@ -68,7 +71,7 @@ class Settling:
         looked = [item for item in found if item is not None]
         here = {item.path for item in looked}
         self._done = {path: stamp for path, stamp in self._done.items() if path in here}
-        open_ones = [item for item in looked if self._done.get(item.path) != item.stamp]
+        open_ones = [item for item in looked if not self.is_done(item)]
         waiting = {item.path for item in open_ones}
         self._seen = {path: seen for path, seen in self._seen.items() if path in waiting}
         return open_ones

@@ -50,7 +50,7 @@ def watch(
     while True:
         now = clock()
         last = once and now >= end
-        result = watching.look(now)
+        result = watching.look(now, last=last)
         if last:
             yield result
             return
@@ -66,20 +66,23 @@ class _Watching:
         self._workspace, self._settling, self._run, self._message = workspace, settling, run, message
         self._warned: set[str] = set()
 
-    def look(self, now: float) -> WatchResult:
+    def look(self, now: float, *, last: bool = False) -> WatchResult:
+        """After the ``last`` look nothing is tried again: what a later one would have committed has failed."""
         try:
             candidates = self._settling.look(now)
         except OSError as error:
             return WatchResult(warnings=self._new([f"cannot look: {error.strerror}"]))
-        ready = [item for item in candidates if not item.reason]
+        ready = [item for item in candidates if not item.reason and self._is_model(item)]
         waiting = tuple(LeftOut(str(item.path), item.reason) for item in candidates if item.reason)
         commits: list[Committed] = []
         failed: list[LeftOut] = []
         warnings: list[str] = []
         try:
-            for found in self._commit([item for item in ready if self._is_model(item)], failed):
+            for found in self._commit(ready, failed):
                 commits += found
         except (BusyError, StorageError) as error:
+            if last:
+                failed += [LeftOut(str(item.path), error.message) for item in ready if not self._settling.is_done(item)]
             warnings.append(f"nothing is committed for now: {error.message}")
         else:
             self._warned.clear()

@@ -118,6 +118,19 @@ def test_once_ends_and_says_what_is_waiting(place: Path) -> None:
     assert [row.path for row in again.commits] == ["late.safetensors"]
 
 
+def test_what_the_last_look_could_not_commit_has_failed(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(place / "a.safetensors", 1)
+
+    def busy(*args: object, **options: object) -> object:
+        raise BusyError("the repository is locked")
+
+    monkeypatch.setattr(module, "commit", busy)
+    *_, result = Life(nothing, nothing).watch(place, once=True, settle=0, interval=5)
+    assert [(Path(item.path).name, item.reason) for item in result.failed] == [
+        ("a.safetensors", "the repository is locked")
+    ]
+
+
 def test_a_directory_that_goes_away_is_told_of_once(place: Path) -> None:
     home = place / "out"
     put(home / "a.safetensors", 1)
