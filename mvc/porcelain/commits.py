@@ -73,6 +73,7 @@ def commit(
     directory: Path = Path(),
     verify: bool = False,
     restore: bool = False,
+    lying: Mapping[str, Path] | None = None,
     progress: Report | None = None,
 ) -> CommitResult:
     """Commits every checkpoint at or below ``paths``. ``parent`` is a revision, or a pointer seen from ``directory``;
@@ -80,7 +81,8 @@ def commit(
     not. Without ``search`` each path is one checkpoint, and nothing below it is looked for. ``each`` says of a path
     what else would be said of all: run, step, metrics and extra. Files that are as they were when they were read last
     are not read again, unless to ``verify`` them. With ``restore``, commits that gave up their tensors have them again
-    where their checkpoints are among these.
+    where their checkpoints are among these. ``lying`` says of earlier commits where their checkpoints are for now, if
+    not where they are recorded, so that they need not be decoded.
 
     Raises FormatError for what is no sound checkpoint, InputError, ExistsError, BusyError, StorageError: then nothing
     was committed, unless it is a pointer that the disk refuses.
@@ -107,7 +109,7 @@ def commit(
         before = frozenset((gone | whole).values())
         moment = (time or datetime.now(UTC)).astimezone(UTC)
         digests = Digests(repository, verify=verify)
-        nearby = stack.enter_context(looking_nearby(workspace, digests))
+        nearby = stack.enter_context(looking_nearby(workspace, digests, lying or {}))
         taken: list[Taken] = []
         ids: list[ObjectId] = []
         with Intake(repository, digests, Bases(workspace)) as intake, repository.odb.batch():

@@ -29,7 +29,8 @@ _OPEN = 4
 
 @dataclass(frozen=True, slots=True)
 class _Lying:
-    """A checkpoint's files as they were committed: name in the checkpoint → size and digest."""
+    """A checkpoint's files as they were committed: name in the checkpoint → size and digest. None of one whose place
+    the caller told, which has changed nothing there."""
 
     path: Path
     manifest: ObjectId
@@ -49,10 +50,10 @@ class _Place:
 class Nearby:
     """Tensors of the newest commits by their ids, as far as their files are there. Safe to share between threads."""
 
-    def __init__(self, workspace: Workspace, digests: Digests) -> None:
+    def __init__(self, workspace: Workspace, digests: Digests, lying: Mapping[str, Path]) -> None:
         self._repository, self._digests = workspace.repository, digests
         self._mutex = threading.Lock()
-        self._waiting = iter(workspace.read(lambda connection: _newest(connection, workspace.repository.root)))
+        self._waiting = iter(workspace.read(lambda connection: _newest(connection, workspace.repository.root, lying)))
         self._places: dict[ObjectId, _Place] = {}
         self._opened: OrderedDict[Path, OpenedCheckpoint] = OrderedDict()
 
@@ -112,20 +113,26 @@ class Nearby:
 
 
 @contextlib.contextmanager
-def looking_nearby(workspace: Workspace, digests: Digests) -> Iterator[Nearby]:
-    """Within, this repository's tensors are read from the files that they came from, where those are there."""
-    nearby = Nearby(workspace, digests)
+def looking_nearby(workspace: Workspace, digests: Digests, lying: Mapping[str, Path]) -> Iterator[Nearby]:
+    """Within, this repository's tensors are read from the files that they came from, where those are there. ``lying``
+    says of commits where their checkpoints are, if not where they are recorded."""
+    nearby = Nearby(workspace, digests, lying)
     with contextlib.closing(nearby), workspace.repository.odb.chains.looking(nearby.find):
         yield nearby
 
 
-def _newest(connection: Connection, root: Path) -> list[_Lying]:
+def _newest(connection: Connection, root: Path, elsewhere: Mapping[str, Path]) -> list[_Lying]:
     commit, file = CommitRow.TABLE.c, FileRow.TABLE.c
-    query = select(commit.path, commit.manifest).order_by(commit.arrival.desc()).limit(_NEWEST)
-    found = [(path, manifest) for path, manifest in connection.execute(query)]
+    query = select(commit.id, commit.path, commit.manifest).order_by(commit.arrival.desc()).limit(_NEWEST)
+    found = list(connection.execute(query))
     files: dict[str, dict[str, tuple[int, str]]] = defaultdict(dict)
-    for piece in chunked(ObjectId(manifest) for _, manifest in found):
+    for piece in chunked(ObjectId(manifest) for _, _, manifest in found):
         rows = select(file.manifest, file.path, file.size, file.digest).where(file.manifest.in_(piece))
         for manifest, name, size, digest in connection.execute(rows):
             files[manifest][name] = size, digest
-    return [_Lying(root / path, ObjectId(manifest), files[manifest]) for path, manifest in found if manifest in files]
+    known = [
+        (elsewhere.get(commit_id), root / path, manifest) for commit_id, path, manifest in found if manifest in files
+    ]
+    return [
+        _Lying(there or path, ObjectId(manifest), {} if there else files[manifest]) for there, path, manifest in known
+    ]

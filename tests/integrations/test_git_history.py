@@ -9,15 +9,18 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mvc.errors import InputError, Interrupted
 from mvc.formats import LFS_MAGIC
+from mvc.integrations.git import history
 from mvc.integrations.git.history import import_history
 from mvc.integrations.git.reading import GitRepository
 from mvc.integrations.git.results import HistoryResult
 from mvc.porcelain.checkout import checkout
+from mvc.porcelain.commits import commit
 from mvc.porcelain.log import log
 from mvc.porcelain.workspace import Workspace
 from mvc.repository import Repository
@@ -97,6 +100,23 @@ def test_content_that_comes_back_is_one_commit(past: Place, workspace: Workspace
         ("a.safetensors", "imported"),
         ("b.safetensors", "known"),
     ]
+
+
+def test_what_the_next_one_may_rest_on_is_still_there(
+    past: Place, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ["a.safetensors", "b.safetensors"] * 2
+    for step, name in enumerate(names):
+        save(past, name, step)
+    there: list[list[str]] = []
+
+    def look(*args: Any, **options: Any) -> Any:
+        there.append([path.name for path in options["lying"].values() if path.is_file()])
+        return commit(*args, **options)
+
+    monkeypatch.setattr(history, "commit", look)
+    run(past, workspace)
+    assert there == [names[:0], names[:1], names[:2], names[1:3]]
 
 
 def test_branches_and_globs_choose(past: Place, workspace: Workspace) -> None:

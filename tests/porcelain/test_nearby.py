@@ -97,6 +97,17 @@ def test_nothing_is_decoded_where_the_files_are_there(
     assert len(os.listdir("/proc/self/fd")) == descriptors
 
 
+def test_files_are_looked_into_where_the_caller_says_that_they_lie(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = committed(tmp_path)
+    commits = Repository.open(tmp_path).state().commits
+    lying = {
+        commit_id: path.rename(path.with_suffix(".moved")) for commit_id, path in zip(commits, paths[:-1], strict=True)
+    }
+    assert commit_counted(tmp_path, paths[-1], monkeypatch, lying=lying) == []
+
+
 def test_the_store_is_read_to_verify(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = committed(tmp_path)
     assert commit_counted(tmp_path, paths[-1], monkeypatch, verify=True) != []

@@ -8,7 +8,7 @@ to directories' names in git. A Git LFS pointer whose object is at hand becomes 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from os import fsencode
 from pathlib import Path
@@ -64,7 +64,7 @@ class Extracted:
 
 def extract(
     git: Files, blobs: Iterable[Blob], scratch: Path, seen: set[tuple[str, ...]] | None = None
-) -> Iterator[Extracted]:
+) -> Generator[Extracted, None, None]:
     """Every checkpoint that these files are or belong to, each content of a path once, and none that was ``seen``. A
     checkpoint's files are gone when the next one is asked for, so that the scratch directory never holds more than one.
     """

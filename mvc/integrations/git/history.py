@@ -2,17 +2,18 @@
 
 Owns which files of which git commits are looked at, what is declared of them, and what is told of those that cannot be
 imported. Git commits are taken the oldest first; author, time and message of each, and its id under "git", are declared
-of its checkpoints. One checkpoint at a time lies in a scratch directory, each git commit is a transaction of its own:
-an import that was stopped goes on where it was. Nothing of the git repository is changed or run.
+of its checkpoints. Each is a transaction of its own: an import that was stopped goes on where it was. Nothing of the
+git repository is changed or run.
 """
 
 from __future__ import annotations
 
 import shlex
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
-from itertools import groupby
+from itertools import cycle, groupby
 from os import fsencode
 from pathlib import Path
 
@@ -30,6 +31,8 @@ from mvc.porcelain.workspace import Workspace
 
 #: names under which nothing but weights is kept
 _WEIGHTS = (".safetensors", ".pt", ".pth", ".ckpt", ".npz", ".pth.tar")
+#: checkpoints that stay in the scratch directory after they were committed: the next one may rest on so many
+_KEPT = 2
 
 
 def import_history(
@@ -47,14 +50,14 @@ def import_history(
     """
     report = progress or silent
     commits = git.commits_to([_tip(git, revision) for revision in revisions])
-    importer = _Importer(git, workspace, tuple(paths))
     entries: list[HistoryEntry] = []
     place = {commit_id: number for number, commit_id in enumerate(commits)}
     kept = "what was imported stays; the same command goes on from there"
     with interruptible(lambda: kept), tempfile.TemporaryDirectory(prefix="mvc-history-") as name:
+        importer = _Importer(git, workspace, tuple(paths), Path(name).resolve())
         for commit_id, blobs in groupby(git.changes_of(commits), lambda blob: blob.commit):
             report(place[commit_id], len(commits), commit_id[:8])
-            entries += importer.take(commit_id, [blob for blob in blobs if blob.id], Path(name).resolve())
+            entries += importer.take(commit_id, [blob for blob in blobs if blob.id])
     report(len(commits), len(commits), "")
     shallow = git.ask("rev-parse", "--is-shallow-repository") == b"true\n"
     return HistoryResult(
@@ -70,14 +73,18 @@ def import_history(
 class _Importer:
     """One import. ``skipped`` counts what an earlier one had brought."""
 
-    def __init__(self, git: GitRepository, workspace: Workspace, paths: tuple[str, ...]) -> None:
+    def __init__(self, git: GitRepository, workspace: Workspace, paths: tuple[str, ...], scratch: Path) -> None:
         self._git, self._workspace, self._paths = git, workspace, paths
         self._seen: set[tuple[str, ...]] = set()
         self._done = workspace.read(_imported)
         self._new: set[tuple[str, str]] = set()
         self.skipped: set[tuple[str, str]] = set()
+        #: the last commits, where their checkpoints lie, and what takes these away when it is closed
+        self._held: deque[tuple[str, Path, Generator[Extracted, None, None]]] = deque()
+        self._places = cycle(scratch / str(number) for number in range(_KEPT + 1))
+        self._place = next(self._places)
 
-    def take(self, commit_id: str, blobs: Sequence[Blob], scratch: Path) -> Iterator[HistoryEntry]:
+    def take(self, commit_id: str, blobs: Sequence[Blob]) -> Iterator[HistoryEntry]:
         """Imports the checkpoints that one git commit brought."""
         lists = [blob for blob in blobs if is_list(blob.path)]
         found: list[tuple[Files, Blob]] = [(self._git, blob) for blob in self._wanted(blobs)]
@@ -94,8 +101,7 @@ class _Importer:
                 continue
             about = about or self._git.about(commit_id)
             try:
-                for item in extract(files, [blob], scratch, self._seen):
-                    yield from self._record(item, about)
+                yield from self._import(files, blob, about)
             except InputError as error:
                 yield _failure(blob.path, commit_id, error)
 
@@ -111,6 +117,21 @@ class _Importer:
         files = DvcFiles(self._git.common, cache_of(top, blob.path.rpartition("/")[0]))
         for file in self._wanted(files.add(blob.path, read_list(self._git, blob), blob.commit)):
             yield files, file
+
+    def _import(self, files: Files, blob: Blob, about: GitCommit) -> Iterator[HistoryEntry]:
+        """Commits the checkpoint that a file is or belongs to, beside the last ones, which it may rest on."""
+        self._place.mkdir(exist_ok=True)
+        extracted = extract(files, [blob], self._place, self._seen)
+        item = next(extracted, None)
+        entries = [] if item is None else list(self._record(item, about))
+        yield from entries
+        if item is None or item.found is None or not entries or entries[-1].state != "imported":
+            extracted.close()
+            return
+        if len(self._held) == _KEPT:
+            self._held.popleft()[-1].close()
+        self._held.append((str(entries[-1].commit), item.found.path, extracted))
+        self._place = next(self._places)
 
     def _record(self, item: Extracted, about: GitCommit) -> Iterator[HistoryEntry]:
         """Commits one checkpoint, if it is one."""
@@ -132,8 +153,9 @@ class _Importer:
             message=about.message[:MAX_TEXT],
             extra={"git": about.id},
         )
+        lying = {earlier: place for earlier, place, _ in self._held}
         try:
-            row = commit(self._workspace, [found.path], search=False, each=lambda _: told).commits[0]
+            row = commit(self._workspace, [found.path], search=False, each=lambda _: told, lying=lying).commits[0]
         except InputError as error:
             yield HistoryEntry(path, about.id, None, "refused", item.told(error.message), item.told(error.hint))
             return
