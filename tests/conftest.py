@@ -19,6 +19,11 @@ from hypothesis import settings
 # the same examples each time, and no deadline; others with --hypothesis-profile=default
 settings.load_profile("ci")
 
+# nor does it matter what the one who runs them set for a terminal, or for mvc
+for _name in [*os.environ]:
+    if _name in {"COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR", "PAGER"} or _name.startswith("MVC_"):
+        del os.environ[_name]
+
 #: marker → option that enables it
 _OPTIONS = {name: f"--with-{name}" for name in ("slow", "realdata", "integrations", "browser")}
 
