@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -68,6 +68,7 @@ class Chains:
         self._links: dict[ObjectId, Link] = {}
         self._recent = _Recent(_MEMORY)
         self._elsewhere: Elsewhere | None = None
+        self._held = _Held()
 
     @contextlib.contextmanager
     def looking(self, elsewhere: Elsewhere) -> Iterator[None]:
@@ -78,6 +79,16 @@ class Chains:
             yield
         finally:
             self._elsewhere = None
+
+    @contextlib.contextmanager
+    def holding(self) -> Iterator[Mapping[ObjectId, Buffer]]:
+        """Within, and on this thread, the bases that `encode` decoded stay in memory, however large, for who reads back
+        what it put; by their ids."""
+        held = self._held.buffers = {}
+        try:
+            yield held
+        finally:
+            self._held.buffers = None
 
     def link(self, object_id: ObjectId) -> Link:
         """Of several stored forms, the shallowest of which all bases are here. Raises IntegrityError where the object
@@ -139,6 +150,10 @@ class Chains:
         """Bytes of a tensor that the next one may rest on. They must be its own, and stay as they are."""
         self._recent.put(object_id, data)
 
+    def remembers(self, size: int) -> bool:
+        """Whether a tensor of so many bytes is not too large to be remembered."""
+        return self._recent.fits(size)
+
     def recall(self, object_id: ObjectId) -> Buffer | None:
         """What `remember` was told, if it still is, or what there is elsewhere. Raises IntegrityError."""
         data = self._recent.get(object_id)
@@ -179,6 +194,8 @@ class Chains:
             payloads = self._resolve(bases)
         except IntegrityError:  # a damaged base is none
             bases = payloads = ()
+        if (held := self._held.buffers) is not None:
+            held |= zip(bases[:1], payloads[:1], strict=True)
         if len(data) < _MIN_FLOATS or (form.mantissa is None and not bases):
             return encode(data, form.width)
         plan, share = make_plan(data, form, payloads)
@@ -187,6 +204,8 @@ class Chains:
             return encode(data, form.width)
         if share <= 1 - _MIN_GAIN:
             bases = tuple(bases[:used])
+            if held is not None:
+                held |= zip(bases, payloads[:used], strict=True)
             plan = replace(plan, reach=max(least, self._reach(bases)) if bases else 0)
             chunks = tuple(encode_residuals(data, form, payloads[:used], plan, effort))
             if sum(map(len, chunks)) <= len(data) * (1 - _MIN_GAIN):
@@ -231,7 +250,7 @@ class Chains:
         for object_id in reversed(order):
             if not users[object_id]:  # all that rests on it is there already
                 continue
-            known = self._recent.get(object_id)
+            known = (self._held.buffers or {}).get(object_id) or self._recent.get(object_id)
             if known is None:
                 known = self._found(object_id)
             if known is None:
@@ -311,6 +330,12 @@ def read_link(start: Callable[[int], bytes]) -> Link:
     return Link(head.bases, reach, head.header)
 
 
+class _Held(threading.local):
+    """What each thread holds, None where nobody asked for it."""
+
+    buffers: dict[ObjectId, Buffer] | None = None
+
+
 class _Recent:
     """The tensors that came last, up to ``room`` bytes.
 
@@ -328,9 +353,12 @@ class _Recent:
         with self._mutex:
             return self._held.get(object_id)
 
+    def fits(self, size: int) -> bool:
+        return size <= self._room // _PART
+
     def put(self, object_id: ObjectId, data: Buffer) -> None:
         with self._mutex:
-            if object_id in self._held or len(data) > self._room // _PART:
+            if object_id in self._held or not self.fits(len(data)):
                 return
             self._held[object_id] = data
             self._used += len(data)

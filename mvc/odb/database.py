@@ -63,7 +63,8 @@ class ObjectDatabase:
             return self.chains.encode(spec, view, bases, limit=self.keyframe)
 
         object_id = self._put(spec.header(), view, encoded)
-        self.chains.remember(object_id, data if isinstance(data, bytes) else bytes(view))
+        if self.chains.remembers(len(view)):
+            self.chains.remember(object_id, data if isinstance(data, bytes) else bytes(view))
         return object_id
 
     def put(self, kind: Kind, payload: bytes) -> ObjectId:

@@ -65,6 +65,7 @@ class Lanes:
                 held -= ahead[0][1]
                 yield ahead.popleft()[0].result()
             ahead.append((self._start(size, partial(task, item)), size))
+            del item  # it would be held while the next one is read
             held += size
         while ahead:
             yield ahead.popleft()[0].result()

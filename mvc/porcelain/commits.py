@@ -160,7 +160,7 @@ def commit(
             repository.accept(operation)
         digests.save()
         report(len(found), len(found), "reading lineages from weights")
-        workspace.refresh(intake.signatures)
+        workspace.refresh(intake.seen)
         for place, item, commit_id in zip(places, taken, ids, strict=False):  # no places: no pointers
             write_pointer(repository.fs, place, Pointer.of(commit_id, item.content))
             warnings += _warn_hidden(item)

@@ -14,6 +14,8 @@ from mvc.geometry import EXACT, Signature, compare_tensors
 from mvc.objects import ObjectId
 
 ReadArray = Callable[[ObjectId], npt.NDArray[Any]]
+#: squared distance of two tensors as `compare_tensors` has it, None where they have to be read
+SeenSquares = Callable[[ObjectId, ObjectId], float | None]
 #: contents of two points, the smaller one first
 Pair = tuple[str, str]
 
@@ -22,7 +24,8 @@ class ExactDistances:
     """Distances of the points ``keys``. ``tensors``: key → ids; ``varying``: place of a tensor there → its numel.
 
     ``known`` are distances from earlier on, ``read`` gives a tensor's values. Equal tensors are not read, nor are those
-    that signatures hold exactly; ``needed`` says whether there are others. ``asked`` is all that was asked for.
+    that signatures hold exactly; ``needed`` says whether there are others. Nor are pairs whose squared distance was
+    ``seen``. ``asked`` is all that was asked for.
     """
 
     def __init__(
@@ -33,9 +36,10 @@ class ExactDistances:
         signatures: Mapping[ObjectId, Signature],
         known: Mapping[Pair, float],
         read: ReadArray,
+        seen: SeenSquares | None = None,
     ) -> None:
         self._keys, self._signatures, self._known, self._read = keys, signatures, known, read
-        self._tensors = tensors
+        self._tensors, self._seen = tensors, seen
         self._varying = [(i, numel > EXACT) for i, numel in varying.items()]
         self.needed = any(large for _, large in self._varying)
         self.asked: dict[Pair, float] = {}
@@ -56,6 +60,8 @@ class ExactDistances:
 
     def _exactly(self, left: ObjectId, right: ObjectId) -> float:
         """Squared distance of two tensors by their values; by their sketches where one was given up."""
+        if self._seen is not None and (squared := self._seen(left, right)) is not None:
+            return squared
         try:
             return compare_tensors(self._read(left), self._read(right)).squared_distance
         except GoneError:

@@ -6,10 +6,9 @@ done again only for architectures whose commits, declared facts or pins are not 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from mvc.errors import IntegrityError
-from mvc.geometry import Signature
 from mvc.index import (
     ArchitectureRow,
     CommitRow,
@@ -45,6 +44,7 @@ from mvc.porcelain.facts import damaged, read_facts
 from mvc.porcelain.inferring import infer_lineages, name_lineages
 from mvc.porcelain.memories import recall_steps, sign
 from mvc.porcelain.progress import Report, silent
+from mvc.porcelain.seen import Seen
 from mvc.porcelain.signatures import indexed_signatures, signature_row
 from mvc.repository import Repository, State
 from mvc.repository.state import advance
@@ -75,16 +75,16 @@ def bring_up_to_date(
     repository: Repository,
     index: Index,
     *,
-    known: Mapping[ObjectId, Signature] | None = None,
+    seen: Seen | None = None,
     at: ObjectId | None = None,
     progress: Report | None = None,
 ) -> None:
-    """``known`` are signatures that need not be computed; ``at`` is an operation other than the newest. Needs the
+    """``seen`` is what need not be computed; ``at`` is an operation other than the newest. Needs the
     repository's lock, but for an index in memory.
 
     Raises IndexDamaged, StorageError, InputError for a newer schema.
     """
-    report = progress or silent
+    report, seen = progress or silent, seen or Seen()
     stamp, head = index.stamp(), at or repository.head()
     if is_current(stamp, head):
         return
@@ -98,14 +98,14 @@ def bring_up_to_date(
             _clear(connection, signatures=old is None)
         start = 0 if old is None or anew else len(old.commits)
         new = state.commits[start:]
-        touched = _add_commits(connection, repository, new, start, known or {}, report)
+        touched = _add_commits(connection, repository, new, start, seen, report)
         if anew:
             _prune(connection)
         _replace_names(connection, state)
         told = old is None or state.settings != old.settings
         if anew or new or told:
             recall_steps(connection, repository)
-            infer_lineages(connection, repository, report, None if anew or told else touched)
+            infer_lineages(connection, repository, report, seen, None if anew or told else touched)
             name_lineages(connection)
         set_stamp(connection, stamp_of(head))
 
@@ -142,7 +142,7 @@ def _add_commits(
     repository: Repository,
     commits: Sequence[ObjectId],
     arrival: int,
-    known: Mapping[ObjectId, Signature],
+    seen: Seen,
     report: Report,
 ) -> set[str]:
     """Facts of further commits, the first of which is number ``arrival``, and signatures of their weights.
@@ -156,7 +156,7 @@ def _add_commits(
         new = not _has(connection, PointRow.TABLE.c.content, facts.point.content)
         if new:
             try:
-                _add_signatures(connection, repository, facts.point.tensors, known)
+                _add_signatures(connection, repository, facts.point.tensors, seen)
             except IntegrityError:
                 facts = damaged(facts)
                 new = not _has(connection, PointRow.TABLE.c.content, facts.point.content)
@@ -175,15 +175,12 @@ def _has(connection: Connection, column: Expression[str], value: str) -> bool:
     return connection.execute(select(column).where(column == value).limit(1)).first() is not None
 
 
-def _add_signatures(
-    connection: Connection, repository: Repository, tensors: Sequence[ObjectId], known: Mapping[ObjectId, Signature]
-) -> None:
+def _add_signatures(connection: Connection, repository: Repository, tensors: Sequence[ObjectId], seen: Seen) -> None:
     """Raises IntegrityError where a tensor cannot be read; then none is added."""
     have = indexed_signatures(connection, tensors)
     rows = []
     for tensor in sorted(set(tensors) - have):
-        signature = known[tensor] if tensor in known else sign(repository, tensor)
-        rows.append(signature_row(tensor, signature))
+        rows.append(signature_row(tensor, seen.signatures.get(tensor) or sign(repository, tensor)))
     insert_rows(connection, rows)
 
 

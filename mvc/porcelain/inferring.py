@@ -37,6 +37,7 @@ from mvc.porcelain.naming import Unnamed, choose_names
 from mvc.porcelain.overlaps import infer_overlaps
 from mvc.porcelain.pins import anchored
 from mvc.porcelain.progress import Report
+from mvc.porcelain.seen import Seen
 from mvc.porcelain.signatures import read_signatures
 from mvc.porcelain.stepping import ReadTensor, judge_damage
 from mvc.porcelain.understand import PLACELESS, declared_of, not_understood, understand
@@ -47,18 +48,23 @@ from mvc.trajectory.lineages import families_of
 
 
 def infer_lineages(
-    connection: Connection, repository: Repository, report: Report, touched: Collection[str] | None = None
+    connection: Connection,
+    repository: Repository,
+    report: Report,
+    seen: Seen,
+    touched: Collection[str] | None = None,
 ) -> None:
     """Infers anew the families that are not what they were the last time.
 
-    ``touched`` are the architectures that have further commits, None where it can be any.
+    ``touched`` are the architectures that have further commits, None where it can be any; ``seen`` is what need not be
+    read for it.
     """
     failed = select(InferenceRow.TABLE.c.architecture).where(InferenceRow.TABLE.c.basis == "")
     again = {*(touched or ()), *(name for (name,) in connection.execute(failed))}
     pins = pins_of(SettingRow.select(connection))
     for architecture in ArchitectureRow.select(connection):
         if touched is None or architecture.id in again:
-            _infer_architecture(connection, repository, architecture, pins, report)
+            _infer_architecture(connection, repository, architecture, pins, report, seen)
     infer_overlaps(connection, None if touched is None else again)
 
 
@@ -68,6 +74,7 @@ def _infer_architecture(
     architecture: ArchitectureRow,
     pins: Mapping[ObjectId, ObjectId],
     report: Report,
+    seen: Seen,
 ) -> None:
     points = _points(connection, architecture.id)
     why = ""
@@ -87,7 +94,9 @@ def _infer_architecture(
     distances, walks = _forget(connection, gone, changed)
     for done, family in enumerate(changed):
         report(done, len(changed), "reading lineages from weights")
-        understood = not_understood(family, why) if why else _understand(connection, repository, family, distances)
+        understood = (
+            not_understood(family, why) if why else _understand(connection, repository, family, distances, seen)
+        )
         # where inference failed, the next operation has it tried again
         digest = digests[family.id] if understood.complete else ""
         insert_rows(connection, [InferenceRow(family.id, architecture.id, digest, list(understood.warnings))])
@@ -97,7 +106,7 @@ def _infer_architecture(
         asked = sorted(understood.distances.items())
         insert_rows(connection, [DistanceRow(a, b, architecture.id, distance) for (a, b), distance in asked])
         if not why:
-            _measure_steps(connection, repository, family, understood, walks, report)
+            _measure_steps(connection, repository, family, understood, walks, report, seen)
     _judge(connection, architecture)
 
 
@@ -140,7 +149,11 @@ def _families(
 
 
 def _understand(
-    connection: Connection, repository: Repository, family: Family, distances: Mapping[tuple[str, str], float]
+    connection: Connection,
+    repository: Repository,
+    family: Family,
+    distances: Mapping[tuple[str, str], float],
+    seen: Seen,
 ) -> Understood:
     read = _reader(repository)
     tensors = read_tensors(connection, list(family.points))
@@ -148,7 +161,7 @@ def _understand(
     try:
         known = recall_distances(repository, dict(distances), family.points.keys())
         narrow = {one: memory.rounding for memory in repository.memories().values() for one in memory.tensors}
-        return understand(family, tensors, signatures, known, read, narrow)
+        return understand(family, tensors, signatures, known, read, narrow, seen.squared_distance)
     except (MemoryError, StorageError):
         raise
     except Exception as error:
@@ -162,11 +175,12 @@ def _measure_steps(
     understood: Understood,
     walks: Mapping[str, WalkRow],
     report: Report,
+    seen: Seen,
 ) -> None:
     """Flags of damage, and walks; none where a family was not understood, or a tensor cannot be read."""
     read = _reader(repository)
     try:
-        insert_rows(connection, list(judge_damage(connection, family, understood, read, report)))
+        insert_rows(connection, list(judge_damage(connection, family, understood, read, report, seen.step)))
         insert_rows(connection, list(bring_walks(connection, family, understood, walks, read)))
     except IntegrityError:
         return

@@ -27,11 +27,9 @@ from mvc.porcelain.bases import Bases, Hints
 from mvc.porcelain.digests import Digests
 from mvc.porcelain.facts import points_of
 from mvc.porcelain.pointers import Content
+from mvc.porcelain.seen import Seen, SeenStep
 from mvc.repository import Repository
 from mvc.repository.reach import is_whole
-
-#: bytes of signatures that are kept for the index; those beyond are computed again from what is stored
-_MEMORY = 1 << 28
 
 
 @dataclass(frozen=True)
@@ -47,17 +45,26 @@ class Taken:
     added: frozenset[ObjectId]
 
 
+@dataclass(frozen=True, slots=True)
+class _Put:
+    """A tensor that is stored: whether it was not before, and what was found out about it."""
+
+    id: ObjectId
+    new: bool
+    signature: Signature | None = None
+    step: SeenStep | None = None
+
+
 class Intake:
-    """Takes in one command's checkpoints. Needs the repository's lock. ``signatures`` are those of new weights.
+    """Takes in one command's checkpoints. Needs the repository's lock. ``seen`` is what it found out on the way.
 
     A context manager, whose threads end with it.
     """
 
     def __init__(self, repository: Repository, digests: Digests, bases: Bases) -> None:
-        self.signatures: dict[ObjectId, Signature] = {}
+        self.seen = Seen()
         self._repository, self._digests, self._bases = repository, digests, bases
         self._lanes = Lanes(threaded=repository.fs.sync_threads > 0)
-        self._room = _MEMORY
         self._gone = repository.state().gone
         #: where something was lost: tensors on which others rest that are stored
         self._awaited: frozenset[ObjectId] | None = None
@@ -127,13 +134,13 @@ class Intake:
         self, file: CheckpointFile, points: Mapping[str, object], hints: Hints, added: set[ObjectId]
     ) -> tuple[Skeleton, str, tuple[TensorEntry, ...]]:
         """Skeleton, digest and tensors of a file, these stored."""
-        ids: dict[int, Future[tuple[ObjectId, bool, Signature | None]]] = {}
+        puts: dict[int, Future[_Put]] = {}
 
         def take(index: int, data: bytes | memoryview) -> None:
             tensor = file.tensors[index]
             signed = tensor.role == "weight" and tensor.name in points
             bases = hints.get((tensor.role, tensor.name), ())
-            ids[index] = self._lanes.run(len(data), self._take_tensor, tensor.spec, data, bases, signed)
+            puts[index] = self._lanes.run(len(data), self._take_tensor, tensor.spec, data, bases, signed)
 
         with self._digests.looking_at(file.path) as remember:
             skeleton, digest = dissect(file, take)
@@ -141,27 +148,39 @@ class Intake:
         check_skeleton(file, skeleton)
         entries = []
         for index, tensor in enumerate(file.tensors):
-            object_id, new, signature = ids.pop(index).result()
-            if new:
-                added.add(object_id)
-            if signature is not None:
-                self._sign(object_id, signature)
-            entries.append(TensorEntry(tensor.name, object_id, tensor.spec, tensor.role))
+            put = puts.pop(index).result()
+            if put.new:
+                added.add(put.id)
+            if put.signature is not None:
+                self.seen.sign(put.id, put.signature)
+            if put.step is not None:
+                self.seen.add(put.id, put.step)
+            entries.append(TensorEntry(tensor.name, put.id, tensor.spec, tensor.role))
         return skeleton, digest, tuple(entries)
 
-    def _take_tensor(
-        self, spec: TensorSpec, data: bytes | memoryview, bases: Sequence[ObjectId], signed: bool
-    ) -> tuple[ObjectId, bool, Signature | None]:
-        """Id of a tensor, which is stored now; whether it was not before, and its signature then."""
+    def _take_tensor(self, spec: TensorSpec, data: bytes | memoryview, bases: Sequence[ObjectId], signed: bool) -> _Put:
+        """Stores a tensor, reads it back, and finds out about one that is ``signed`` what the index will ask.
+
+        What it rests on is decoded once for all three. It is nearly always the tensor as it was at the point before.
+        """
         odb = self._repository.odb
         object_id = tensor_id(spec, data)
+        before = bases[0] if bases else None
         if odb.keep(object_id):
-            return object_id, False, None
-        odb.put_tensor(spec, data, bases=() if object_id in (self._awaited or ()) else bases)
-        odb.verify(object_id)
-        if not signed:
-            return object_id, True, None
-        return object_id, True, self._bases.signatures.get(object_id) or sign_tensor(as_array(spec, data))
+            if not signed or before != object_id:
+                return _Put(object_id, False)
+            values = as_array(spec, data)
+            return _Put(object_id, False, step=SeenStep.of(object_id, values, values))
+        with odb.chains.holding() as held:
+            odb.put_tensor(spec, data, bases=() if object_id in (self._awaited or ()) else bases)
+            odb.verify(object_id)
+            if not signed:
+                return _Put(object_id, True)
+            values = as_array(spec, data)
+            signature = self._bases.signatures.get(object_id) or sign_tensor(values)
+            if before is None or before not in held:
+                return _Put(object_id, True, signature)
+            return _Put(object_id, True, signature, SeenStep.of(before, as_array(spec, held[before]), values))
 
     def _may_be(self, opened: OpenedCheckpoint, contents: Iterable[Content]) -> bool:
         """Whether it is worth hashing first: its files are as large as those of one of these."""
@@ -183,11 +202,6 @@ class Intake:
         if not self._repository.odb.contains(record.id):
             added.add(record.id)
         self._repository.put(record)
-
-    def _sign(self, object_id: ObjectId, signature: Signature) -> None:
-        if signature.values.nbytes <= self._room:
-            self._room -= signature.values.nbytes
-            self.signatures[object_id] = signature
 
 
 def recorded_path(repository: Repository, path: Path) -> str:

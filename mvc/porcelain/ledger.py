@@ -21,6 +21,7 @@ from mvc.drift.integrity import integrity_findings
 from mvc.drift.profiles import PROFILE_VERSION, StepProfile, profile_tensor
 from mvc.objects import ObjectId
 from mvc.odb import Lanes
+from mvc.porcelain.seen import SeenSteps
 
 #: rules that a ledger judges by
 DAMAGE = ("MVC013", "MVC014", "MVC015", "MVC016", "MVC017")
@@ -48,19 +49,31 @@ class Standing:
     judged: str = ""
 
 
-def measure(before: Point, now: Point) -> StepProfile:
-    """The step between two points of one architecture, few tensors in memory; a tensor that stayed is read once."""
+def measure(before: Point, now: Point, seen: SeenSteps | None = None) -> StepProfile:
+    """The step between two points of one architecture, few tensors in memory; a tensor that stayed is read once.
+
+    Tensors' steps that were ``seen`` are taken from there.
+    """
+    known = {
+        name: step for name, tensor in now.tensors.items() if seen and (step := seen(before.tensors[name], tensor))
+    }
+    missing = [name for name in now.tensors if name not in known]
     with Lanes() as lanes:
-        steps = lanes.map(lambda pair: profile_tensor(*pair), _pairs(before, now))
-        return StepProfile(dict(zip(now.tensors, steps, strict=True)))
+        steps = lanes.map(lambda pair: profile_tensor(*pair), _pairs(before, now, missing))
+        known |= zip(missing, steps, strict=True)
+    return StepProfile({name: known[name] for name in now.tensors})
 
 
-def _pairs(before: Point, now: Point) -> Iterator[tuple[int, tuple[npt.NDArray[Any], npt.NDArray[Any]]]]:
-    """Bytes and values of each tensor before and now, read in their order."""
-    for name, tensor in now.tensors.items():
+def _pairs(
+    before: Point, now: Point, names: Iterable[str]
+) -> Iterator[tuple[int, tuple[npt.NDArray[Any], npt.NDArray[Any]]]]:
+    """Bytes and values of each of these tensors before and now, read in their order."""
+    for name in names:
+        tensor = now.tensors[name]
         value = now.read(name)
         old = value if before.tensors[name] == tensor else before.read(name)
         yield value.nbytes + old.nbytes, (old, value)
+        del value, old  # they would be held while the next ones are read
 
 
 def measure_state(point: Point) -> StepProfile:
@@ -74,6 +87,7 @@ class Ledger:
 
     ``held`` keeps the steps that were read or measured last, for another ledger of the same points to go on with.
     ``find`` is asked once for the standing of a point that is not among ``standings`` yet; None for one that has none.
+    ``seen`` gives tensors' steps that need not be measured.
     """
 
     def __init__(
@@ -82,10 +96,11 @@ class Ledger:
         points: Callable[[str], Point],
         records: Callable[[str], bytes | None],
         held: OrderedDict[tuple[str, str], StepProfile] | None = None,
+        seen: SeenSteps | None = None,
     ) -> None:
         self.standings: dict[str, Standing | None] = {}
         self._find = find
-        self._points, self._records = points, records
+        self._points, self._records, self._seen = points, records, seen
         self._held: OrderedDict[tuple[str, str], StepProfile] = OrderedDict() if held is None else held
 
     def standing(self, content: str) -> Standing | None:
@@ -145,7 +160,7 @@ class Ledger:
         key = (before, now if isinstance(now, str) else now.content)
         if key not in self._held:
             point = self._points(now) if isinstance(now, str) else now
-            self._held[key] = self._kept(before, point) or measure(self._points(before), point)
+            self._held[key] = self._kept(before, point) or measure(self._points(before), point, self._seen)
             while len(self._held) > _HELD:
                 self._held.popitem(last=False)
         return self._held[key]

@@ -21,6 +21,7 @@ from mvc.porcelain.forest import read_tensors
 from mvc.porcelain.inferred import Family, Understood
 from mvc.porcelain.ledger import Ledger, Point, Standing, broken
 from mvc.porcelain.progress import Report
+from mvc.porcelain.seen import SeenSteps
 from mvc.porcelain.signatures import read_signatures
 from mvc.porcelain.understand import PLACELESS
 from mvc.trajectory import lay_out
@@ -36,6 +37,7 @@ def open_ledger(
     architecture: ArchitectureRow,
     read: ReadTensor,
     held: OrderedDict[tuple[str, str], StepProfile] | None = None,
+    seen: SeenSteps | None = None,
 ) -> Ledger:
     """What the index knows of the steps of an architecture. The ledger asks it as it is asked."""
 
@@ -51,21 +53,26 @@ def open_ledger(
         return found[0][0] if found else None
 
     names = [name for name, _ in architecture.names]
-    return Ledger(find, point, record, held)
+    return Ledger(find, point, record, held, seen)
 
 
 def judge_damage(
-    connection: Connection, family: Family, understood: Understood, read: ReadTensor, report: Report
+    connection: Connection,
+    family: Family,
+    understood: Understood,
+    read: ReadTensor,
+    report: Report,
+    seen: SeenSteps | None = None,
 ) -> Iterator[FlagRow]:
     """Flags of a family's points, judged along its lineages, each after the one that it forked from.
 
-    Steps that are judged otherwise than the last time are written.
+    Steps that are judged otherwise than the last time are written; tensors' steps that were ``seen`` are not read.
     """
     if family.architecture.id in PLACELESS:
         return
     paths = paths_of(family, understood)
     origins = origins_of(family, understood)
-    ledger = open_ledger(connection, family.architecture, read)
+    ledger = open_ledger(connection, family.architecture, read, seen=seen)
     known = dict(_standings(connection, list(family.points)))
     # what was judged the last time is none of what it is judged by now
     ledger.standings |= dict.fromkeys(family.points)

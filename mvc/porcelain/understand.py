@@ -20,7 +20,7 @@ from mvc.geometry import Signature
 from mvc.index import FlagRow
 from mvc.objects import ObjectId
 from mvc.porcelain.averages import residual, rounding
-from mvc.porcelain.exact import ExactDistances, Pair, ReadArray
+from mvc.porcelain.exact import ExactDistances, Pair, ReadArray, SeenSquares
 from mvc.porcelain.inferred import Family, Told, Understood, mixtures_of, placeless, rows_of, with_commits
 from mvc.porcelain.pins import insert_pinned
 from mvc.trajectory import Block, Declared, Population, infer_family, lay_out
@@ -46,18 +46,19 @@ def understand(
     known: Mapping[Pair, float],
     read: ReadArray,
     narrow: Mapping[ObjectId, float] = MappingProxyType({}),
+    seen: SeenSquares | None = None,
 ) -> Understood:
     """Lineages of a family. ``tensors``: content → ids in the architecture's order, all with ``signatures``.
 
     ``known`` are exact distances from earlier on, ``read`` gives a tensor's values; ``narrow`` says of tensors that
-    were given up what rounding made of their point.
+    were given up what rounding made of their point; ``seen`` gives distances of tensors that need not be read.
     """
     if family.architecture.id in PLACELESS:
         return placeless(family, PLACELESS[family.architecture.id])
     keys = tuple(family.points)
     vectors, blocks = _vectors(family, keys, tensors, signatures)
     sizes = {i: math.prod(family.architecture.names[i][1]) for i in family.telling}
-    distances = ExactDistances(keys, tensors, sizes, signatures, known, read)
+    distances = ExactDistances(keys, tensors, sizes, signatures, known, read, seen)
     declared = declared_of(family.points)
     free = [i for i, key in enumerate(keys) if key not in family.pins]
     # the smallest tensors first: they are enough to say that a model went through no narrow dtype

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from mvc.errors import BusyError, StorageError
-from mvc.geometry import Signature
 from mvc.index import Connection, Index, IndexDamaged
 from mvc.objects import ObjectId
 from mvc.porcelain.engine import is_current
 from mvc.porcelain.progress import Report
+from mvc.porcelain.seen import Seen
 from mvc.repository import Repository
 
 Answer = TypeVar("Answer")
@@ -51,19 +51,19 @@ class Upkeep:
         with self._current().reading() as connection:
             return query(connection)
 
-    def update(self, signatures: Mapping[ObjectId, Signature] | None = None, progress: Report | None = None) -> None:
-        """Brings the index up to date; ``signatures`` are those known already. Needs the repository's lock."""
+    def update(self, seen: Seen | None = None, progress: Report | None = None) -> None:
+        """Brings the index up to date; ``seen`` is what is known already. Needs the repository's lock."""
         module = _indexing()
         try:
-            module.bring_up_to_date(self._repository, self.index, known=signatures, progress=progress)
+            module.bring_up_to_date(self._repository, self.index, seen=seen, progress=progress)
         except IndexDamaged:
             self.index.discard()
-            module.bring_up_to_date(self._repository, self.index, known=signatures, progress=progress)
+            module.bring_up_to_date(self._repository, self.index, seen=seen, progress=progress)
 
-    def refresh(self, signatures: Mapping[ObjectId, Signature] | None = None) -> None:
+    def refresh(self, seen: Seen | None = None) -> None:
         """Brings the index up to date, aside where the disk refuses. Needs the repository's lock."""
         try:
-            self.update(signatures)
+            self.update(seen)
         except StorageError as error:
             self._build_aside()
             self._warn(f"the index could not be written: {error.message}")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mvc.index import Connection, Index
     from mvc.objects import ObjectId
     from mvc.porcelain.progress import Report
+    from mvc.porcelain.seen import Seen
     from mvc.porcelain.upkeep import Upkeep
 
 Answer = TypeVar("Answer")
@@ -97,13 +98,13 @@ class Workspace:
         """
         return self._upkeep.read(query)
 
-    def update(self, signatures: Mapping[ObjectId, Signature] | None = None, progress: Report | None = None) -> None:
-        """Brings the index up to date; ``signatures`` are those known already. Needs the repository's lock."""
-        self._upkeep.update(signatures, progress)
+    def update(self, seen: Seen | None = None, progress: Report | None = None) -> None:
+        """Brings the index up to date; ``seen`` is what is known already. Needs the repository's lock."""
+        self._upkeep.update(seen, progress)
 
-    def refresh(self, signatures: Mapping[ObjectId, Signature] | None = None) -> None:
+    def refresh(self, seen: Seen | None = None) -> None:
         """Brings the index up to date, aside where the disk refuses. Needs the repository's lock."""
-        self._upkeep.refresh(signatures)
+        self._upkeep.refresh(seen)
 
     def declare(
         self,

@@ -131,9 +131,9 @@ def test_a_commit_measures_its_own_step_alone(
     measured: list[str] = []
     real = ledger.measure
 
-    def watching(before: ledger.Point, now: ledger.Point) -> Any:
+    def watching(before: ledger.Point, now: ledger.Point, *seen: Any) -> Any:
         measured.append(now.content)
-        return real(before, now)
+        return real(before, now, *seen)
 
     monkeypatch.setattr("mvc.porcelain.ledger.measure", watching)
     commit(workspace, [write("next.safetensors", runs[0][-1])])
