@@ -149,10 +149,10 @@ if how == "forked":
     ("how", "patience", "code"),
     [
         ("killed", "0", -signal.SIGKILL),
-        pytest.param("ended", "60", 0, marks=pytest.mark.slow),
+        pytest.param("ended", "600", 0, marks=pytest.mark.slow),
         pytest.param("ended", "0", 0, marks=pytest.mark.slow),
-        pytest.param("raised", "60", -signal.SIGINT, marks=pytest.mark.slow),
-        pytest.param("forked", "60", 0, marks=pytest.mark.slow),
+        pytest.param("raised", "600", -signal.SIGINT, marks=pytest.mark.slow),
+        pytest.param("forked", "600", 0, marks=pytest.mark.slow),
     ],
 )
 def test_what_was_handed_over_is_committed_however_the_training_ends(
