@@ -10,7 +10,8 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from mvc.drift import RULES, About, Ruling
-from mvc.errors import InputError, PointerError
+from mvc.errors import GoneError, InputError, PointerError
+from mvc.objects import ObjectId
 from mvc.porcelain.case import Case, open_case
 from mvc.porcelain.evidence import gather
 from mvc.porcelain.pointers import is_pointer
@@ -43,7 +44,8 @@ def check(
     ``since``: what is newer than that revision, see `ranges.chosen`. A file is judged where its weights are committed,
     else as if it went on from the nearest lineage tip; with ``against`` files are judged as if they went on from that
     revision. ``policy`` is a TOML file; the repository's unless given. ``today`` decides which ignores have expired; it
-    is today unless given. A pointer whose weights were not fetched is skipped, which its reason says. Raises InputError
+    is today unless given. A pointer whose weights were not fetched is skipped, and so is what cannot be judged
+    without tensors that were given up, which its reason says. Raises InputError
     for a policy that cannot be used, and for commits together with ``against``.
     """
     rules, source = read_policy(workspace.repository.layout, policy)
@@ -69,6 +71,10 @@ def check(
             reason = f"nothing was judged: {error.message}; {error.hint}"
             commits.append(CheckedCommit(None, str(target), "skip", None, reason, blocked=True))
             continue
+        except GoneError as error:
+            lost, path = (None, str(target)) if isinstance(target, Path) else (target, _path(history, target))
+            commits.append(CheckedCommit(lost, path, "skip", None, f"nothing was judged: {error.message}"))
+            continue
         lineage = None if case.lineage is None else case.lineage.name
         about = About(case.commit or "", lineage or "", case.path or "")
         rulings = [ruling for item in evidence.findings if (ruling := rules.apply(item, about, day)) is not None]
@@ -93,6 +99,10 @@ def _pointers(workspace: Workspace, revisions: Sequence[str], directory: Path) -
     """Commits that were named by a pointer → its path: what git carries is where a report may point to."""
     named = (locate(workspace, text, directory) for text in revisions if is_pointer(directory / text))
     return {commit: str(path) for commit, path in named if path is not None}
+
+
+def _path(history: History, commit: str) -> str:
+    return history.workspace.repository.commit(ObjectId(commit)).path
 
 
 def _worst(verdicts: Iterable[str]) -> VerdictName:

@@ -14,6 +14,7 @@ import pytest
 from mvc.errors import GoneError, InputError, StorageError
 from mvc.objects import ObjectId
 from mvc.porcelain.blame import blame
+from mvc.porcelain.check import check
 from mvc.porcelain.checkout import checkout
 from mvc.porcelain.commits import Declared, commit
 from mvc.porcelain.diff import diff
@@ -24,6 +25,8 @@ from mvc.porcelain.lineages import pin
 from mvc.porcelain.log import log
 from mvc.porcelain.operations import op_log, undo
 from mvc.porcelain.reindex import reindex
+from mvc.porcelain.report import gather
+from mvc.porcelain.reporting.stock import Stock
 from mvc.porcelain.results.logs import LogCommit, LogResult
 from mvc.porcelain.retention import parse_keep
 from mvc.porcelain.show import show
@@ -95,6 +98,17 @@ def test_commits_stay_as_facts_in_their_places(filled: Workspace, reopened: Reop
     assert gc(filled, keep=RULE).retention == replace(
         told, done=True, commits=0, freed_bytes=0, memory_bytes=0, lineages=()
     )
+
+
+def test_what_is_gone_is_skipped_and_the_rest_is_judged(filled: Workspace) -> None:
+    everyone = [row.id for row in rows(filled).values()]
+    gc(filled, keep="last=2")
+    result = check(filled, everyone)
+    assert {one.id for one in result.commits} == set(everyone)
+    unread = [one for one in result.commits if "were given up on" in one.reason]
+    assert unread and all(one.verdict == "skip" and one.path for one in unread)
+    assert any(one.verdict == "pass" for one in result.commits)
+    assert len(gather(Stock.of(filled))[0].commits.columns["id"]) == len(everyone)  # and a report can be made
 
 
 def test_whoever_needs_the_weights_is_told_when_and_why(filled: Workspace, tmp_path: Path) -> None:
