@@ -10,6 +10,7 @@ from mvc.porcelain.reporting.drift import draw_drift
 from mvc.porcelain.reporting.layers import draw_layers
 from mvc.porcelain.reporting.maps import Method, draw_map
 from mvc.porcelain.reporting.stock import Stock
+from mvc.porcelain.reporting.targets import require_writable
 from mvc.porcelain.reporting.trees import draw_tree
 from mvc.porcelain.results.reports import PlotResult
 from mvc.porcelain.revisions import find_lineage
@@ -42,6 +43,7 @@ def plot(
         message = f"{target.name!r} says no form: a picture is an .svg or a .png"
         raise InputError(message, hint=f"run: mvc plot {kind} -o {kind}.svg")
     require_library()
+    require_writable(target)
     stock = Stock.of(workspace)
     if not stock.commits:
         raise InputError("there is nothing to draw: no commit has weights", hint="run: mvc commit PATH")

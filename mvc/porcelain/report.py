@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from mvc.porcelain.reporting.layers import CELLS, draw_layers
 from mvc.porcelain.reporting.maps import Method, draw_maps
 from mvc.porcelain.reporting.pages import make_pages
 from mvc.porcelain.reporting.stock import Stock
+from mvc.porcelain.reporting.targets import require_writable
 from mvc.porcelain.reporting.trees import draw_trees
 from mvc.porcelain.reporting.verdict import as_verdict, judge
 from mvc.porcelain.results.checks import CheckResult
@@ -28,10 +28,7 @@ def report(workspace: Workspace, target: Path, *, method: Method = "mds", progre
     Raises InputError for a repository without commits, and where the extra `report` is missing.
     """
     require_library()
-    if not target.parent.is_dir():
-        raise InputError(
-            f"there is no directory {str(target.parent)!r}", hint=f"run: mkdir -p {shlex.quote(str(target.parent))}"
-        )
+    require_writable(target)
     stock = Stock.of(workspace)
     if not stock.commits:
         raise InputError("there is nothing to report: no commit has weights", hint="run: mvc commit PATH")

@@ -164,6 +164,18 @@ def test_names_on_a_map_do_not_cover_each_other(workspace: Workspace, monkeypatc
     assert maps.draw_map(stock, whole).tables["labels"].columns["text"] == [stock.lineages[largest].name]  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("blocks", [72, 126])
+def test_layers_of_a_deep_model_stay_apart(blocks: int) -> None:
+    names = ["embed.weight", "head.weight"]
+    names += [f"layers.{i}.{part}.weight" for i in range(blocks) for part in ("mlp", "qkv")]
+    groups = layers._groups(names, layers.LAYERS)
+    assert groups.keys() == set(names)
+    assert 60 < len(set(groups.values())) <= layers.LAYERS
+    block = "layers.0" if blocks == 72 else "layers.0 … 1"
+    assert {groups["layers.0.mlp.weight"], groups["layers.0.qkv.weight"]} == {block}
+    assert groups["embed.weight"] == "embed"
+
+
 def test_what_is_left_out_is_said(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     for module, name, value in (
         (verdict, "JUDGED", 3),
@@ -206,3 +218,6 @@ def test_the_command(hostile: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
     assert told["schema"] == "mvc.report/v1"
     assert (told["commits"], told["verdict"], told["path"]) == (27, "fail", str(target))
     assert main.run(["-C", str(hostile), "report", "-o", str(tmp_path / "none" / "r.html")]) == 2
+    assert main.run(["-C", str(hostile), "report", "-o", str(tmp_path)]) == 2
+    told = capsys.readouterr().err
+    assert "hint: run: mkdir -p " in told and "hint: name a file in it with -o" in told

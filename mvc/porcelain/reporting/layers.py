@@ -15,7 +15,7 @@ from mvc.porcelain.reporting.stock import Stock
 from mvc.report import Grid, Picture, Table
 
 #: layers that a picture can show, and cells in all pictures together
-LAYERS, CELLS = 64, 400_000
+LAYERS, CELLS = 96, 400_000
 
 
 def read_steps(stock: Stock, numbers: Sequence[int]) -> dict[int, tuple[str, StepProfile]]:
@@ -71,10 +71,30 @@ def _changes(step: StepProfile, groups: Mapping[str, str]) -> dict[str, float | 
 
 
 def _groups(names: Sequence[str], most: int) -> dict[str, str]:
-    """Tensor → what it is summed up in: its module, or as many parts of that as leave at most so many."""
+    """Tensor → what it is summed up in, at most so many: its module, or a module around that, or a run of numbered
+    blocks; ``names`` are in natural order."""
     deepest = max(name.count(".") + name.count("/") for name in names) + 1
+    inner: dict[str, str] = {}
     for depth in range(deepest, 0, -1):
         found = {name: layer_of(name, depth) for name in names}
         if len(set(found.values())) <= most:
-            return found
+            blocks = any(module.rpartition(".")[2].isdigit() for module in inner.values())
+            return _joined(found, inner, most) if blocks else found
+        inner = found
     return dict.fromkeys(names, "all layers")
+
+
+def _joined(around: Mapping[str, str], inner: Mapping[str, str], most: int) -> dict[str, str]:
+    """Tensor → the run of neighbours that its ``inner`` module is in, all in one module ``around`` them. Runs are as
+    short as leaves at most so many."""
+    modules: dict[str, dict[str, None]] = defaultdict(dict)
+    for name, module in inner.items():
+        modules[around[name]][module] = None
+    length = next(n for n in range(1, len(inner) + 1) if sum(-(-len(own) // n) for own in modules.values()) <= most)
+    title: dict[str, str] = {}
+    for own in map(list, modules.values()):
+        for start in range(0, len(own), length):
+            run = own[start : start + length]
+            words = run[0] if len(run) == 1 else f"{run[0]} … {run[-1].rpartition('.')[2]}"
+            title |= dict.fromkeys(run, words)
+    return {name: title[module] for name, module in inner.items()}
