@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from mvc.errors import FormatError, InputError
+from mvc.errors import FormatError, InputError, MvcError
 from mvc.formats import find_checkpoints, open_checkpoint
 from mvc.porcelain.pointers import check_pointed
 
@@ -44,5 +44,5 @@ def holds_weights(path: Path) -> bool:
     try:
         with open_checkpoint(path) as opened:
             return bool(opened.specs)
-    except FormatError:
+    except MvcError:
         return True  # committing it says what is wrong with it

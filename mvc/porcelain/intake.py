@@ -142,9 +142,12 @@ class Intake:
             bases = hints.get((tensor.role, tensor.name), ())
             puts[index] = self._lanes.run(len(data), self._take_tensor, tensor.spec, data, bases, signed)
 
-        with self._digests.looking_at(file.path) as remember:
-            skeleton, digest = dissect(file, take)
-            remember(digest)
+        try:
+            with self._digests.looking_at(file.path) as remember:
+                skeleton, digest = dissect(file, take)
+                remember(digest)
+        except FileNotFoundError:
+            raise ChangedError(f"{str(file.path)!r} vanished while it was read", hint="name what is there") from None
         check_skeleton(file, skeleton)
         entries = []
         for index, tensor in enumerate(file.tensors):

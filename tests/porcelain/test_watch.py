@@ -5,12 +5,14 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
 from mvc.errors import BusyError, InputError
+from mvc.porcelain import intake
 from mvc.porcelain import watch as module
 from mvc.porcelain.facade import Repository
 from mvc.porcelain.results.watching import WatchResult
@@ -81,6 +83,32 @@ def test_what_is_rotated_away_is_no_failure(place: Path, monkeypatch: pytest.Mon
         return commit(*args, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(module, "commit", late)
+    assert list(Life(*[nothing] * 5).watch(place, interval=5, settle=10)) == []
+
+
+def test_what_is_rotated_away_while_it_is_read_is_no_failure(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(place / "a" / "model.safetensors", 1)
+    take = intake.Intake._take_file
+
+    def late(*args: Any) -> Any:
+        shutil.rmtree(place / "a", ignore_errors=True)
+        return take(*args)
+
+    monkeypatch.setattr(intake.Intake, "_take_file", late)
+    assert list(Life(*[nothing] * 5).watch(place, interval=5, settle=10)) == []
+
+
+def test_what_is_rotated_away_before_it_is_looked_into_is_no_failure(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(place / "a.safetensors", 1)
+    holds = module.holds_weights
+
+    def late(path: Path) -> bool:
+        path.unlink(missing_ok=True)
+        return holds(path)
+
+    monkeypatch.setattr(module, "holds_weights", late)
     assert list(Life(*[nothing] * 5).watch(place, interval=5, settle=10)) == []
 
 
