@@ -7,6 +7,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import zipfile
@@ -23,6 +24,10 @@ settings.load_profile("ci")
 for _name in [*os.environ]:
     if _name in {"COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR", "PAGER"} or _name.startswith("MVC_"):
         del os.environ[_name]
+
+# a job in the background of a script ignores Ctrl-C, and so would what tests start and interrupt
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 #: marker → option that enables it
 _OPTIONS = {name: f"--with-{name}" for name in ("slow", "realdata", "integrations", "browser")}
