@@ -85,7 +85,8 @@ def test_help_pages(name: str, invoke: Invoke) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(helping.TOPICS))
-def test_topics_are_pages_of_the_documentation(name: str, invoke: Invoke) -> None:
+def test_topics_are_pages_of_the_documentation(name: str, invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
     assert (ROOT / "docs" / "topics" / f"{name}.md").is_file()
     assert invoke("help", name) == (0, helping.topic_text(name), "")
     assert "\x1b[" in "\n".join(helping.topic_lines(name, 80, rich=True))
