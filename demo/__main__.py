@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -75,7 +76,7 @@ def say(text: str, *, gap: bool = True) -> None:
 def run(home: Path, *arguments: str, show: bool = True, ok: tuple[int, ...] = (0,)) -> Any:
     """Runs one mvc command in ``home``. Shown output goes straight to the terminal; else JSON is returned, if any."""
     if show:
-        print("\n$ mvc " + " ".join(arguments), flush=True)
+        print("\n$ mvc " + shlex.join(arguments), flush=True)
     quiet = not show and "--json" in arguments
     done = subprocess.run(
         [*_MVC, "--no-pager", *arguments], cwd=home, stdout=subprocess.PIPE if quiet else None, check=False

@@ -10,25 +10,24 @@ tensor rests on the chain's root; the measured gain says how long that pays.
 from __future__ import annotations
 
 import contextlib
-import threading
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 
 from mvc.errors import IntegrityError
 from mvc.objects import MAX_BASES, ObjectId, TensorSpec, hash_object
 from mvc.odb.codecs import RAW, RESIDUALS, Encoded, encode
-from mvc.odb.deltas import ONE_BASE, PLAN_BYTES, encode_residuals, make_plan, read_plan
+from mvc.odb.deltas import ONE_BASE, encode_residuals, make_plan
+from mvc.odb.links import Link, circular, read_link, unfit
 from mvc.odb.numbers import number_form
-from mvc.odb.stored import named, read_head, unpack
+from mvc.odb.recent import Held, Recent
+from mvc.odb.stored import named, unpack
 from mvc.odb.zstd import Buffer, Effort, undecodable
 
 #: bytes of decoded tensors that are remembered; what does not fit is read from the files that it came from, if those
 #: are there, or decoded
 _MEMORY = 24 << 20
-#: part of that which one tensor may take: larger ones would leave no room for those that are needed beside it
-_PART = 4
 #: what may have a tensor's canonical bytes without decoding them; may be asked by several threads at once
 Elsewhere = Callable[[ObjectId], Buffer | None]
 #: part of the size that must be saved before decoding is worth its time
@@ -37,15 +36,6 @@ _MIN_GAIN = 0.02
 _MIN_SIZE = 1 << 10
 #: bytes below which floats stay as they are
 _MIN_FLOATS = 1 << 8
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """What one object rests on, and how it says what it is (its canonical header)."""
-
-    bases: tuple[ObjectId, ...]
-    reach: int
-    header: bytes
 
 
 class Chains:
@@ -66,9 +56,9 @@ class Chains:
         self._links_of = links
         self._intact = intact
         self._links: dict[ObjectId, Link] = {}
-        self._recent = _Recent(_MEMORY)
+        self._recent = Recent(_MEMORY)
         self._elsewhere: Elsewhere | None = None
-        self._held = _Held()
+        self._held = Held()
 
     @contextlib.contextmanager
     def looking(self, elsewhere: Elsewhere) -> Iterator[None]:
@@ -301,67 +291,3 @@ class Chains:
     def _check_below(self, object_id: ObjectId, link: Link, base: ObjectId) -> None:
         if self.link(base).header != link.header:
             raise unfit(object_id, base)
-
-
-def unfit(object_id: ObjectId, base: ObjectId) -> IntegrityError:
-    """The error of an object that says that it rests on one of another kind."""
-    return named(undecodable(f"{base} cannot be its base"), object_id)
-
-
-def circular(object_id: ObjectId) -> IntegrityError:
-    """The error of an object that rests on itself, however far below."""
-    return named(undecodable("it rests on what rests on it"), object_id)
-
-
-def link_of(stored: Buffer) -> Link | None:
-    """Of a stored form; None where its head is damaged."""
-    try:
-        return read_link(lambda length: bytes(stored[:length]))
-    except IntegrityError:
-        return None
-
-
-def read_link(start: Callable[[int], bytes]) -> Link:
-    """Of a stored form, whose first so many bytes ``start`` reads. Raises IntegrityError."""
-    head, plan = read_head(start, PLAN_BYTES)
-    reach = read_plan(plan).reach if head.codec == RESIDUALS else 0
-    if bool(head.bases) != bool(reach):
-        raise undecodable("its bases do not fit its reach")
-    return Link(head.bases, reach, head.header)
-
-
-class _Held(threading.local):
-    """What each thread holds, None where nobody asked for it."""
-
-    buffers: dict[ObjectId, Buffer] | None = None
-
-
-class _Recent:
-    """The tensors that came last, up to ``room`` bytes.
-
-    Not those that were used last: checkpoints are gone through from the first tensor to the last, again and again, and
-    of those that do not fit the least would be left when it is asked for.
-    """
-
-    def __init__(self, room: int) -> None:
-        self._room = room
-        self._used = 0
-        self._held: OrderedDict[ObjectId, Buffer] = OrderedDict()
-        self._mutex = threading.Lock()
-
-    def get(self, object_id: ObjectId) -> Buffer | None:
-        with self._mutex:
-            return self._held.get(object_id)
-
-    def fits(self, size: int) -> bool:
-        return size <= self._room // _PART
-
-    def put(self, object_id: ObjectId, data: Buffer) -> None:
-        with self._mutex:
-            if object_id in self._held or not self.fits(len(data)):
-                return
-            self._held[object_id] = data
-            self._used += len(data)
-            while self._used > self._room:
-                _, dropped = self._held.popitem(last=False)
-                self._used -= len(dropped)

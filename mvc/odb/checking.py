@@ -14,9 +14,9 @@ from itertools import chain
 
 from mvc.errors import IntegrityError, MvcError, NotFoundError
 from mvc.objects import ObjectId
-from mvc.odb.chains import Link, link_of
 from mvc.odb.database import ObjectDatabase
 from mvc.odb.lanes import Lanes
+from mvc.odb.links import Link, link_of
 from mvc.odb.loose import loose_key
 from mvc.odb.packs import Pack
 from mvc.odb.stored import kind_of, named

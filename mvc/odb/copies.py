@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 
 from mvc.errors import IntegrityError
 from mvc.objects import ObjectId
-from mvc.odb.chains import Chains, Link, link_of
+from mvc.odb.chains import Chains
+from mvc.odb.links import Link, link_of
 from mvc.odb.stored import StoredHead, unpack
 from mvc.odb.zstd import Buffer
 

@@ -10,10 +10,11 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 
 from mvc.errors import InputError, IntegrityError, MvcError
 from mvc.objects import KEYFRAME, Kind, ObjectId, TensorSpec, hash_object, object_header
-from mvc.odb.chains import Chains, Link, link_of, read_link
+from mvc.odb.chains import Chains
 from mvc.odb.codecs import RAW, Encoded, encode
 from mvc.odb.consolidation import consolidate, due
 from mvc.odb.copies import Copies
+from mvc.odb.links import Link, link_of, read_link
 from mvc.odb.packing import PackWriter
 from mvc.odb.packs import Pack
 from mvc.odb.places import Places

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from mvc.errors import MvcError
 from mvc.objects import ObjectId
 from mvc.odb import Form
-from mvc.odb.chains import circular, unfit
+from mvc.odb.links import circular, unfit
 
 Forms = Mapping[ObjectId, Sequence[Form]]
 
