@@ -12,9 +12,22 @@ from typing import Any
 from mvc.escaping import escape
 from mvc.report.data import Grid, Picture, Table
 from mvc.report.library import library
-from mvc.report.palette import BACKGROUND, BROKEN, CHOSEN, Theme, config
+from mvc.report.palette import BACKGROUND, BROKEN, CHOSEN, Theme, config, scale
 
 Spec = dict[str, Any]
+
+#: a name on a map; its ground goes under it
+_LABEL = {"type": "text", "dx": 8, "dy": -8, "align": "left", "fontSize": 11.5, "limit": 160}
+#: legend of logarithms of shares
+_PERCENT = {
+    "orient": "top",
+    "gradientLength": 220,
+    "gradientThickness": 8,
+    "titleOrient": "left",
+    "titleLimit": 300,
+    "tickCount": 4,
+    "labelExpr": "format(pow(10, datum.value), '.2~p')",
+}
 
 #: chart → height in pixels
 HEIGHTS = {"map": 460, "dendrogram": 300, "length": 180, "turn": 150, "layers": 120}
@@ -34,7 +47,6 @@ ASPECT = HEIGHTS["map"] / _WIDTH
 _EXTENT = 42
 #: whole numbers only: of few positions Vega would label halves, too
 _POSITIONS = {"labelExpr": "datum.value % 1 ? '' : format(datum.value, 'd')", "tickMinStep": 1, "grid": False}
-_COLOUR = {"field": "colour", "type": "nominal", "scale": None}
 
 
 def compiled(theme: Theme) -> dict[str, Any]:
@@ -102,6 +114,19 @@ def _data(name: str) -> Spec:
     return {"data": {"name": name}}
 
 
+def _colour(theme: Theme) -> Spec:
+    return {"field": "colour", "type": "nominal", "scale": scale(theme), "legend": None}
+
+
+def _broken(theme: Theme) -> Spec:
+    """A cross: what breaks a rule has a shape of its own, for lineages may be red."""
+    mark = {"type": "point", "shape": "cross", "angle": 45, "size": 130, "filled": True, "opacity": 1}
+    return {
+        "transform": [{"filter": "datum.broken && isValid(datum.y)"}],
+        "mark": {**mark, "color": BROKEN[theme], "stroke": BACKGROUND[theme], "strokeWidth": 1},
+    }
+
+
 def _map(theme: Theme, live: bool) -> list[Spec]:
     scale = {"zero": False, "nice": False}
     axis = {"labels": False, "ticks": False, "domain": False}
@@ -117,7 +142,7 @@ def _map(theme: Theme, live: bool) -> list[Spec]:
             "mark": {"type": "rule", "strokeWidth": 1.4, "opacity": 0.9},
             "encoding": {
                 **ends,
-                "color": _COLOUR,
+                "color": _colour(theme),
                 "strokeDash": {
                     "field": "kind",
                     "type": "nominal",
@@ -129,7 +154,13 @@ def _map(theme: Theme, live: bool) -> list[Spec]:
         {
             **_data("points"),
             "mark": {"type": "line", "strokeWidth": 1.3, "opacity": 0.75, "interpolate": "linear"},
-            "encoding": {"x": x, "y": y, "detail": {"field": "lineage"}, "order": _number("t"), "color": _COLOUR},
+            "encoding": {
+                "x": x,
+                "y": y,
+                "detail": {"field": "lineage"},
+                "order": _number("t"),
+                "color": _colour(theme),
+            },
         },
         {
             **_data("points"),
@@ -138,7 +169,7 @@ def _map(theme: Theme, live: bool) -> list[Spec]:
             "encoding": {
                 "x": x,
                 "y": y,
-                "color": _COLOUR,
+                "color": _colour(theme),
                 "size": _number("size", scale=None, legend=None),
                 "shape": {
                     "field": "kind",
@@ -149,16 +180,16 @@ def _map(theme: Theme, live: bool) -> list[Spec]:
             },
         },
         {
-            "transform": [{"filter": "datum.broken"}],
-            **_data("points"),
-            "mark": {"type": "point", "size": 150, "strokeWidth": 1.6, "color": BROKEN, "filled": False},
-            "encoding": {"x": x, "y": y},
+            **_data("labels"),
+            "mark": {**_LABEL, "stroke": BACKGROUND[theme], "strokeWidth": 3, "strokeJoin": "round"},
+            "encoding": {"x": x, "y": y, "text": {"field": "text"}},
         },
         {
             **_data("labels"),
-            "mark": {"type": "text", "dx": 7, "dy": -7, "align": "left", "fontSize": 11, "limit": 160},
-            "encoding": {"x": x, "y": y, "text": {"field": "text"}, "color": _COLOUR},
+            "mark": _LABEL,
+            "encoding": {"x": x, "y": y, "text": {"field": "text"}},
         },
+        {**_data("points"), **_broken(theme), "encoding": {"x": x, "y": y}},
         {**_ring(theme), "encoding": {"x": x, "y": y}},
     ]
 
@@ -168,20 +199,20 @@ def _dendrogram(theme: Theme, _live: bool) -> list[Spec]:
     # the root shows what happens near 0, where commits of one run are
     scale = {"type": "sqrt", "domainMin": 0}
     y = _number(
-        "y", "1 - cosine of kinship", scale=scale, axis={"format": ".2~f", "tickCount": 6, "minExtent": _EXTENT}
+        "y", "unlikeness (1 − cosine)", scale=scale, axis={"format": ".2~f", "tickCount": 6, "minExtent": _EXTENT}
     )
     dash = {"condition": {"test": "datum.cut", "value": [2, 3]}, "value": [1, 0]}
     line = {"mark": {"type": "rule", "strokeWidth": 1.3}}
-    look = {"color": _COLOUR, "strokeDash": dash}
+    look = {"color": _colour(theme), "strokeDash": dash}
     return [
         {
             **_data("cut"),
-            "mark": {"type": "rect", "color": BROKEN, "opacity": 0.1},
+            "mark": {"type": "rect", "color": BROKEN[theme], "opacity": 0.1},
             "encoding": {"y": {**y, "field": "low"}, "y2": {"field": "high"}},
         },
         {
             **_data("cut"),
-            "mark": {"type": "rule", "color": BROKEN, "strokeWidth": 1, "strokeDash": [6, 3]},
+            "mark": {"type": "rule", "color": BROKEN[theme], "strokeWidth": 1, "strokeDash": [6, 3]},
             "encoding": {"y": {**y, "field": "high"}},
         },
         {**_data("merges"), **line, "encoding": {"x": x, "x2": {"field": "x2"}, "y": y, **look}},
@@ -190,7 +221,7 @@ def _dendrogram(theme: Theme, _live: bool) -> list[Spec]:
         {
             **_data("leaves"),
             "mark": {"type": "point", "filled": True, "size": 16, "opacity": 1},
-            "encoding": {"x": x, "y": y, "color": _COLOUR},
+            "encoding": {"x": x, "y": y, "color": _colour(theme)},
         },
         {**_ring(theme), "encoding": {"x": x, "y": y}},
     ]
@@ -209,23 +240,19 @@ def _steps(theme: Theme, title: str, scale: Spec, axis: Spec, last: bool) -> lis
         {
             "transform": [{"filter": "isValid(datum.low)"}],
             "mark": {"type": "area", "opacity": 0.22, "interpolate": "monotone"},
-            "encoding": {"x": x, "y": {**y, "field": "low"}, "y2": {"field": "high"}, "color": _COLOUR},
+            "encoding": {"x": x, "y": {**y, "field": "low"}, "y2": {"field": "high"}, "color": _colour(theme)},
         },
         {
             "transform": [{"filter": "isValid(datum.y)"}],
             "mark": {"type": "line", "strokeWidth": 1.4, "opacity": 0.8},
-            "encoding": {"x": x, "y": y, "color": _COLOUR},
+            "encoding": {"x": x, "y": y, "color": _colour(theme)},
         },
         {
             "transform": [{"filter": "isValid(datum.y)"}],
             "mark": {"type": "point", "filled": True, "size": 26, "opacity": 1},
-            "encoding": {"x": x, "y": y, "color": _COLOUR},
+            "encoding": {"x": x, "y": y, "color": _colour(theme)},
         },
-        {
-            "transform": [{"filter": "datum.broken && isValid(datum.y)"}],
-            "mark": {"type": "point", "size": 150, "strokeWidth": 1.6, "color": BROKEN, "filled": False},
-            "encoding": {"x": x, "y": y},
-        },
+        {**_broken(theme), "encoding": {"x": x, "y": y}},
         {"transform": [{"filter": "isValid(datum.y)"}], **_ring(theme), "encoding": {"x": x, "y": y}},
         {
             **_data("chosen"),
@@ -236,20 +263,22 @@ def _steps(theme: Theme, title: str, scale: Spec, axis: Spec, last: bool) -> lis
 
 
 def _length(theme: Theme, _live: bool) -> list[Spec]:
-    layers = _steps(theme, "step length", {"type": "log", "nice": False}, {"tickCount": 4, "format": "~g"}, False)
+    layers = _steps(
+        theme, "step length (log scale)", {"type": "log", "nice": False}, {"tickCount": 4, "format": "~g"}, False
+    )
     return [{**_data("length"), **layer} for layer in layers]
 
 
 def _turn(theme: Theme, _live: bool) -> list[Spec]:
     scale = {"domain": [0, 180]}
-    layers = _steps(theme, "turning angle, °", scale, {"values": [0, 45, 90, 135, 180]}, True)
+    layers = _steps(theme, "turning angle (°)", scale, {"values": [0, 45, 90, 135, 180]}, True)
     return [{**_data("turn"), **layer} for layer in layers]
 
 
 def _layers(theme: Theme, _live: bool) -> list[Spec]:
     x = _number("x1", "position in the lineage", axis=_POSITIONS)
     x |= {"scale": {"nice": False, "zero": False}}
-    axis = {"grid": False, "ticks": False, "labelOverlap": True, "labelFontSize": 9}
+    axis = {"grid": False, "ticks": False, "labelOverlap": True, "labelFontSize": 10}
     y = {"field": "layer", "type": "nominal", "sort": None, "title": None, "axis": axis}
     return [
         {
@@ -261,9 +290,9 @@ def _layers(theme: Theme, _live: bool) -> list[Spec]:
                 "y": y,
                 "color": _number(
                     "v",
-                    "relative change, log10",
+                    "change at one step, of the layer's size",
                     scale={"scheme": "viridis", "zero": False, "nice": False},
-                    legend={"orient": "top", "gradientLength": 220, "gradientThickness": 8, "titleOrient": "left"},
+                    legend=_PERCENT,
                 ),
             },
         },
@@ -276,7 +305,7 @@ def _layers(theme: Theme, _live: bool) -> list[Spec]:
 
 
 def _ring(theme: Theme) -> Spec:
-    mark = {"type": "point", "size": 190, "strokeWidth": 2.4, "filled": False, "color": CHOSEN[theme], "opacity": 1}
+    mark = {"type": "point", "size": 300, "strokeWidth": 2.4, "filled": False, "color": CHOSEN[theme], "opacity": 1}
     return {**_data("chosen"), "mark": mark}
 
 

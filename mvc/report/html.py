@@ -22,17 +22,27 @@ from mvc.escaping import escape
 from mvc.report.charts import HEIGHTS, compiled
 from mvc.report.data import ReportData
 from mvc.report.library import library
+from mvc.report.palette import LINEAGES
+
+#: one script in the page
+_SCRIPTS = ("words.js", "pictures.js", "commit.js", "whole.js")
 
 
 def render(data: ReportData) -> bytes:
     """The page. Raises InputError where the extra is missing."""
-    style, script = _read("report.css"), _read("report.js")
+    style = _read("report.css")
+    script = f'(() => {{\n"use strict";\n{"".join(map(_read, _SCRIPTS))}}})();'
     vega = f"(() => {{{library().javascript_bundle()}}})();"
     policy = (
         f"default-src 'none'; script-src '{_hash(vega)}' '{_hash(script)}'; style-src '{_hash(style)}'; "
         "base-uri 'none'; form-action 'none'"
     )
-    content = {**_plain(data), "specs": {theme: compiled(theme) for theme in ("light", "dark")}, "heights": HEIGHTS}
+    content = {
+        **_plain(data),
+        "specs": {theme: compiled(theme) for theme in ("light", "dark")},
+        "heights": HEIGHTS,
+        "colours": LINEAGES,
+    }
     page = Template(_read("report.html")).substitute(
         policy=policy,
         title=html.escape(f"{escape(data.head['name'])} · mvc report"),

@@ -101,7 +101,7 @@ def test_it_loads_in_silence_and_names_do_no_harm(opened: Open, url: str) -> Non
     text = page.locator("aside").inner_text()
     assert opened.chosen == f"{RUN}@3"
     assert BREAKS.replace("\u2028", "\\u2028") in text and f"{IMAGE}.weight" in text
-    assert re.search(r"time\s+\d{4}-\d\d-\d\d \d\d:\d\d\n", text)
+    assert re.search(r"time\s+\d{4}-\d\d-\d\d \d\d:\d\d UTC\n", text)
     assert f"{SCRIPT}.weight" in text
 
 
@@ -170,6 +170,91 @@ def test_keys_reach_every_commit_and_finding(opened: Open, url: str) -> None:
     assert {"search", *CHARTS, "map-scope"} <= reached
 
 
+def test_the_focus_is_seen_and_not_lost(opened: Open) -> None:
+    page = opened.page
+    focus = "[document.activeElement.dataset.move ?? document.activeElement.id, document.activeElement.tagName]"
+    page.locator("[data-move=before]").focus()
+    before = opened.chosen
+    assert opened.key("Enter") != before
+    assert page.evaluate(focus) == ["before", "BUTTON"]
+    page.locator("aside .plain").first.focus()
+    page.keyboard.press("Enter")
+    assert page.evaluate(focus) == ["page", "ASIDE"]
+    page.keyboard.press("/")
+    page.keyboard.type("nothing of this name")
+    page.keyboard.press("Enter")
+    assert page.locator("#unknown").inner_text() == "No commit fits."
+    page.keyboard.press("Escape")
+    assert (page.input_value("#search"), page.locator("#unknown").is_visible()) == ("", False)
+    page.locator("body").press("Tab")
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        style = page.evaluate(
+            "(() => { const s = getComputedStyle(document.activeElement); return s.outlineStyle; })()"
+        )
+        assert style != "none" or page.evaluate("document.activeElement === document.body")
+
+
+def test_the_ends_of_a_lineage_are_a_key_away(opened: Open) -> None:
+    opened.page.focus("#length")
+    assert (opened.key("Home")[-2:], opened.key("End")[-2:]) == ("@0", "@9")
+
+
+def test_the_charts_figures_stand_in_a_table(opened: Open) -> None:
+    page = opened.page
+    assert page.locator("#steps table tbody tr").count() == 0
+    page.locator("#steps summary").focus()
+    page.keyboard.press("Enter")
+    page.locator("#steps tbody tr").first.wait_for()
+    assert page.locator("#steps tbody tr").count() == 10
+    assert page.locator("#steps tr.chosen").inner_text().startswith(opened.chosen)
+    page.locator("#steps tbody tr button").nth(3).click()
+    assert opened.chosen == page.locator("#steps tr.chosen button").inner_text()
+    assert page.locator("#steps tr.chosen").count() == 1
+    names = [page.locator(f"#{chart}").get_attribute("aria-label") for chart in CHARTS]
+    assert [name.split(":")[0] for name in names] == [
+        *("Map", "Dendrogram", "Step length", "Turning angle", "Layers by steps")
+    ]
+
+
+#: the contrast (WCAG 2.2) of each text with what lies under it, where it is less than 4.5
+_PALE = """() => {
+  const channel = (value) => (value / 255 <= 0.04045 ? value / 255 / 12.92 : ((value / 255 + 0.055) / 1.055) ** 2.4);
+  const light = ([r, g, b]) => 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
+  const context = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const paint = (colours) => {
+    for (const colour of colours) { context.fillStyle = colour; context.fillRect(0, 0, 1, 1); }
+    return context.getImageData(0, 0, 1, 1).data;
+  };
+  const found = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    const own = node.parentElement;
+    if (!node.data.trim() || ["SCRIPT", "STYLE", "NOSCRIPT"].includes(own.tagName) || !own.checkVisibility()) continue;
+    const grounds = [];
+    for (let one = own; one; one = one.parentElement) grounds.unshift(getComputedStyle(one).backgroundColor);
+    const [a, b] = [paint(grounds), paint([...grounds, getComputedStyle(own).color])].map(light);
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (ratio < 4.5) found.push([node.data.trim().slice(0, 40), own.className, Number(ratio.toFixed(2))]);
+  }
+  return found;
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_all_text_can_be_read(chromium: Any, url: str, scheme: str) -> None:
+    one = Open(chromium, url, scheme)
+    one.page.locator("#steps summary").click()
+    for name in (f"{RUN}@0", "v1"):  # a commit that check skipped, and an average
+        one.page.fill("#search", name)
+        one.page.keyboard.press("Enter")
+        assert one.page.evaluate(_PALE) == []
+    one.page.locator("h1").click()
+    one.key("f")
+    assert one.page.evaluate(_PALE) == []
+    one.page.close()
+
+
 def test_an_address_leads_to_a_commit(chromium: Any, opened: Open, url: str) -> None:
     opened.page.fill("#search", "v1")
     opened.page.keyboard.press("Enter")
@@ -193,13 +278,18 @@ def test_what_check_skipped_is_said_in_sight(opened: Open) -> None:
 def test_a_phone_shows_the_verdict_first_and_paper_shows_everything(opened: Open) -> None:
     page = opened.page
     page.set_viewport_size({"width": 420, "height": 800})
-    top = {name: page.locator(name).bounding_box()["y"] for name in ("#verdict", "aside", "#map")}
-    assert sorted(top, key=lambda name: top[name]) == ["#verdict", "aside", "#map"]
+    top = {name: page.locator(name).bounding_box()["y"] for name in ("#verdict", "#length", "aside", "#map")}
+    assert sorted(top, key=lambda name: top[name]) == ["#verdict", "#length", "aside", "#map"]
     assert page.evaluate("document.documentElement.scrollWidth") == 420
     page.set_viewport_size({"width": 1300, "height": 400})
     page.emulate_media(media="print")
     cut = "[...document.querySelectorAll('aside, .scroll')].filter((e) => e.scrollHeight > e.clientHeight + 1).length"
     assert page.evaluate(cut) == 0
+    page.set_viewport_size(
+        {"width": 720, "height": 400}
+    )  # paper is narrower than the window that charts were drawn for
+    wide = "[...document.querySelectorAll('canvas')].filter((e) => e.clientWidth > e.parentElement.clientWidth).length"
+    assert page.evaluate(wide) == 0
     assert not page.locator("#search").is_visible()
 
 

@@ -5,6 +5,7 @@ that `check` judges by (`mvc.drift.forecasts`).
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -19,6 +20,8 @@ from mvc.report import Picture, Table, colour
 _LENGTH, _TURN = 0, 1
 #: how much of what is predicted lies in the band
 SHARE = 0.95
+#: steps outside of it that are named
+SAID = 6
 
 
 def draw_drift(stock: Stock, lineage: int) -> Picture | None:
@@ -65,10 +68,27 @@ def draw_drift(stock: Stock, lineage: int) -> Picture | None:
             ("turn", angles, bands[_TURN]),
         )
     }
-    banded = walk is not None and any(low is not None for low, _ in bands[_LENGTH])
-    said = f"the band holds {SHARE:.0%} of what its own past and its siblings predict for each step"
-    note = f"Each step of {row.name}; {said if banded else 'too few steps to expect anything of the next one'}."
+    note = f"How far each step of {row.name} went in weight space, and how far it turned from the step before. "
+    note += _conclusion(tables, [commit.position for commit in commits])
+    note += " A cross breaks a rule of mvc check." if any(commit.flags for commit in commits) else ""
     return Picture("drift", row.name, note, tables, (lineage,))
+
+
+def _conclusion(tables: Mapping[str, Table], positions: Sequence[int]) -> str:
+    """What the band means, and which steps lie outside of it."""
+    rows = [[table.columns[name] for name in ("y", "low", "high")] for table in tables.values()]
+    if all(low is None for _, lows, _ in rows for low in lows):
+        return "There are too few steps to expect anything of the next one."
+    outside = [
+        at
+        for i, at in enumerate(positions)
+        if any(None not in (y[i], low[i], high[i]) and not low[i] <= y[i] <= high[i] for y, low, high in rows)
+    ]
+    said = f"The band holds {SHARE:.0%} of what its own past and its siblings predict. "
+    if not outside:
+        return f"{said}No step lies outside."
+    more = f" and {len(outside) - SAID} more" if len(outside) > SAID else ""
+    return f"{said}Outside: @{', @'.join(map(str, outside[:SAID]))}{more}."
 
 
 def _of_two(stock: Stock, lineage: int) -> Siblings | None:

@@ -46,8 +46,8 @@ def draw_layers(stock: Stock, lineage: int, cells: int = CELLS) -> Picture | Non
     columns = [_changes(step, groups) for _, step in steps.values()]
     down = list(dict.fromkeys(groups.values()))
     summed = len(set(map(layer_of, names)))
-    note = f"Each layer's change at each step of {stock.lineages[lineage].name}, beside the size of its weights"
-    note += "; blank where nothing changed."
+    note = f"How much each layer changed at each step of {stock.lineages[lineage].name}, as a share of its size; blank "
+    note += "where nothing changed. A bright column is a violent step, a bright row a layer that trains apart."
     if len(down) < summed:
         note += f" {summed} layers are summed up as {len(down)}."
     places = [stock.commits[number].position for number in steps]

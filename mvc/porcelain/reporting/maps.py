@@ -15,7 +15,7 @@ import numpy.typing as npt
 from mvc.errors import InputError
 from mvc.porcelain.points import read_points
 from mvc.porcelain.reporting.stock import Stock
-from mvc.report import ASPECT, Picture, Table, colour
+from mvc.report import ASPECT, Picture, Table
 from mvc.trajectory.scaling import LANDMARKS, landmark_scaling, stress
 
 Method = Literal["mds", "umap"]
@@ -67,7 +67,8 @@ def draw_map(stock: Stock, lineages: Sequence[int], method: Method = "mds", titl
         places, worth = _umap(_vectors(stock, numbers))
         how, about = "UMAP (seed 0)", ""
     advice = " (poor: trust neighbourhoods, not distances)" if worth > _POOR else ""
-    note = f"{how} of the sketched weights of {len(numbers):,} commits; {about}stress {worth:.2f}{advice}."
+    note = f"Checkpoints that lie close have similar weights; a line follows each lineage. {how} of the sketched "
+    note += f"weights of {len(numbers):,} commits; {about}stress {worth:.2f}{advice}."
     if title is None:
         first = stock.lineages[lineages[0]].name
         title = first if len(lineages) == 1 else f"{first} and {len(lineages) - 1} more that forks join to it"
@@ -179,7 +180,6 @@ def _labels(stock: Stock, lineages: Sequence[int], numbers: Sequence[int], place
             "x": [_rounded(places[:, 0])[row] for row in rows],
             "y": [_rounded(places[:, 1])[row] for row in rows],
             "text": [stock.lineages[lineage].name for lineage in kept],
-            "colour": [colour(lineage) for lineage in kept],
         }
     )
 

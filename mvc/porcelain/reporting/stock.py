@@ -60,7 +60,7 @@ class Stock:
     def teachers(self) -> Teachers:
         return Teachers(self.workspace)
 
-    def colour(self, commit: int) -> str:
+    def colour(self, commit: int) -> int:
         return colour(self.home[commit])
 
     def families(self) -> list[list[int]]:

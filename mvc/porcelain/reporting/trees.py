@@ -40,10 +40,12 @@ def draw_tree(stock: Stock, architecture: str) -> Picture | None:
     families = 1 + int((~forest.kept).sum())
     lineages = tuple(sorted({stock.home[number] for number in numbers}))
     span = f"{low:.2f}" if high - low < 0.005 else f"{low:.2f} to {high:.2f}"
+    families_said = _many(families, "family", "families")
     note = (
-        f"Single linkage of {len(numbers):,} distinct points by the cosine of what training left of their initial "
-        f"values. Links above the cut (1 - cosine of {span}) join strangers: {_many(families, 'family', 'families')}, "
-        f"{_many(len(lineages), 'lineage', 'lineages')}. Dashed links were cut; grey ones join lineages of a family."
+        f"Which checkpoints are related: the higher the link, the less they share. {families_said}, "
+        f"{_many(len(lineages), 'lineage', 'lineages')}. Dashed links, above the cut ({span}), join strangers; grey "
+        f"ones join lineages of a family. Single linkage of {len(numbers):,} distinct points by the cosine of what "
+        f"training left of their initial values."
     )
     tables = {
         "leaves": _leaves(stock, drawn, numbers),
@@ -71,7 +73,7 @@ def _leaves(stock: Stock, drawn: Dendrogram, numbers: list[int]) -> Table:
     )
 
 
-def _merges(drawn: Dendrogram, colours: list[str], cut: npt.NDArray[np.bool_]) -> Table:
+def _merges(drawn: Dendrogram, colours: list[int], cut: npt.NDArray[np.bool_]) -> Table:
     return Table(
         {
             "x": drawn.left.round(2).tolist(),
@@ -85,7 +87,7 @@ def _merges(drawn: Dendrogram, colours: list[str], cut: npt.NDArray[np.bool_]) -
     )
 
 
-def _colours(stock: Stock, forest: Forest, numbers: list[int]) -> list[str]:
+def _colours(stock: Stock, forest: Forest, numbers: list[int]) -> list[int]:
     """Of each merge: its lineage's where all below it are of one."""
     owner = [stock.home[number] for number in numbers]  # of each cluster's root: its one lineage, or -1
     root = list(range(len(numbers)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from mvc.drift import HISTORY
 from mvc.porcelain.check import check
 from mvc.porcelain.reporting.stock import Stock
 from mvc.porcelain.results.checks import CheckResult
@@ -22,21 +23,27 @@ def judge(stock: Stock) -> CheckResult:
         tips = [numbers[-1] for numbers in stock.members]
         chosen = sorted(list(dict.fromkeys([*broken, *tips]))[:JUDGED])
         silent = len(set(broken) - set(chosen))
+        left = f"; {silent:,} that break one were left out" if silent else ""
+        were = "was" if len(chosen) == 1 else "were"
         stock.notes.append(
-            f"{len(chosen):,} of {len(stock.commits):,} commits were judged in full: those that break a rule by the "
-            f"index, and the tips of lineages{f'; {silent:,} that break one were left out' if silent else ''}"
+            f"{len(chosen):,} of {len(stock.commits):,} commits {were} judged in full: those that break a rule by the "
+            f"index, and the tips of lineages{left}"
         )
     return check(stock.workspace, [stock.commits[number].id for number in chosen])
 
 
 def as_verdict(stock: Stock, result: CheckResult) -> dict[str, Any]:
-    """The verdict as the page has it: findings and ignored ones, with the numbers of their commits."""
+    """The verdict as the page has it: findings and ignored ones, with the numbers of their commits. ``young``: how many
+    were skipped that have fewer than ``needed`` checkpoints before them."""
     counts = Counter(commit.verdict for commit in result.commits)
+    skipped = [stock.numbers[row.id] for row in result.commits if row.verdict == "skip" and row.id is not None]
     return {
         "verdict": result.verdict,
         "judged": result.checked,
         "counts": {name: counts[name] for name in ("fail", "warn", "pass", "skip")},
         "policy": result.policy,
+        "young": sum(stock.commits[number].position < HISTORY for number in skipped),
+        "needed": HISTORY,
         "findings": [
             {**to_json(finding), "c": stock.numbers[finding.commit], "ignored": finding in result.ignored}
             for finding in (*result.findings, *result.ignored)
