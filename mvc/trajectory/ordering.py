@@ -9,13 +9,10 @@ the neighbours' neighbours to be near as well, uses several lags where the short
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import lru_cache
-
 import numpy as np
-import numpy.typing as npt
 
 from mvc.trajectory.mst import Floats, Ints
+from mvc.trajectory.rearranging import changes_of
 
 #: principal coordinates kept before ordering one run
 COORDINATES = 60
@@ -103,90 +100,33 @@ def _improve(distances: Floats, order: Ints, band: int, fixed: bool) -> Ints:
     n = len(order)
     if n <= _WINDOW:
         return _descend(distances, order, 0, n, band, int(fixed))
+    settled: dict[int, Ints] = {}  # windows that nothing improved, with their context
     for _ in range(2):
         for lo in range(0, n - _WINDOW // 2, _WINDOW // 2):
-            order = _descend(distances, order, lo, min(n, lo + _WINDOW), band, int(fixed and lo == 0))
+            hi = min(n, lo + _WINDOW)
+            context = order[max(0, lo - band) : hi + band]
+            if lo in settled and np.array_equal(settled[lo], context):
+                continue
+            improved = _descend(distances, order, lo, hi, band, int(fixed and lo == 0))
+            if np.array_equal(improved, order):
+                settled[lo] = context
+            order = improved
     return order
 
 
 def _descend(distances: Floats, order: Ints, lo: int, hi: int, band: int, keep: int) -> Ints:
     head, tail = max(0, lo - band), min(len(order), hi + band)
     context = order[head:tail]
-    moves, changes = _changes(len(context), lo + keep - head, hi - head, band)
+    changes = changes_of(len(context), lo + keep - head, hi - head, band)
     cost = float(anti_robinson_cost(distances, context[None], band)[0])
-    if not len(moves):
+    if not len(changes.moves):
         return order
     for _ in range(4 * len(context)):
         gains = changes.applied(distances[np.ix_(context, context)])
         best = int(gains.argmin())
         if gains[best] >= -cost * 1e-12:
             break
-        context, cost = context[moves[best]], cost + float(gains[best])
+        context, cost = context[changes.moved(best)], cost + float(gains[best])
     result = order.copy()
     result[head:tail] = context
     return result
-
-
-@dataclass(frozen=True, eq=False)
-class _Changes:
-    """A sparse matrix [m, c²]: ``weights`` of ``places``, row after row, each from one of ``starts`` [m]."""
-
-    starts: Ints
-    places: Ints
-    weights: npt.NDArray[np.int8]
-
-    def applied(self, matrix: Floats) -> Floats:
-        """Product [m] with a matrix [c, c] laid out in a row."""
-        product: Floats = np.add.reduceat(matrix.ravel()[self.places] * self.weights, self.starts)
-        return product
-
-
-@lru_cache(maxsize=8)
-def _changes(c: int, first: int, last: int, band: int) -> tuple[Ints, _Changes]:
-    """Moves [m, c] of the places ``first`` to ``last`` of c, and by how much each changes the banded form.
-
-    A move changes the form by little else than the pairs at its ends, since what it shifts or turns round keeps its
-    own lags. So the change is a sparse function of the distances in the present order, the same at every step.
-    """
-    inner = np.arange(first, last)
-    shuffles = inner[_moves(len(inner))]
-    moves = np.tile(np.arange(c), (len(shuffles), 1))
-    moves[:, inner] = shuffles
-    if not len(moves):
-        return moves, _Changes(np.empty(0, np.intp), np.empty(0, np.intp), np.empty(0, np.int8))
-    at = np.argsort(moves, axis=1)  # where each place goes
-    weigh = np.concatenate([[0], np.arange(band, 0, -1), np.zeros(c)]).astype(np.int8)  # by lag
-    rows, places, weights = [], [], []
-    for lag in range(1, min(band, c - 1) + 1):
-        left, right = moves[:, :-lag], moves[:, lag:]
-        before, after = np.abs(left - right), np.abs(at[:, :-lag] - at[:, lag:])
-        row, here = np.nonzero(before != lag)  # pairs that come to this lag
-        rows.append(row)
-        places.append(left[row, here] * c + right[row, here])
-        weights.append(weigh[lag] - weigh[before[row, here]])
-        row, here = np.nonzero(after > band)  # pairs that leave it for beyond the band
-        rows.append(row)
-        places.append(here * c + here + lag)
-        weights.append(np.full(len(row), -weigh[lag]))
-    joined = np.concatenate(rows)
-    sorting = np.argsort(joined, kind="stable")
-    sizes = np.bincount(joined, minlength=len(moves))
-    starts = (np.cumsum(sizes) - sizes)[sizes > 0]  # turning all round changes nothing, and is no move
-    return moves[sizes > 0], _Changes(
-        starts, np.concatenate(places)[sorting], np.concatenate(weights)[sorting].astype(np.int8)
-    )
-
-
-def _moves(n: int) -> Ints:
-    """Permutations [m, n] that one step of the search tries."""
-    base = list(range(n))
-    moves = [base[:i] + base[i : j + 1][::-1] + base[j + 1 :] for i in range(n) for j in range(i + 1, n)]
-    for size in (1, 2, 3):
-        for i in range(n - size + 1):
-            block, rest = base[i : i + size], base[:i] + base[i + size :]
-            for j in range(len(rest) + 1):
-                if j != i:
-                    moves += [rest[:j] + block + rest[j:], rest[:j] + block[::-1] + rest[j:]]
-    different = dict.fromkeys(map(tuple, moves))
-    different.pop(tuple(base), None)
-    return np.array(list(different), dtype=np.intp).reshape(-1, n)
