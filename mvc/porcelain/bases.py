@@ -7,7 +7,6 @@ nothing but tensors of the same name, dtype and shape.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,9 +17,10 @@ import numpy.typing as npt
 from mvc.errors import IntegrityError
 from mvc.formats import OpenedCheckpoint
 from mvc.geometry import Signature, architecture_of, sign_tensor
-from mvc.index import ArchitectureRow, CommitRow, Connection, PointRow, select
+from mvc.index import ArchitectureRow, CommitRow, Connection, select
 from mvc.objects import Manifest, ObjectId, TensorSpec, as_array
 from mvc.porcelain.facts import points_of
+from mvc.porcelain.forest import read_tensors
 from mvc.porcelain.signatures import read_signatures
 from mvc.porcelain.workspace import Workspace
 from mvc.repository import Repository
@@ -170,16 +170,17 @@ def _by_gain(vectors: Vector, vector: Vector, first: int) -> list[int]:
 
 def _candidates(connection: Connection, architecture: str, places: list[int]) -> list[_Candidate]:
     """The newest commits of an architecture of which the index has what is compared."""
-    commit, point = CommitRow.TABLE.c, PointRow.TABLE.c
-    query = select(commit.content, commit.manifest, point.tensors).where(commit.architecture == architecture)
-    rows = connection.execute(
-        query.where(commit.content == point.content).order_by(commit.arrival.desc()).limit(_NEWEST)
+    newest = CommitRow.pick(
+        connection, "content", "manifest", architecture=architecture, ordered_by=("-arrival",), most=_NEWEST
     )
-    found: dict[str, tuple[ObjectId, tuple[ObjectId, ...]]] = {}
-    for content, manifest, tensors in rows:
-        if content not in found:
-            ids = json.loads(tensors)
-            found[content] = manifest, tuple(ids[place] for place in places)
+    manifests: dict[str, ObjectId] = {}
+    for content, manifest in newest:
+        manifests.setdefault(content, manifest)
+    tensors = read_tensors(connection, list(manifests))
+    found = {
+        content: (manifest, tuple(tensors[content][place] for place in places))
+        for content, manifest in manifests.items()
+    }
     signatures = read_signatures(connection, {tensor for _, probes in found.values() for tensor in probes})
     return [
         _Candidate(_joined(signatures, probes), probes, manifest)

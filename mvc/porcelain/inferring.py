@@ -39,7 +39,7 @@ from mvc.porcelain.pins import anchored
 from mvc.porcelain.progress import Report
 from mvc.porcelain.seen import Seen
 from mvc.porcelain.signatures import read_signatures
-from mvc.porcelain.stepping import ReadTensor, judge_damage
+from mvc.porcelain.stepping import ReadTensor, judge_damage, open_ledger
 from mvc.porcelain.understand import PLACELESS, declared_of, not_understood, understand
 from mvc.porcelain.walking import bring_walks, layout_of
 from mvc.repository import Repository
@@ -178,10 +178,10 @@ def _measure_steps(
     seen: Seen,
 ) -> None:
     """Flags of damage, and walks; none where a family was not understood, or a tensor cannot be read."""
-    read = _reader(repository)
+    ledger = open_ledger(connection, family.architecture, _reader(repository), seen=seen.step)
     try:
-        insert_rows(connection, list(judge_damage(connection, family, understood, read, report, seen.step)))
-        insert_rows(connection, list(bring_walks(connection, family, understood, walks, read)))
+        insert_rows(connection, list(judge_damage(connection, family, understood, ledger, report)))
+        insert_rows(connection, list(bring_walks(connection, family, understood, walks, ledger)))
     except IntegrityError:
         return
 

@@ -138,7 +138,8 @@ class Ledger:
     def digest(self, previous: str, content: str) -> str:
         """Of all that the judgement of ``content`` after ``previous`` rests on."""
         sound = self.sound(previous)
-        told = (PROFILE_VERSION, content, self.chain(previous), sound and self.chain(sound))
+        chain = self.chain(previous)
+        told = (PROFILE_VERSION, content, chain, chain if sound == previous else sound and self.chain(sound))
         return hashlib.blake2b(repr(told).encode(), digest_size=32).hexdigest()
 
     def judge(self, previous: str, now: Point) -> tuple[str, tuple[RuleFinding, ...]]:

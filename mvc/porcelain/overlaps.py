@@ -81,6 +81,8 @@ def infer_overlaps(connection: Connection, touched: Set[str] | None) -> None:
     for name in touched or ():
         own = select(LineageRow.TABLE.c.id).where(LineageRow.TABLE.c.architecture == name)
         OverlapRow.clear(connection, or_(column.architecture == name, column.lineage.in_(own)))
+    if len(shapes) < 2:
+        return
     declared = _declared(connection)
     seen: dict[str, _Found] = {}
     for a, b in combinations((row for row in rows if row.id in grown), 2):

@@ -57,22 +57,16 @@ def open_ledger(
 
 
 def judge_damage(
-    connection: Connection,
-    family: Family,
-    understood: Understood,
-    read: ReadTensor,
-    report: Report,
-    seen: SeenSteps | None = None,
+    connection: Connection, family: Family, understood: Understood, ledger: Ledger, report: Report
 ) -> Iterator[FlagRow]:
     """Flags of a family's points, judged along its lineages, each after the one that it forked from.
 
-    Steps that are judged otherwise than the last time are written; tensors' steps that were ``seen`` are not read.
+    Steps that are judged otherwise than the last time are written. Afterwards the ledger knows how all points stand.
     """
     if family.architecture.id in PLACELESS:
         return
     paths = paths_of(family, understood)
     origins = origins_of(family, understood)
-    ledger = open_ledger(connection, family.architecture, read, seen=seen)
     known = dict(_standings(connection, list(family.points)))
     # what was judged the last time is none of what it is judged by now
     ledger.standings |= dict.fromkeys(family.points)

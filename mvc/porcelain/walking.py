@@ -21,7 +21,7 @@ from mvc.porcelain.forest import read_tensors
 from mvc.porcelain.inferred import Family, Understood
 from mvc.porcelain.ledger import Ledger, Point
 from mvc.porcelain.signatures import read_signatures
-from mvc.porcelain.stepping import ReadTensor, open_ledger, origins_of, paths_of
+from mvc.porcelain.stepping import origins_of, paths_of
 from mvc.porcelain.understand import PLACELESS
 
 Vector = npt.NDArray[np.float32]
@@ -38,11 +38,7 @@ def figures_of(row: WalkRow, layout: Layout) -> Floats:
 
 
 def bring_walks(
-    connection: Connection,
-    family: Family,
-    understood: Understood,
-    known: Mapping[str, WalkRow],
-    read: ReadTensor,
+    connection: Connection, family: Family, understood: Understood, known: Mapping[str, WalkRow], ledger: Ledger
 ) -> Iterator[WalkRow]:
     """Walks of a family's lineages that are long enough to judge by.
 
@@ -51,7 +47,6 @@ def bring_walks(
     if family.architecture.id in PLACELESS:
         return
     layout = layout_of(family.architecture)
-    ledger = open_ledger(connection, family.architecture, read)
     origins = origins_of(family, understood)
     for lineage, path in paths_of(family, understood).items():
         origin = origins[lineage]

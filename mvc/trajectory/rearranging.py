@@ -12,17 +12,21 @@ import numpy.typing as npt
 
 from mvc.trajectory.mst import Floats, Ints
 
+#: patterns are worked out for so many places at once: those of fewer are among them
+_STRIDE = 28
+
 
 @dataclass(frozen=True, eq=False)
 class _Patterns:
     """Permutations without a fixed end, and by how much each changes the banded form wherever it is done.
 
-    ``moves`` [m, 2]: number of a pattern, and the place where it begins. ``starts`` [p + 1] of each pattern's pairs of
-    elements, counted from that place: ``left``, ``right`` and ``weights``.
+    ``moves`` [m, 2]: number of a pattern, and where it begins; ``stops`` [m] where it ends. ``starts`` [p + 1]
+    of each pattern's pairs of elements, counted from where it begins: ``left``, ``right`` and ``weights``.
     """
 
     permutations: tuple[tuple[int, ...], ...]
     moves: Ints
+    stops: Ints
     starts: Ints
     left: Ints
     right: Ints
@@ -64,33 +68,35 @@ def changes_of(c: int, first: int, last: int, band: int) -> Changes:
     It is a sparse function of the distances in the present order, the same at every step: that of the move's pattern,
     shifted to where it is done, without the pairs that would reach beyond the c.
     """
-    patterns = _patterns(last - first, band)
-    moves = patterns.moves + np.array([0, first])
+    n = last - first
+    patterns = _patterns(-(-n // _STRIDE) * _STRIDE, band)
+    moves = patterns.moves[patterns.stops <= n] + np.array([0, first])
     which, begins = moves.T
     sizes = np.diff(patterns.starts)[which]
     stops = np.cumsum(sizes)
     pairs = np.arange(stops[-1] if len(stops) else 0) + np.repeat(patterns.starts[which] - stops + sizes, sizes)
     shifts = np.repeat(begins, sizes)
-    left, right = patterns.left[pairs] + shifts, patterns.right[pairs] + shifts
-    weights = patterns.weights[pairs]
     if min(first, c - last) < band:
-        inside = (np.minimum(left, right) >= 0) & (np.maximum(left, right) < c)
-        counts = np.concatenate([[0], np.cumsum(inside)])
-        sizes = counts[stops] - counts[stops - sizes]
-        left, right, weights = left[inside], right[inside], weights[inside]
+        low, high = np.minimum(patterns.left, patterns.right), np.maximum(patterns.left, patterns.right)
+        inside = (low[pairs] >= -shifts) & (high[pairs] < c - shifts)
+        sizes = np.diff(np.concatenate([[0], np.cumsum(inside)])[np.concatenate([[0], stops])])
+        pairs, shifts = pairs[inside], shifts[inside]
     starts = (np.cumsum(sizes) - sizes)[sizes > 0]  # turning all round changes nothing, and is no move
-    return Changes(c, patterns.permutations, moves[sizes > 0], starts, left * c + right, weights)
+    places = (patterns.left * c + patterns.right)[pairs] + shifts * (c + 1)
+    return Changes(c, patterns.permutations, moves[sizes > 0], starts, places, patterns.weights[pairs])
 
 
 @lru_cache(maxsize=4)
 def _patterns(n: int, band: int) -> _Patterns:
-    """Those of n places.
+    """Those of n places; what fewer places have is among them, in the same order.
 
     A move changes the form by little else than the pairs at its ends, since what it shifts or turns round keeps its
     own lags.
     """
     numbers: dict[tuple[int, ...], int] = {}
-    moves = dict.fromkeys((numbers.setdefault(pattern, len(numbers)), start) for pattern, start in _moves(n))
+    found = dict.fromkeys((numbers.setdefault(pattern, len(numbers)), start) for pattern, start in _moves(n))
+    moves = np.array(list(found), dtype=np.intp).reshape(-1, 2)
+    lengths = np.array([len(pattern) for pattern in numbers])
     c = n + 2 * band
     moved = np.tile(np.arange(c), (len(numbers), 1))  # each done at the first place behind a band of others
     for row, pattern in zip(moved, numbers, strict=True):
@@ -115,7 +121,8 @@ def _patterns(n: int, band: int) -> _Patterns:
     sorting = np.argsort(joined, kind="stable")
     return _Patterns(
         tuple(numbers),
-        np.array(list(moves), dtype=np.intp).reshape(-1, 2),
+        moves,
+        moves[:, 1] + lengths[moves[:, 0]],
         np.concatenate([[0], np.cumsum(np.bincount(joined, minlength=len(numbers)))]),
         np.concatenate(lefts)[sorting] - band,
         np.concatenate(rights)[sorting] - band,

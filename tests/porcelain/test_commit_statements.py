@@ -1,0 +1,42 @@
+"""What one more checkpoint of a run costs does not grow with the run where it need not: statements, counted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from safetensors.numpy import save_file
+from sqlalchemy import Engine, event
+
+from mvc.porcelain.commits import commit
+from mvc.porcelain.workspace import Workspace
+from mvc.repository import Repository
+from mvc.testing.trajectories import Walk, synthetic_run, tensors_of
+
+
+def _statements(workspace: Workspace, path: Path) -> list[str]:
+    told: list[str] = []
+
+    def count(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        told.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", count)
+    try:
+        commit(workspace, [path])
+    finally:
+        event.remove(Engine, "before_cursor_execute", count)
+    return told
+
+
+def test_one_more_commit_of_a_longer_run_takes_no_more_statements(tmp_path: Path) -> None:
+    workspace = Workspace.of(Repository.init(tmp_path))
+    points = synthetic_run(3, Walk(points=42))
+    files = [tmp_path / f"{step:02}.safetensors" for step in range(len(points))]
+    for file, weights in zip(files, points, strict=True):
+        save_file(tensors_of(weights), file)
+    commit(workspace, files[:20])
+    commit(workspace, [files[20]])
+    early = _statements(workspace, files[21])
+    commit(workspace, files[22:41])
+    late = _statements(workspace, files[41])
+    assert sum("INSERT INTO placements" in one for one in late) == 1  # the run was read again
+    assert len(late) <= len(early)
