@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 
 .PHONY: demo test lint quick install rules man docs pages shots clean
 
-$(VENV)/.runtime: pyproject.toml constraints.txt
+$(VENV)/.runtime: pyproject.toml setup.py constraints.txt mvc/odb/kernel.c
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "mvc needs Python 3.11 or newer; set PYTHON=/path/to/python3.11"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing mvc and what it needs into $(VENV) (a minute or two on a new machine)"
@@ -55,4 +55,4 @@ rules: $(VENV)/.runtime
 	$(BIN)/python -m mvc.cli.rulebook docs/rules.md .mvc-template/policy.toml
 
 clean:
-	rm -rf $(VENV) demo-out site build dist *.egg-info
+	rm -rf $(VENV) demo-out site build dist *.egg-info mvc/odb/*.so

@@ -3,9 +3,9 @@ and the layout of the residuals; never lossy, and exact on every machine.
 
 A number is predicted from the same place of a *base*, an earlier state of the tensor, or from two of them, going on a
 little in the direction that it moved. What remains, as ordered integers folded to unsigned ones, is split into byte
-planes. How large a residual is depends on the number's exponent: a step of one size is many units in the last place of
-a small number and few of a large one. So residuals are grouped by the exponent of their base first, each class a
-stream of its own with a code of its own; that is worth as much again as the difference itself was on bfloat16.
+planes (``loops``). How large a residual is depends on the number's exponent: a step of one size is many units in the
+last place of a small number and few of a large one. So residuals are grouped by the exponent of their base first, each
+class a stream of its own with a code of its own; that is worth as much again as the difference itself was on bfloat16.
 
 Without a base the same layout holds the numbers themselves, sign last and exponent alone in the highest byte.
 """
@@ -15,19 +15,20 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from mvc.objects import MAX_BASES
+from mvc.odb.kernel import join, split, tally
+from mvc.odb.loops import MAX_CLASSES, Terms
 from mvc.odb.numbers import NumberForm, Ordered
 from mvc.odb.streams import entropy, read_stream, sample, write_stream
-from mvc.odb.zstd import Buffer, Effort, allocate, undecodable
+from mvc.odb.zstd import Buffer, Bytes, Effort, allocate, undecodable
 
-#: classes of exponents, at most
-MAX_CLASSES = 12
-#: and for wide numbers, of which the bytes that classes help are few
+#: classes of exponents for wide numbers, at most: the bytes that classes help are few of those
 _WIDE_CLASSES = 8
 #: part of the size that a second base must save, for it has to be decoded as well
 _MIN_GAIN = 0.01
@@ -38,9 +39,6 @@ ONE_BASE = 1 << 27
 _HEAD = struct.Struct("<BbBH")
 #: numbers that are coded together: large beside the codes' tables, small beside the memory
 _SEGMENT = 1 << 20
-#: numbers that are worked on at once: their integers stay in the cache
-_BLOCK = 1 << 15
-_PLACES = np.arange(_BLOCK, dtype=np.int32)
 #: numbers for which one class more is worth its tables
 _PER_CLASS = 1 << 12
 #: runs of a sample and the numbers in each
@@ -63,11 +61,9 @@ class Plan:
         """How many it is predicted from."""
         return 0 if not self.reach else 1 if not self.eighths else 2
 
-    def classify(self, form: NumberForm, base: Ordered) -> npt.NDArray[np.uint8]:
-        """Class of each number by the bits of its ``base``: 0 for the largest exponents, then one for each below."""
-        below = form.exponents(base)
-        np.subtract(form.signed.type(min(self.top, form.largest)), below, out=below)
-        return np.clip(below, 0, self.classes - 1, out=below).astype(np.uint8)
+    def terms(self, form: NumberForm) -> Terms:
+        """What the inner loops are told."""
+        return Terms.of(form, eighths=self.eighths, classes=self.classes, top=self.top)
 
 
 def read_plan(payload: Buffer) -> Plan:
@@ -120,11 +116,14 @@ def encode_residuals(
 ) -> Iterator[Buffer]:
     """The encoded payload, in parts; ``bases`` are those that the plan uses."""
     yield _HEAD.pack(plan.reach, plan.eighths, plan.classes, plan.top)
-    values = _view(data, form)
-    sources = [_view(base, form) for base in bases]
-    for start in range(0, len(values), _SEGMENT):
-        stop = start + _SEGMENT
-        yield from _encode_segment(values[start:stop], [base[start:stop] for base in sources], form, plan, effort)
+    terms = plan.terms(form)
+    room = np.empty(min(len(data), _SEGMENT * form.width), dtype=np.uint8)  # written over by every segment
+    for part in _segments(len(data), form):
+        values, first, second = _parts(part, data, *bases)
+        planes = room[: len(values)]
+        counts = split(values, first, second, terms, planes)
+        for stream in _streams(planes, counts, form):
+            yield from write_stream(stream, effort)
 
 
 def decode_residuals(payload: memoryview, form: NumberForm, size: int, bases: Sequence[Buffer]) -> Buffer:
@@ -134,96 +133,39 @@ def decode_residuals(payload: memoryview, form: NumberForm, size: int, bases: Se
         raise undecodable("its bases do not fit its size")
     if len(bases) != plan.bases:
         raise undecodable("it has another number of bases than it uses")
-    values = allocate(size).view(form.signed)
-    sources = [_view(base, form) for base in bases]
+    terms = plan.terms(form)
+    values = allocate(size)
+    room = np.empty(min(size, _SEGMENT * form.width), dtype=np.uint8)
     offset = _HEAD.size
-    for start in range(0, len(values), _SEGMENT):
-        stop = start + _SEGMENT
-        offset = _decode_segment(
-            payload, offset, values[start:stop], [base[start:stop] for base in sources], form, plan
-        )
+    for part in _segments(size, form):
+        into, first, second = _parts(part, values.data, *bases)
+        planes = room[: len(into)]
+        counts = tally(first, terms) if bases else (len(into) // form.width,)
+        for stream in _streams(planes, counts, form):
+            offset = read_stream(payload, offset, stream)
+        join(planes, counts, first, second, terms, values[part])
     if offset != len(payload):
         raise undecodable("bytes follow its last stream")
-    return values.view(np.uint8).data.toreadonly()
+    return values.data.toreadonly()
 
 
-def _encode_segment(
-    values: Ordered, bases: Sequence[Ordered], form: NumberForm, plan: Plan, effort: Effort
-) -> Iterator[Buffer]:
-    pieces: list[list[npt.NDArray[Any]]] = [[] for _ in range(plan.classes)]
-    for start in range(0, len(values), _BLOCK):
-        target = form.order(values[start : start + _BLOCK])
-        if bases:
-            target = target - _predicted(bases, start, form, plan)
-        folded = form.fold(target)
-        if plan.classes == 1:
-            pieces[0].append(folded)
-            continue
-        order, bounds = _grouped(plan.classify(form, bases[0][start : start + _BLOCK]), plan.classes)
-        folded = folded.take(order)
-        for number, parts in enumerate(pieces):
-            parts.append(folded[bounds[number] : bounds[number + 1]])
-    for parts in pieces:
-        residuals = parts[0] if len(parts) == 1 else np.concatenate(parts)
-        if not len(residuals):
-            continue
-        planes = residuals.view(np.uint8).reshape(-1, form.width)  # [n, width], the lowest byte first
-        for index in range(form.width):
-            yield from write_stream(np.ascontiguousarray(planes[:, index]), effort)
+def _segments(size: int, form: NumberForm) -> Iterator[slice]:
+    """Of so many bytes."""
+    step = _SEGMENT * form.width
+    return (slice(start, min(start + step, size)) for start in range(0, size, step))
 
 
-def _decode_segment(
-    payload: memoryview, offset: int, out: Ordered, bases: Sequence[Ordered], form: NumberForm, plan: Plan
-) -> int:
-    """Fills ``out``; returns where the next segment begins."""
-    blocks = range(0, len(out), _BLOCK)
-    classes = [plan.classify(form, bases[0][start : start + _BLOCK]) for start in blocks] if plan.classes > 1 else []
-    counts = [len(out)]
-    if plan.classes > 1:
-        counts = [sum(int(np.count_nonzero(part == number)) for part in classes) for number in range(plan.classes)]
-    streams = []
-    for count in counts:
-        planes = np.empty((count, form.width), dtype=np.uint8)
-        for index in range(form.width if count else 0):
-            planes[:, index], offset = read_stream(payload, offset, count)
-        streams.append(planes.reshape(-1).view(form.unsigned))
-    used = [0] * len(streams)
-    for number, start in enumerate(blocks):
-        into = out[start : start + _BLOCK]
-        if plan.classes == 1:
-            folded = streams[0][start : start + _BLOCK]
-        else:
-            order, bounds = _grouped(classes[number], plan.classes)
-            parts = []
-            for index, stream in enumerate(streams):
-                count = int(bounds[index + 1] - bounds[index])
-                parts.append(stream[used[index] : used[index] + count])
-                used[index] += count
-            folded = np.empty(len(into), dtype=form.unsigned)
-            folded[order] = np.concatenate(parts)
-        residuals = form.unfold(folded)
-        if bases:
-            residuals += _predicted(bases, start, form, plan)
-        into[:] = form.order(residuals)
-    return offset
+def _parts(part: slice, *buffers: Buffer) -> tuple[Buffer, Buffer, Buffer]:
+    """Of values and none to two bases."""
+    values, first, second = (memoryview(buffer)[part] for buffer in (*buffers, b"", b"")[:3])
+    return values, first, second
 
 
-def _predicted(bases: Sequence[Ordered], start: int, form: NumberForm, plan: Plan) -> Ordered:
-    """What is expected of the numbers of one block."""
-    ordered = [form.order(base[start : start + _BLOCK]) for base in bases]
-    return form.predict(ordered[0], ordered[1] if len(ordered) > 1 else None, plan.eighths)
-
-
-def _grouped(classes: npt.NDArray[np.uint8], count: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """The numbers' places in the order of their classes, and where in it each class begins (and the last ends)."""
-    # class and place in one integer: sorting those is quicker than any sort of the classes that keeps count of places
-    keys = classes.astype(np.int32)
-    keys *= _BLOCK
-    keys += _PLACES[: len(keys)]
-    keys.sort()
-    bounds = np.searchsorted(keys, np.arange(count + 1, dtype=np.int32) * _BLOCK)
-    keys &= _BLOCK - 1
-    return keys.astype(np.intp), bounds
+def _streams(planes: Bytes, counts: Sequence[int], form: NumberForm) -> Iterator[Bytes]:
+    """Pieces of planes in the order in which they are stored: class after class, the lowest byte first."""
+    for start, stop in pairwise((0, *accumulate(counts))):
+        if start < stop:
+            yield from planes.reshape(form.width, -1)[:, start:stop]
 
 
 def _view(data: Buffer, form: NumberForm) -> Ordered:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from mvc.odb.zstd import Buffer, Bytes, Effort, compress, decompress, undecodable
+from mvc.odb.zstd import Buffer, Bytes, Effort, compress, decompress, decompress_into, undecodable
 
 #: methods: nothing but zeros; packed to so many bits, then zstd; zstd; as it is
 ZEROS, PACKED, ZSTD, RAW = 0, (1, 2, 4), 8, 9
@@ -31,7 +31,7 @@ _BOUNDS = np.array([0, *((1 << bits) - 1 for bits in PACKED)])
 
 
 def write_stream(data: Bytes, effort: Effort) -> Iterator[Buffer]:
-    """Encoded form of contiguous ``data`` (fewer than 2³² bytes), in parts."""
+    """Encoded form of contiguous ``data`` (fewer than 2³² bytes), in parts; nothing of it is held on to."""
     yield from _write(data, effort, (RAW, ZSTD, *PACKED))
 
 
@@ -48,15 +48,15 @@ def _write(data: Bytes, effort: Effort, methods: tuple[int, ...]) -> Iterator[Bu
     if method == ZSTD and len(packed) < len(data):
         yield from (_HEAD.pack(ZSTD, len(packed)), packed)
     else:
-        yield from (_HEAD.pack(RAW, len(data)), data.data)
+        yield from (_HEAD.pack(RAW, len(data)), data.tobytes())
 
 
-def read_stream(payload: memoryview, offset: int, size: int) -> tuple[Bytes, int]:
-    """``size`` bytes of the stream at ``offset``, and where the next begins. Raises IntegrityError."""
-    return _read(payload, offset, size, (RAW, ZSTD, *PACKED))
+def read_stream(payload: memoryview, offset: int, into: Bytes) -> int:
+    """Fills ``into`` from the stream at ``offset``; returns where the next begins. Raises IntegrityError."""
+    return _read(payload, offset, into, (RAW, ZSTD, *PACKED))
 
 
-def _read(payload: memoryview, offset: int, size: int, methods: tuple[int, ...]) -> tuple[Bytes, int]:
+def _read(payload: memoryview, offset: int, into: Bytes, methods: tuple[int, ...]) -> int:
     if offset + _HEAD.size > len(payload):
         raise undecodable("a stream is missing")
     method, length = _HEAD.unpack_from(payload, offset)
@@ -66,14 +66,16 @@ def _read(payload: memoryview, offset: int, size: int, methods: tuple[int, ...])
     if len(part) != length:
         raise undecodable("a stream is cut short")
     if method == ZEROS and not length:
-        return np.zeros(size, dtype=np.uint8), offset
-    if method == RAW and length == size:
-        return np.frombuffer(part, dtype=np.uint8), offset
-    if method == ZSTD:
-        return decompress(part, size), offset
-    if method in PACKED and method in methods:
-        return _read_packed(payload, offset, part, size, method)
-    raise undecodable("a stream is malformed")
+        into.fill(0)
+    elif method == RAW and length == len(into):
+        into.data[:] = part
+    elif method == ZSTD:
+        decompress_into(part, into)
+    elif method in PACKED and method in methods:
+        return _read_packed(payload, offset, part, into, method)
+    else:
+        raise undecodable("a stream is malformed")
+    return offset
 
 
 def _write_packed(data: Bytes, bits: int, effort: Effort) -> Iterator[Buffer]:
@@ -96,22 +98,23 @@ def _write_packed(data: Bytes, bits: int, effort: Effort) -> Iterator[Buffer]:
         yield from _write(rest, effort, (RAW, ZSTD))
 
 
-def _read_packed(payload: memoryview, offset: int, part: memoryview, size: int, bits: int) -> tuple[Bytes, int]:
-    per, top = 8 // bits, (1 << bits) - 1
+def _read_packed(payload: memoryview, offset: int, part: memoryview, into: Bytes, bits: int) -> int:
+    per, top, size = 8 // bits, (1 << bits) - 1, len(into)
     small = decompress(part, -(-size // per))
     if bits == 1:
-        data = np.unpackbits(small, count=size, bitorder="little")
+        into[:] = np.unpackbits(small, count=size, bitorder="little")
     else:
         groups = np.empty((len(small), per), dtype=np.uint8)
         for place in range(per):
             np.bitwise_and(small >> (bits * place), top, out=groups[:, place])
-        data = groups.reshape(-1)[:size]
-    escaped = data == top
+        into[:] = groups.reshape(-1)[:size]
+    escaped = into == top
     count = int(np.count_nonzero(escaped))
     if count:
-        rest, offset = _read(payload, offset, count, (RAW, ZSTD))
-        data[escaped] += rest
-    return data, offset
+        rest = np.empty(count, dtype=np.uint8)
+        offset = _read(payload, offset, rest, (RAW, ZSTD))
+        into[escaped] += rest
+    return offset
 
 
 def sample(data: Bytes) -> npt.NDArray[np.float64]:

@@ -42,10 +42,19 @@ def compress(data: Buffer | Bytes, effort: Effort = "fast") -> bytes:
 def decompress(payload: Buffer, size: int) -> Bytes:
     """One frame that holds exactly ``size`` bytes. What the frame declares is not relied on. Raises IntegrityError."""
     output = allocate(size)
+    decompress_into(payload, output)
+    return output
+
+
+def decompress_into(payload: Buffer, output: Bytes) -> None:
+    """One frame that fills ``output`` exactly. May be called by several threads at once. Raises IntegrityError."""
+    decompressor: Any = getattr(_local, "decompressor", None)
+    if decompressor is None:
+        decompressor = _local.decompressor = zstandard.ZstdDecompressor()
     view = output.data
-    filled = 0
+    size, filled = len(view), 0
     try:
-        with zstandard.ZstdDecompressor().stream_reader(payload, read_size=1 << 20) as reader:
+        with decompressor.stream_reader(payload, read_size=1 << 20) as reader:
             while filled < size and (count := reader.readinto(view[filled:])):
                 filled += count
             surplus = reader.read(1)
@@ -53,7 +62,6 @@ def decompress(payload: Buffer, size: int) -> Bytes:
         raise undecodable(str(error)) from None
     if filled != size or surplus:
         raise undecodable(f"a frame does not hold the {size} bytes that are declared")
-    return output
 
 
 def allocate(size: int) -> Bytes:

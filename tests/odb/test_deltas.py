@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -11,10 +12,21 @@ from hypothesis import strategies as st
 
 from mvc.errors import IntegrityError
 from mvc.objects import DTYPES, TensorSpec
+from mvc.odb import deltas, loops
 from mvc.odb.deltas import MAX_CLASSES, PLAN_BYTES, Plan, decode_residuals, encode_residuals, make_plan
 from mvc.odb.numbers import number_form
 
 NUMEL = 1 << 16
+
+
+@pytest.fixture(scope="module", autouse=True, params=["as installed", "in NumPy"])
+def inner_loops(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Everything holds with the compiled loops, if there are any, and without."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "in NumPy":
+            for name in ("tally", "split", "join"):
+                patch.setattr(deltas, name, getattr(loops, name))
+        yield
 
 
 def states(dtype: str, numel: int = NUMEL, *, step: float = 1e-3, count: int = 3) -> list[bytes]:

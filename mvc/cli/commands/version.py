@@ -9,6 +9,7 @@ import click
 
 from mvc.cli import output
 from mvc.cli.options import json_option
+from mvc.odb.kernel import COMPILED
 
 #: what a report of a defect should name
 _PACKAGES = ("numpy", "scipy", "torch", "safetensors", "sqlalchemy", "click")
@@ -24,9 +25,13 @@ def command(as_json: bool) -> None:
         "python": platform.python_version(),
         "system": platform.platform(terse=True),
         "packages": packages,
+        "kernel": "compiled" if COMPILED else "numpy",
     }
     if as_json:
         output.emit_json(result, "version")
         return
     named = ", ".join(f"{name} {version}" for name, version in packages.items())
-    output.emit_lines([f"mvc {result['version']}", f"Python {result['python']} on {result['system']}", named])
+    kernel = "compiled" if COMPILED else "not compiled: NumPy does it, in twice the time"
+    output.emit_lines(
+        [f"mvc {result['version']}", f"Python {result['python']} on {result['system']}", named, f"kernel {kernel}"]
+    )
