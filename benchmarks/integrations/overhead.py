@@ -71,8 +71,8 @@ def train(way: str, every: int, layers: int, place: Path) -> dict[str, float]:
 
 def peak(recorder: mvc.Recorder) -> float:
     """MiB that the committing process had resident at most. Not from rusage, which counts the fork of the training."""
-    process = recorder._courier._process
-    status = Path(f"/proc/{process.pid}/status").read_text() if process is not None else "VmHWM: 0 kB"
+    child = recorder._courier._child
+    status = Path(f"/proc/{child.process.pid}/status").read_text() if child is not None else "VmHWM: 0 kB"
     return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import cast
 
 from mvc.cli import environment
-from mvc.cli.author import author
 from mvc.cli.messages import note
 from mvc.cli.options import Session
 from mvc.cli.text import escape
 from mvc.errors import NotFoundError
+from mvc.porcelain.author import author
 from mvc.porcelain.workspace import Workspace
 from mvc.repository import Holder
 
@@ -33,7 +33,7 @@ def open_at(start: Path, directory: Path) -> Workspace:
     """The repository around ``start``, for whoever is at work in ``directory``."""
     trust = environment.variable("MVC_TRUST") == "1"
     try:
-        workspace = Workspace.open(start, author=author(directory.absolute()), trust=trust)
+        workspace = Workspace.open(start, author=author(directory), trust=trust)
     except NotFoundError as error:
         if start == directory:
             raise

@@ -3,7 +3,8 @@
 A file whose size, times, inode and device are those of the last time is not read again. What cannot be told apart so is
 a file that was written to once more within the tick of the clock in which it was looked at, which no stamp shows: as
 git does with its "racily clean" entries, a digest counts only if the file was at rest for longer than a tick when it
-was read, and when the digests were saved. It is a cache: losing it costs reading.
+was read, and when the digests were saved. It is a cache: losing it costs reading. Files that are gone are forgotten, some
+each time, so that this takes the same time however many are remembered.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 
 from mvc.errors import MvcError
@@ -24,6 +26,8 @@ from mvc.storage import replace_unsynced
 #: size, times of change of the content and of anything, inode, device; times in nanoseconds
 Stamp = tuple[int, int, int, int, int]
 
+#: files that are remembered, and those of them that each saving looks for
+_MOST, _LOOKED_FOR = 1 << 16, 256
 #: a tick of the clocks that file systems have; and of those that know whole seconds, or two of them
 _TICK, _COARSE = 100_000_000, 2_000_000_000
 
@@ -82,8 +86,15 @@ class Digests:
         """As far as the disk lets it: a repository that cannot be written to still has a status."""
         if any(self._old.get(key) != value for key, value in self._new.items()):
             with contextlib.suppress(MvcError, OSError):
-                payload = json.dumps({**self._old, **self._new}).encode("ascii")
+                payload = json.dumps(self._kept()).encode("ascii")
                 replace_unsynced(self._fs, self._file, (payload,))
+
+    def _kept(self) -> dict[str, tuple[Stamp, str]]:
+        """What goes on to be remembered, those that were looked for the longest ago first."""
+        others = ((key, value) for key, value in self._old.items() if key not in self._new)
+        there = {key: value for key, value in islice(others, _LOOKED_FOR) if os.path.lexists(key)}
+        rest = [*others, *there.items(), *self._new.items()]
+        return dict(rest[-_MOST:])
 
     def _read(self) -> dict[str, tuple[Stamp, str]]:
         try:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
+from mvc.porcelain.author import author as found_author
 from mvc.porcelain.blame import blame
 from mvc.porcelain.check import check
 from mvc.porcelain.checkout import checkout
@@ -63,8 +64,9 @@ class Repository:
 
     @classmethod
     def open(cls, path: PathLike = ".", *, author: str = "", trust: bool = False) -> Repository:
-        """The nearest repository at or above ``path``. ``author`` is who commits, as ``Name <email>``."""
-        return cls(Workspace.open(path, author=author, trust=trust))
+        """The nearest repository at or above ``path``. ``author`` is who commits, as ``Name <email>``; as for `mvc
+        commit` there unless given, by MVC_AUTHOR or git's settings."""
+        return cls(Workspace.open(path, author=author or found_author(Path(path)), trust=trust))
 
     @classmethod
     def init(cls, path: PathLike = ".", *, template: PathLike | None = None, author: str = "") -> Repository:

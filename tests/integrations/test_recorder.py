@@ -89,9 +89,8 @@ def test_a_process_that_dies_takes_its_errands_along_and_no_more(
 ) -> None:
     with mvc.Recorder(repo) as recorder:
         recorder.commit(arrays(1), step=1)
-        process = recorder._courier._process
-        assert process is not None
-        process.kill()
+        assert recorder._courier._child is not None
+        recorder._courier._child.process.kill()
         assert recorder.flush()
         recorder.commit(arrays(2), step=2)
     assert [item.step for item in recorder.failures] == [1]
@@ -111,13 +110,14 @@ def test_what_cannot_be_handed_over_leaves_nothing(repo: mvc.Repository, monkeyp
 def test_a_process_that_a_fork_still_holds_on_to_ends(repo: mvc.Repository) -> None:
     with mvc.Recorder(repo) as recorder:
         recorder.commit(arrays(1), step=1)
-        process = recorder._courier._process
+        assert recorder._courier._child is not None
+        process = recorder._courier._child.process
         child = os.fork()
         if child == 0:  # as a worker of a data loader
             time.sleep(600)
             os._exit(0)
     try:
-        assert process is not None and process.wait(60) == 0
+        assert process.wait(60) == 0
     finally:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)

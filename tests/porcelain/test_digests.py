@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from pathlib import Path
@@ -136,3 +137,31 @@ def test_what_is_remembered_may_be_damaged(workspace: Workspace, tmp_path: Path,
     Digests(workspace.repository)._file.write_text(text)
     path = _model(tmp_path / "a.safetensors", 1)
     assert Digests(workspace.repository).of(path, lambda: "digest") == "digest"
+
+
+def test_what_is_remembered_of_files_that_are_gone_goes(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some at each saving, in turn; and never more than so many."""
+    monkeypatch.setattr(module, "_LOOKED_FOR", 2)
+    file = workspace.repository.layout.index.parent / "digests.json"
+
+    def remember(*numbers: int) -> list[str]:
+        paths = [_model(tmp_path / f"{number}.safetensors", number) for number in numbers]
+        _at_rest()
+        digests = Digests(workspace.repository)
+        for path in paths:
+            digests.read(path, lambda: "digest")
+        _at_rest()
+        digests.save()
+        return [Path(name).stem for name in json.loads(file.read_bytes())]
+
+    assert remember(0, 1, 2, 3, 4) == ["0", "1", "2", "3", "4"]
+    for number in (1, 2, 4):
+        (tmp_path / f"{number}.safetensors").unlink()
+    assert remember(5) == ["2", "3", "4", "0", "5"]
+    assert remember(6) == ["4", "0", "5", "3", "6"]
+    assert remember(7) == ["5", "3", "6", "0", "7"]
+    assert remember(3) == ["0", "7", "5", "6", "3"]
+    monkeypatch.setattr(module, "_MOST", 3)
+    assert len(remember(8)) == 3

@@ -9,11 +9,9 @@ which is the training's to answer.
 from __future__ import annotations
 
 import contextlib
-import getpass
 import os
 import shutil
 import signal
-import socket
 import sys
 import time
 from datetime import datetime
@@ -23,6 +21,7 @@ from pathlib import Path
 from mvc.errors import BusyError, FormatError, MvcError
 from mvc.integrations.git.reading import GitRepository
 from mvc.integrations.loops.errands import END, Errand, Outcome
+from mvc.porcelain.author import author as found_author
 from mvc.porcelain.commits import Declared, commit
 from mvc.porcelain.intake import recorded_path
 from mvc.porcelain.stamps import as_it_was, stamp_of
@@ -97,18 +96,6 @@ def _git_facts() -> dict[str, str]:
     return {}
 
 
-def _author() -> str:
-    """Who commits, as for `mvc commit`: MVC_AUTHOR, git's own, else the user on this machine."""
-    if os.environ.get("MVC_AUTHOR"):
-        return os.environ["MVC_AUTHOR"]
-    with contextlib.suppress(MvcError, OSError):
-        name_and_time = GitRepository(Path()).ask("var", "GIT_AUTHOR_IDENT").decode("utf-8", "replace")
-        return name_and_time.rsplit(" ", 2)[0]
-    with contextlib.suppress(KeyError, OSError):  # a container's user without a name
-        return f"{getpass.getuser()}@{socket.gethostname()}"
-    return ""
-
-
 def _sweep(scratch: Path) -> None:
     """Takes away what trainings left that were killed together with their committer."""
     with contextlib.suppress(OSError):
@@ -125,7 +112,7 @@ def main(root: str, author: str) -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     _git_facts()
-    workspace = Workspace.open(root, author=author or _author(), trust=True)  # the training's process asked whose it is
+    workspace = Workspace.open(root, author=author or found_author(Path()), trust=True)  # the training's process asked whose it is
     _sweep(workspace.repository.layout.scratch)
     homes = set()
     for line in iter(sys.stdin.buffer.readline, b""):

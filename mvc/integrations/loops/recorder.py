@@ -1,7 +1,8 @@
 """`mvc.Recorder`: commits what a training saves, beside the training. Owns what the training may rely on:
 
 - nothing here raises into it once it was made, but Ctrl-C: what cannot be committed is warned of, once for each reason;
-- it waits only while ``room`` checkpoints are on their way, for the oldest of them, and at the end for ``patience``;
+- it waits only while ``room`` checkpoints are on their way, for the oldest of them, and at the end; each time for
+  ``patience`` at most, and not again while nothing moves;
 - what it handed over may be changed or, with ``keep``, deleted afterwards.
 """
 
@@ -17,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from mvc.errors import InputError, MvcError, NotFoundError
 from mvc.integrations.loops.courier import Courier
@@ -34,8 +35,8 @@ PathLike = str | os.PathLike[str]
 
 #: not `warnings`: where those are errors, one would break the training
 _LOG = logging.getLogger("mvc")
-#: directories for one checkpoint each, used in turn; more than there is room for
-_SLOTS = 64
+#: checkpoints that may be on their way
+_MOST = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +55,13 @@ class Recorder:
 
     ``repository`` is an `mvc.Repository`, or a path in its working directory. ``run`` declares the run's name, which
     joins all commits of that name to one lineage: give one that no other training has, or none, and the weights tell.
-    ``patience`` is how many seconds `close` and the end of the process wait for what is on its way, ``room`` how many
-    checkpoints may be. ``author`` is who commits, unless the repository's config says it; '' for git's. In distributed
-    training make one in the process of rank 0 alone.
+    ``patience`` is how many seconds `close` and the end of the process wait for what is on its way, and `commit` where
+    there is no room; ``room`` how many checkpoints may be on their way. ``author`` is who commits, unless the
+    repository's config says it; '' for git's.
 
-    Raises what opening a repository raises. In a forked child it does nothing.
+    Raises what opening a repository raises. It belongs to the process that made it: in a forked child it does nothing
+    but warn, and it cannot be sent to another one. In distributed training make one in the process of rank 0 alone; where
+    `torchrun` says that this is another one (``RANK``), it does nothing, and opens nothing.
     """
 
     def __init__(
@@ -71,23 +74,30 @@ class Recorder:
         patience: float = 60.0,
         room: int = 4,
     ) -> None:
-        if not 1 <= room <= _SLOTS // 2:
-            raise InputError(f"room for {room} checkpoints", hint=f"say a number from 1 to {_SLOTS // 2}")
-        if isinstance(repository, str | os.PathLike):
-            store = Store.discover(Path(repository))
-        else:
-            store = Store.discover(repository.path, trust=True)  # whoever opened it trusts it
+        if not 1 <= room <= _MOST:
+            raise InputError(f"room for {room} checkpoints", hint=f"say a number from 1 to {_MOST}")
         self.run = None if run is None else str(run).strip() or None
         self.message, self.patience = message, patience
         #: what became of the checkpoints that were handed over, as far as that is known
         self.recorded: list[Recorded] = []
-        self._scratch = store.layout.scratch / f"{socket.gethostname()}-{os.getpid()}-{id(self):x}"
         self._told: set[str] = set()
         self._numbers = itertools.count(1)
         self._handed = 0
         self._owner, self._closed = os.getpid(), False
-        self._courier = Courier(store.root, author, room, self._outcome)
+        self._idle = os.environ.get("RANK", "0") != "0"
+        if self._idle:
+            return
+        if isinstance(repository, str | os.PathLike):
+            store = Store.discover(Path(repository))
+        else:
+            store = Store.discover(repository.path, trust=True)  # whoever opened it trusts it
+        self._layout = store.layout
+        self._scratch = store.layout.scratch / f"{socket.gethostname()}-{os.getpid()}-{id(self):x}"
+        self._courier = Courier(store.root, author, self._outcome, room=room, patience=patience)
         atexit.register(self.close)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Recorder belongs to one process: make it in the one that trains, of rank 0")
 
     def __enter__(self) -> Self:
         return self
@@ -114,14 +124,20 @@ class Recorder:
         down at once. Metrics may be tensors of one value. With ``keep`` the files may be deleted before they are
         committed, as by a limit on how many are saved: they are linked to where the file system can do that.
         """
-        if os.getpid() != self._owner:
+        if not self._mine():
+            if not self._idle:
+                self._warn("fork", f"this recorder is of process {self._owner}: nothing is committed in forks of it")
             return
         shown = "a state dict" if isinstance(checkpoint, Mapping) else str(checkpoint)
         self._handed = number = next(self._numbers)
-        slot, sent = self._scratch / f"{number % _SLOTS}", False
+        slot, sent = self._scratch / f"{number}", False
         try:
             if self._closed:
                 raise InputError("the recorder is closed", hint="make a new one")
+            if not self._layout.format.exists():
+                root = str(self._layout.directory.parent)
+                raise NotFoundError(f"the repository in {root!r} is gone", hint="restore .mvc, or run: mvc init")
+            self._courier.make_room()
             finite, odd = numbers(metrics or {})
             place = (
                 self._write(checkpoint, None if step is None else float(step), number, slot)
@@ -149,19 +165,19 @@ class Recorder:
 
     def flush(self, timeout: float | None = None) -> bool:
         """Waits until all that was handed over is dealt with, or ``timeout`` seconds (``patience``); whether it is."""
-        if os.getpid() != self._owner:
+        if not self._mine():
             return True
         return self._courier.wait(self.patience if timeout is None else timeout)
 
     def close(self) -> None:
         """Waits as `flush` does, and takes nothing more. What is on its way then is committed all the same, by a
         process that goes on until that is done."""
-        if self._closed or os.getpid() != self._owner:
+        if self._closed or not self._mine():
             return
         self._closed = True
         atexit.unregister(self.close)
         try:
-            self._courier.wait(self.patience)
+            self._courier.wait(0 if self._courier.stuck else self.patience)
         finally:  # Ctrl-C ends the wait, not the commits
             process = self._courier.close()
             if process is not None:
@@ -187,7 +203,8 @@ class Recorder:
     def _write(self, state: Mapping[str, Any], step: float | None, number: int, slot: Path) -> dict[str, Any]:
         name = f"step-{step:.15g}" if step is not None else f"save-{number}"
         path = slot / f"{name}.safetensors"
-        slot.mkdir(parents=True, exist_ok=True)
+        self._layout.scratch.mkdir(exist_ok=True)  # not above it: a repository that goes away is not half there again
+        slot.mkdir(parents=True)
         write_state(state, path)
         recorded = f"{self.run or 'recorder'}/{path.name}".replace("\0", "").lstrip("/")
         kept = {"path": str(path), "recorded": recorded, "scratch": str(slot)}
@@ -204,10 +221,18 @@ class Recorder:
 
     def _failed(self, shown: str, step: float | None, error: str, hint: str, code: str) -> None:
         self.recorded.append(Recorded(shown, step, None, "", error))
+        more = f" ({hint})" if hint else ""
+        self._warn(code, f"{ascii(shown)} was not committed: {error}{more}. Training goes on.")
+
+    def _warn(self, code: str, words: str) -> None:
+        """Once for each ``code``."""
         if code not in self._told:
             self._told.add(code)
-            more = f" ({hint})" if hint else ""
-            _LOG.warning("mvc: %s was not committed: %s%s. Training goes on.", ascii(shown), error, more)
+            _LOG.warning("mvc: %s", words)
+
+    def _mine(self) -> bool:
+        """Whether it is for this process to commit."""
+        return os.getpid() == self._owner and not self._idle
 
 
 def _link(path: Path, stamp: Stamp, slot: Path) -> Path:
