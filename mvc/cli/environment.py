@@ -14,6 +14,11 @@ def colour_wanted() -> bool:
     return not variable("NO_COLOR") and variable("TERM") != "dumb"
 
 
+def moves() -> bool:
+    """Whether a terminal can overwrite what it shows."""
+    return variable("TERM") != "dumb"
+
+
 def traceback_wanted() -> bool:
     return bool(variable("MVC_TRACEBACK"))
 

@@ -79,11 +79,12 @@ def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
 @click.option("-C", "directory", metavar="DIR", default=".", help="Run as if started in DIR.")
 @click.option("--no-color", is_flag=True, help="Print no colours (as NO_COLOR).")
 @click.option("--no-pager", is_flag=True, help="Print straight to the terminal.")
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress and no hints.")
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print the version."
 )
 @click.pass_context
-def cli(ctx: click.Context, directory: str, no_color: bool, no_pager: bool) -> None:
+def cli(ctx: click.Context, directory: str, no_color: bool, no_pager: bool, quiet: bool) -> None:
     """git for neural-network weights: keeps every checkpoint byte for byte and reads lineage, order, forks and drift
     from the weights themselves."""
     if not Path(directory).is_dir():
@@ -92,6 +93,7 @@ def cli(ctx: click.Context, directory: str, no_color: bool, no_pager: bool) -> N
         directory=Path(directory),
         colour=environment.colour_wanted() and not no_color,
         use_pager=not no_pager,
+        quiet=quiet,
     )
 
 

@@ -53,8 +53,10 @@ def warn(messages: Iterable[str]) -> None:
 
 
 def hint(message: str) -> None:
-    """A suggestion on stderr, only where somebody sits there."""
-    if sys.stderr.isatty():
+    """A suggestion on stderr, only where somebody sits there and did not want it quiet."""
+    context = click.get_current_context(silent=True)
+    quiet = context is not None and getattr(context.find_root().obj, "quiet", False)
+    if sys.stderr.isatty() and not quiet:
         note(paint(f"hint: {message}", "dim"))
 
 

@@ -13,6 +13,7 @@ from mvc.cli.options import Session
 from mvc.cli.text import escape
 from mvc.errors import NotFoundError
 from mvc.porcelain.author import author
+from mvc.porcelain.progress import Report, silent
 from mvc.porcelain.workspace import Workspace
 from mvc.repository import Holder
 
@@ -20,10 +21,11 @@ from mvc.repository import Holder
 _NOTICEABLE = 1.0
 
 
-def open_workspace(session: Session, at_op: str | None = None) -> Workspace:
+def open_workspace(session: Session, at_op: str | None = None, *, told: Report = silent) -> Workspace:
     """The repository around the session's directory, as it stood after the operation ``at_op`` if that is given.
-    MVC_TRUST=1 accepts one that another user owns."""
+    ``told`` is told how far its index is being brought up to date. MVC_TRUST=1 accepts one that another user owns."""
     workspace = open_at(session.directory, session.directory)
+    workspace.told = told
     if at_op is None:
         return workspace
     return cast(Workspace, importlib.import_module("mvc.porcelain.operations").as_of(workspace, at_op))

@@ -19,6 +19,7 @@ class Session:
     directory: Path
     colour: bool
     use_pager: bool
+    quiet: bool = False
 
     def path(self, text: str) -> Path:
         """A path as the user wrote it, seen from ``directory``."""

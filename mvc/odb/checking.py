@@ -40,12 +40,13 @@ class Form:
 
 
 def check_forms(
-    database: ObjectDatabase, *, decode: bool, threaded: bool, told: Callable[[int], None]
+    database: ObjectDatabase, *, decode: bool, threaded: bool, told: Callable[[int, int | None], None]
 ) -> Mapping[ObjectId, list[Form]]:
     """Every stored form of every object, checked; decoded where it has no checksum, or all with ``decode``.
 
     Each is as good as the next: one of several may be damaged, or rest on what is not there. ``told`` is how many
-    objects have been looked at. Takes no lock: packs that are replaced meanwhile are followed.
+    objects have been looked at, then how many of how many decoded. Takes no lock: packs that are replaced meanwhile are
+    followed.
     """
     found: dict[ObjectId, list[Form]] = {}
     seen: set[str] = set()
@@ -55,16 +56,19 @@ def check_forms(
             for read in lanes.map(_check_run, _runs(new.values())):
                 for object_id, form in read:
                     found.setdefault(object_id, []).append(form)
-                told(len(found))
+                told(len(found), None)
         for object_id in database.loose_ids():
             found.setdefault(object_id, []).append(_loose(database, object_id))
-        told(len(found))
+        told(len(found), None)
         undecoded = {one for one, forms in found.items() if decode or any(_undecoded(form) for form in forms)}
         groups = database.chains.grouped(sorted(undecoded))
         sizes = ((max(form.size for one in group for form in found[one]), group) for group in groups)
         task = partial(_decode_group, database, found, decode)
+        done = 0
         for decoded in lanes.map(task, sizes):
             found.update(decoded)
+            done += len(decoded)
+            told(done, len(undecoded))
     return found
 
 

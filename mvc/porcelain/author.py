@@ -84,7 +84,7 @@ def _named_in(path: Path) -> Mapping[str, str]:
 
 def _git_itself(directory: Path) -> str:
     """What git says, which knows its includes; "" where it does not know, or is not there."""
-    command = "git var GIT_AUTHOR_IDENT".split()
+    command = ["git", "var", "GIT_AUTHOR_IDENT"]
     with contextlib.suppress(OSError, subprocess.SubprocessError):
         done = subprocess.run(
             command, cwd=directory, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PATIENCE, check=True

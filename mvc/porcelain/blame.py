@@ -22,6 +22,7 @@ from mvc.geometry import EXACT, WIDTH
 from mvc.objects import Checkpoint, ObjectId, read_array
 from mvc.porcelain.ancestry import Ancestry, Point, ancestry_of_commit, ancestry_of_model, introduced
 from mvc.porcelain.comparing import layer_of
+from mvc.porcelain.progress import Report, counted, silent
 from mvc.porcelain.reading import History, read_model
 from mvc.porcelain.results.blames import BlamedCommit, BlameResult, Contribution, TensorBlame
 from mvc.porcelain.sides import open_side
@@ -36,7 +37,13 @@ Read = Callable[[int, str], Doubles]
 
 
 def blame(
-    workspace: Workspace, revision: str, *, tensor: str | None = None, exact: bool = False, directory: Path = Path()
+    workspace: Workspace,
+    revision: str,
+    *,
+    tensor: str | None = None,
+    exact: bool = False,
+    directory: Path = Path(),
+    progress: Report = silent,
 ) -> BlameResult:
     """Blame of a commit, or of a file as if it went on from the nearest lineage tip; ``tensor`` is a shell pattern.
 
@@ -46,7 +53,7 @@ def blame(
     history = History(workspace)
     with open_side(workspace, revision, directory) as side:
         commit: str | None = side.commit
-        model = history.model(commit) if commit is not None else read_model(side.checkpoint)
+        model = history.model(commit) if commit is not None else read_model(side.checkpoint, progress)
         commit = commit or history.same(model)
         tip = None if commit is not None else history.nearest_tip(model)
         if commit is not None:
@@ -66,7 +73,7 @@ def blame(
         if exact and commit is not None and lacking:
             workspace.repository.tensor(min(lacking))  # raises what says when and why
         reads = exact or sum(large.values()) <= READ
-        rows = attribute(ancestry, tensor, read if reads else None, gone=gone, exact=exact)
+        rows = attribute(ancestry, tensor, read if reads else None, gone=gone, exact=exact, progress=progress)
         cut = _cut(ancestry, gone) if exact else ()
     if tensor is not None and not rows:
         raise InputError(f"no tensor matches {tensor!r}", hint=f"list them with: mvc show {revision}")
@@ -89,6 +96,7 @@ def attribute(
     *,
     gone: Collection[ObjectId] = (),
     exact: bool = False,
+    progress: Report = silent,
 ) -> tuple[TensorBlame, ...]:
     """Blame of the last point's tensors, in its order; values of large ones through ``read``, else from sketches.
 
@@ -100,9 +108,8 @@ def attribute(
     """
     points = ancestry.points
     rows = []
-    for name in points[-1].model.objects:
-        if pattern is not None and not fnmatchcase(name, pattern):
-            continue
+    names = [name for name in points[-1].model.objects if pattern is None or fnmatchcase(name, pattern)]
+    for name in counted(names, progress):
         copied = ancestry.copied.get(name, {})
         last = introduced(points, name)
         last = copied.get(last, last)

@@ -17,9 +17,10 @@ import blake3
 
 from mvc.errors import ExistsError, InputError, IntegrityError
 from mvc.formats import assemble
-from mvc.objects import DTYPES, FileEntry, Manifest, TensorEntry
+from mvc.objects import DTYPES, FileEntry, Manifest, ObjectId, TensorEntry
 from mvc.odb import Lanes
 from mvc.porcelain.pointers import target_path
+from mvc.porcelain.progress import Report, counted, silent
 from mvc.porcelain.results.commits import CheckoutResult
 from mvc.porcelain.revisions import locate
 from mvc.porcelain.standing import complete, missing_files
@@ -39,6 +40,7 @@ def checkout(
     target: Path | None = None,
     tensor: str | None = None,
     force: bool = False,
+    progress: Report = silent,
 ) -> CheckoutResult:
     """Writes ``revision`` to ``target``, seen from ``directory`` (its recorded name unless given); with ``tensor``,
     a shell pattern, a safetensors file of the weights whose names match. The file of a pointer goes beside it; where
@@ -62,7 +64,7 @@ def checkout(
     if pointer is not None and tensor is None and exists(repository.fs, place):
         missing = missing_files(place, manifest, force=force)
         if missing is not None:
-            written = complete(repository.fs, place, missing, lambda file: file_bytes(repository, file))
+            written = complete(repository.fs, place, missing, lambda file: file_bytes(repository, file, progress))
             return CheckoutResult(commit_id, tuple(map(str, written)), sum(file.size for file in missing))
     if exists(repository.fs, place) and not force:
         raise ExistsError(
@@ -78,14 +80,15 @@ def checkout(
         atomic_write(repository.fs, place, chunks, overwrite=force)
         return CheckoutResult(commit_id, (str(place),), size)
     if many:
-        paths = _directory(repository, manifest, place, force=force)
+        paths = _directory(repository, manifest, place, force=force, progress=progress)
         return CheckoutResult(commit_id, tuple(str(place / path) for path in paths), manifest.nbytes)
-    atomic_write(repository.fs, place, file_bytes(repository, manifest.files[0]), overwrite=force)
+    atomic_write(repository.fs, place, file_bytes(repository, manifest.files[0], progress), overwrite=force)
     return CheckoutResult(commit_id, (str(place),), manifest.nbytes)
 
 
-def file_bytes(repository: Repository, file: FileEntry) -> Chunks:
-    """The original file, piece by piece. Raises IntegrityError, at the end at the latest, if it is not that file."""
+def file_bytes(repository: Repository, file: FileEntry, progress: Report = silent) -> Chunks:
+    """The original file, piece by piece; ``progress`` is told of its tensors. Raises IntegrityError, at the end at the
+    latest, if it is not that file."""
     hasher = blake3.blake3()
     size = 0
     skeleton = repository.skeleton(file.skeleton)
@@ -94,7 +97,13 @@ def file_bytes(repository: Repository, file: FileEntry) -> Chunks:
     with Lanes(threaded=repository.fs.sync_threads > 0) as lanes:
         sizes = ((entry.spec.nbytes, entry.object) for entry in wanted)
         ahead = lanes.map(lambda object_id: repository.tensor(object_id)[1], sizes)
-        for chunk in assemble(skeleton, file.tensors, lambda _: next(ahead)):
+        names = counted([entry.name for entry in wanted], progress)
+
+        def read(_: ObjectId) -> bytes | memoryview:
+            next(names, "")
+            return next(ahead)
+
+        for chunk in assemble(skeleton, file.tensors, read):
             hasher.update(chunk)
             size += memoryview(chunk).nbytes
             yield chunk
@@ -102,7 +111,9 @@ def file_bytes(repository: Repository, file: FileEntry) -> Chunks:
         raise IntegrityError("the restored file is not the one that was committed", hint="run: mvc fsck")
 
 
-def _directory(repository: Repository, manifest: Manifest, place: Path, *, force: bool) -> Sequence[PurePosixPath]:
+def _directory(
+    repository: Repository, manifest: Manifest, place: Path, *, force: bool, progress: Report
+) -> Sequence[PurePosixPath]:
     """Builds all files in a directory beside ``place``, then renames it."""
     fs = repository.fs
     paths = check_recorded_set(file.path for file in manifest.files)
@@ -115,7 +126,7 @@ def _directory(repository: Repository, manifest: Manifest, place: Path, *, force
             fs.make_directory(building)
         for path, file in zip(paths, manifest.files, strict=True):
             make_directories(fs, (building / path).parent)
-            atomic_write(fs, building / path, file_bytes(repository, file), overwrite=False)
+            atomic_write(fs, building / path, file_bytes(repository, file, progress), overwrite=False)
         with disk_errors(place, "write"):
             if replaced:
                 # two renames: after a crash between them the old files stand under the temporary name

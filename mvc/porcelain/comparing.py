@@ -18,6 +18,7 @@ import numpy.typing as npt
 from mvc.geometry import TensorComparison, combine, compare_tensors, trainable
 from mvc.geometry.changes import rank_of_change, spectra_of_change
 from mvc.objects import DTYPES, Checkpoint, ObjectId, TensorSpec, read_array
+from mvc.porcelain.progress import Report, counted, silent
 from mvc.porcelain.results.diffs import LayerDiff, MovedUnits, TensorDiff, TensorStatus
 from mvc.porcelain.results.shows import SpectraResult, SpectrumResult
 
@@ -57,19 +58,22 @@ def compare(
     figures: Figures | None = None,
     depth: int | None = None,
     spectra: bool = False,
+    progress: Report = silent,
 ) -> Comparison:
     """``pattern`` is a shell pattern on names, ``depth`` the number of parts of a layer's name; ``spectra`` asks for
     those of matrices, which take longer. With ``figures``, what they know is not read, and ranks and units that moved
     are not looked for."""
     comparing = _Comparing(a, b, known, figures or (lambda _: None), depth, spectra)
     names = [*b.specs, *(name for name in a.specs if name not in b.specs)]
-    rows = [comparing.row(name) for name in names if pattern is None or fnmatchcase(name, pattern)]
+    names = [name for name in names if pattern is None or fnmatchcase(name, pattern)]
+    rows = [comparing.row(name) for name in counted(names, progress)]
     points = trainable(a.specs).keys() & trainable(b.specs).keys()
     parts = {name: part for name, part in comparing.parts.items() if name in points}
     overall = combine(parts.values())
     total = overall.squared_distance
     rows = [replace(row, share=_share(parts[row.name], total)) if row.name in parts else row for row in rows]
     unseen = () if figures is None else _unseen(b, parts, overall)
+    progress(len(names), len(names), "")
     moved, rows = _with_moved(a, b, parts, rows) if figures is None else (None, rows)
     rows.sort(key=lambda row: (row.status == "identical", -(row.share or 0.0), _ORDER.get(row.status, 0), row.name))
     return Comparison(tuple(rows), _layers(rows, parts, total), overall, moved, unseen)

@@ -13,6 +13,7 @@ from mvc.objects import Checkpoint, ObjectId, TensorSpec
 from mvc.porcelain.comparing import MOVED_UNITS, Comparison, KnownNorm, compare
 from mvc.porcelain.course import course, words
 from mvc.porcelain.kept import kept_figures
+from mvc.porcelain.progress import Report, silent
 from mvc.porcelain.reading import History
 from mvc.porcelain.results.diffs import CourseResult, DiffResult
 from mvc.porcelain.sides import committed_as, open_side
@@ -32,6 +33,7 @@ def diff(
     spectra: bool = False,
     exact: bool = False,
     directory: Path = Path(),
+    progress: Report = silent,
 ) -> DiffResult:
     """Compares revisions or checkpoint files ``a`` and ``b``; ``tensor`` is a shell pattern on names.
 
@@ -48,7 +50,14 @@ def diff(
             sides = (left.commit, left.checkpoint), (right.commit, right.checkpoint)
             kept = kept_figures(workspace, *sides, tensor)
         found = compare(
-            left.checkpoint, right.checkpoint, pattern=tensor, known=known, figures=kept, depth=depth, spectra=spectra
+            left.checkpoint,
+            right.checkpoint,
+            pattern=tensor,
+            known=known,
+            figures=kept,
+            depth=depth,
+            spectra=spectra,
+            progress=progress,
         )
         places = [side.commit or committed_as(workspace, side.checkpoint) for side in (left, right)]
         weights = min(weights_of(side.checkpoint.specs) for side in (left, right))

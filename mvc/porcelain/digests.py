@@ -3,8 +3,8 @@
 A file whose size, times, inode and device are those of the last time is not read again. What cannot be told apart so is
 a file that was written to once more within the tick of the clock in which it was looked at, which no stamp shows: as
 git does with its "racily clean" entries, a digest counts only if the file was at rest for longer than a tick when it
-was read, and when the digests were saved. It is a cache: losing it costs reading. Files that are gone are forgotten, some
-each time, so that this takes the same time however many are remembered.
+was read, and when the digests were saved. It is a cache: losing it costs reading. Files that are gone are forgotten,
+some at each saving, so that this takes no longer however many are remembered.
 """
 
 from __future__ import annotations

@@ -36,7 +36,10 @@ def fsck(
 
     def check() -> FsckReport:
         return check_repository(
-            repository, repair=repair, full=full, progress=lambda done: report(done, None, "objects")
+            repository,
+            repair=repair,
+            full=full,
+            progress=lambda done, total: report(done, total, "objects" if total is None else "decoding"),
         )
 
     with repository.lock(command="fsck --repair") if repair else nullcontext():
@@ -50,7 +53,7 @@ def fsck(
     # an index built on damaged objects says nothing: it is looked at only where they are sound
     stale = _index_findings(workspace) if found.ok else []
     if stale and repair:
-        reindex(workspace)
+        reindex(workspace, progress=report)
         stale = [FsckFinding(item.code, item.object, item.message, True) for item in stale]
     ok = found.ok and all(item.repaired for item in stale)
     return FsckResult(ok, found.objects, found.undecoded, (*findings, *stale))

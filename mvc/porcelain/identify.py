@@ -19,6 +19,7 @@ from mvc.objects import Checkpoint
 from mvc.porcelain.copies import copied
 from mvc.porcelain.mixtures import mixture_of
 from mvc.porcelain.permuted import UnitSearch, symmetry
+from mvc.porcelain.progress import Report, silent
 from mvc.porcelain.reading import History, Model, read_model
 from mvc.porcelain.results.logs import LogLineage
 from mvc.porcelain.results.matches import Identified, IdentifyResult, Match
@@ -27,16 +28,24 @@ from mvc.porcelain.strangers import overlapping
 from mvc.porcelain.workspace import Workspace
 
 
-def identify(workspace: Workspace, paths: Sequence[Path]) -> IdentifyResult:
+def identify(workspace: Workspace, paths: Sequence[Path], *, progress: Report = silent) -> IdentifyResult:
     """A result for each path, in order. Raises FormatError for a file that cannot be read."""
-    history = History(workspace)
-    return IdentifyResult(tuple(_identify(workspace, history, path) for path in paths))
+    history, found = History(workspace), []
+    for done, path in enumerate(paths):
+
+        def told(read: int, of: int | None, name: str, *, done: int = done, path: Path = path) -> None:
+            """Of many files which one, of one its tensors."""
+            progress(*((read, of, name) if len(paths) == 1 else (done, len(paths), path.name)))
+
+        found.append(_identify(workspace, history, path, told))
+    return IdentifyResult(tuple(found))
 
 
-def _identify(workspace: Workspace, history: History, path: Path) -> Identified:
+def _identify(workspace: Workspace, history: History, path: Path, progress: Report) -> Identified:
     with open_found(workspace, path) as side:
         opened = side.checkpoint
-        model = read_model(opened)
+        model = read_model(opened, progress)
+        progress(len(opened.specs), len(opened.specs), "among the commits")
         alike = list(history.alike(model))
         commits = sorted(commit.id for row in alike for commit in row.commits)
         if not commits:

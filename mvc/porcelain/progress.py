@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from mvc.errors import Interrupted
@@ -13,6 +13,13 @@ Report = Callable[[int, int | None, str], None]
 
 def silent(done: int, total: int | None, what: str) -> None:
     """Reports to nobody."""
+
+
+def counted(names: Sequence[str], progress: Report) -> Iterator[str]:
+    """The names, each told as it is asked for."""
+    for done, name in enumerate(names):
+        progress(done, len(names), name)
+        yield name
 
 
 @contextmanager

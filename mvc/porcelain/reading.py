@@ -20,6 +20,7 @@ from mvc.geometry import Signature, architecture_of, sign_tensor, trainable
 from mvc.objects import Checkpoint, ObjectId, TensorSpec, read_array
 from mvc.porcelain.log import log
 from mvc.porcelain.points import Point, joined, read_points
+from mvc.porcelain.progress import Report, counted, silent
 from mvc.porcelain.results.logs import LogCommit, LogLineage
 from mvc.porcelain.workspace import Workspace
 
@@ -57,11 +58,11 @@ class Model:
         return trajectories.lay_out((name, self.specs[name].shape) for name in sorted(self.signatures))
 
 
-def read_model(checkpoint: Checkpoint) -> Model:
+def read_model(checkpoint: Checkpoint, progress: Report = silent) -> Model:
     """The model of a checkpoint that the index does not know: reads every weight."""
     points = trainable(checkpoint.specs)
     objects, signatures = {}, {}
-    for name in checkpoint.specs:
+    for name in counted(list(checkpoint.specs), progress):
         objects[name] = checkpoint.object_id(name)
         if name in points:
             signatures[name] = sign_tensor(read_array(checkpoint, name))

@@ -53,7 +53,7 @@ def gather(stock: Stock, method: Method = "mds", progress: Report = silent) -> t
     """Everything that the page shows, and what `check` said."""
     lineages = range(len(stock.lineages))
     progress(0, 6, "judging commits")
-    result = judge(stock)
+    result = judge(stock, lambda done, total, what: progress(done, total, f"judging {what}"))
     progress(1, 6, "drawing maps")
     maps = draw_maps(stock, method)
     progress(2, 6, "drawing dendrograms")

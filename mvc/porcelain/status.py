@@ -20,6 +20,7 @@ from mvc.objects import ObjectId
 from mvc.porcelain.declarations import gone_in
 from mvc.porcelain.digests import Digests
 from mvc.porcelain.pointers import Content, read_pointer, target_path
+from mvc.porcelain.progress import Report, silent
 from mvc.porcelain.results.states import StatusEntry, StatusResult
 from mvc.porcelain.workspace import Workspace
 from mvc.repository import Repository
@@ -28,7 +29,9 @@ from mvc.storage import exists
 Rows: TypeAlias = Sequence[Sequence[Any]]
 
 
-def status(workspace: Workspace, paths: Sequence[Path] = (), *, directory: Path = Path()) -> StatusResult:
+def status(
+    workspace: Workspace, paths: Sequence[Path] = (), *, directory: Path = Path(), progress: Report = silent
+) -> StatusResult:
     """State of every checkpoint at or under ``paths`` (``directory`` unless given), by path. One of a checkpoint's
     several files stands for that.
 
@@ -43,6 +46,7 @@ def status(workspace: Workspace, paths: Sequence[Path] = (), *, directory: Path 
             raise NotFoundError(f"there is no {str(path)!r}", hint="list what is here with: mvc status")
         whole = None if path.is_dir() else checkpoint_with(path)
         for found in find_checkpoints(path) if whole is None or whole.path == path else [whole]:
+            progress(len(entries), None, found.path.name)
             entries[str(found.path)] = _entry(repository, found, known, digests)
     digests.save()
     return StatusResult(tuple(entries[path] for path in sorted(entries)))

@@ -28,13 +28,19 @@ _PATIENCE = 0.5
 
 class Upkeep:
     """``index`` is the one on the disk, or one in memory where that cannot be used; ``at`` the operation after which
-    everything is seen, where that is not the newest. ``warn`` is told what a reader should know of the answers."""
+    everything is seen, where that is not the newest. ``warn`` is told what a reader should know of the answers,
+    ``told`` how far the index is, where nobody else asks for that."""
 
     def __init__(
-        self, repository: Repository, index: Index | None, at: ObjectId | None, warn: Callable[[str], None]
+        self,
+        repository: Repository,
+        index: Index | None,
+        at: ObjectId | None,
+        warn: Callable[[str], None],
+        told: Report,
     ) -> None:
         self.index = index or Index(repository.layout.index, repository.config.index.url)
-        self._repository, self._at, self._warn = repository, at, warn
+        self._repository, self._at, self._warn, self._told = repository, at, warn, told
 
     def read(self, query: Callable[[Connection], Answer]) -> Answer:
         """What ``query`` finds in the index, brought up to date before where that can be done at once.
@@ -53,12 +59,12 @@ class Upkeep:
 
     def update(self, seen: Seen | None = None, progress: Report | None = None) -> None:
         """Brings the index up to date; ``seen`` is what is known already. Needs the repository's lock."""
-        module = _indexing()
+        module, told = _indexing(), progress or self._told
         try:
-            module.bring_up_to_date(self._repository, self.index, seen=seen, progress=progress)
+            module.bring_up_to_date(self._repository, self.index, seen=seen, progress=told)
         except IndexDamaged:
             self.index.discard()
-            module.bring_up_to_date(self._repository, self.index, seen=seen, progress=progress)
+            module.bring_up_to_date(self._repository, self.index, seen=seen, progress=told)
 
     def refresh(self, seen: Seen | None = None) -> None:
         """Brings the index up to date, aside where the disk refuses. Needs the repository's lock."""
@@ -82,7 +88,7 @@ class Upkeep:
         stamp = self.index.stamp()
         if self._at is not None:
             if not is_current(stamp, self._at):
-                _indexing().bring_up_to_date(self._repository, self.index, at=self._at)
+                self._bring_up_to_date()
             return self.index
         if is_current(stamp, self._repository.head()):
             return self.index
@@ -102,14 +108,18 @@ class Upkeep:
         """Goes on with an index in memory, as none can be written now; what the one on the disk has is taken over."""
         self.index = self.index.copy()
         try:
-            _indexing().bring_up_to_date(self._repository, self.index, at=self._at)
+            self._bring_up_to_date()
         except IndexDamaged:
             self._start_aside()
 
     def _start_aside(self) -> None:
         """The same, from nothing."""
         self.index = Index(None)
-        _indexing().bring_up_to_date(self._repository, self.index, at=self._at)
+        self._bring_up_to_date()
+
+    def _bring_up_to_date(self) -> None:
+        """An index that is nobody else's."""
+        _indexing().bring_up_to_date(self._repository, self.index, at=self._at, progress=self._told)
 
     def _discard(self) -> None:
         """Gets rid of a damaged index."""

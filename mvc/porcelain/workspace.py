@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 from mvc.index import Reader, viewing
 from mvc.porcelain.engine import is_current
+from mvc.porcelain.progress import Report, silent
 from mvc.repository import Repository
 
 if TYPE_CHECKING:
     from mvc.geometry import Signature
     from mvc.index import Connection, Index
     from mvc.objects import ObjectId
-    from mvc.porcelain.progress import Report
     from mvc.porcelain.seen import Seen
     from mvc.porcelain.upkeep import Upkeep
 
@@ -48,6 +48,8 @@ class Workspace:
         self.author = repository.config.user.author or author or "unknown"
         self.warnings = [] if warnings is None else warnings
         self.at = at
+        #: how far the index is being brought up to date, where a question needs that
+        self.told: Report = silent
         self._index = index
         # whether the index may be looked up in as it lies on the disk: only while nobody needed more of it
         self._plain = index is None and at is None and not repository.config.index.url
@@ -66,13 +68,15 @@ class Workspace:
 
     def as_of(self, operation: ObjectId) -> Workspace:
         """The repository as it was after this operation, for reading: its index is in memory."""
-        return Workspace(self.repository, self.index.copy(), self.author, self.warnings, at=operation)
+        workspace = Workspace(self.repository, self.index.copy(), self.author, self.warnings, at=operation)
+        workspace.told = self.told
+        return workspace
 
     @cached_property
     def _upkeep(self) -> Upkeep:
         self._plain = False
         upkeep: Upkeep = importlib.import_module("mvc.porcelain.upkeep").Upkeep(
-            self.repository, self._index, self.at, self.warn
+            self.repository, self._index, self.at, self.warn, self.told
         )
         return upkeep
 

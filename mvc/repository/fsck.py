@@ -36,11 +36,11 @@ def check_repository(
     repair: bool = False,
     full: bool = False,
     timeout: float | None = None,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int, int | None], None] | None = None,
 ) -> FsckReport:
     """Verifies every stored byte and every reference; with ``full``, decodes and hashes every object, too.
-    ``progress`` is told how many objects so far. With ``repair``, takes the lock, for which it waits ``timeout``
-    seconds (None: the config's).
+    ``progress`` is told how many objects were looked at, or how many of how many decoded. With ``repair``, takes the
+    lock, for which it waits ``timeout`` seconds (None: the config's).
 
     Raises BusyError where ``repair`` is asked for while another process writes.
     """

@@ -38,7 +38,7 @@ class Stock:
 
 
 def take_stock(
-    repository: Repository, *, repair: bool, full: bool, progress: Callable[[int], None] | None = None
+    repository: Repository, *, repair: bool, full: bool, progress: Callable[[int, int | None], None] | None = None
 ) -> Stock:
     """Looks at every stored form; with ``repair``, moves files with damaged ones away. Then it needs the lock.
 
@@ -48,7 +48,7 @@ def take_stock(
     threaded = repository.fs.sync_threads > 0
 
     def look() -> tuple[Forms, Judged]:
-        forms = check_forms(odb, decode=full, threaded=threaded, told=progress or (lambda count: None))
+        forms = check_forms(odb, decode=full, threaded=threaded, told=progress or (lambda done, total: None))
         return forms, judge(forms)
 
     forms, first = look()

@@ -29,7 +29,7 @@ def chain(storage: Storage, count: int = 3) -> list[ObjectId]:
 
 
 def check(storage: Storage, *, decode: bool = False) -> Mapping[ObjectId, list[Form]]:
-    return check_forms(ObjectDatabase(storage), decode=decode, threaded=True, told=lambda done: None)
+    return check_forms(ObjectDatabase(storage), decode=decode, threaded=True, told=lambda done, total: None)
 
 
 def change(storage: MemoryStorage, object_id: ObjectId, edit: Callable[[bytearray], None]) -> None:

@@ -288,7 +288,7 @@ def test_no_changed_byte_of_a_pack_goes_unnoticed(data: st.DataObject) -> None:
     assert whole in (0, 3, 4)  # the trailer, one object, or the head of an entry
     forms = [
         form
-        for some in check_forms(odb, decode=False, threaded=False, told=lambda done: None).values()
+        for some in check_forms(odb, decode=False, threaded=False, told=lambda done, total: None).values()
         for form in some
     ]
     assert [form.error is None for form in forms].count(False) == (1 if whole else 0)

@@ -12,6 +12,7 @@ from mvc.cli import completing, output
 from mvc.cli.messages import paint
 from mvc.cli.opening import open_workspace
 from mvc.cli.options import Session, json_option, layer_options, pass_session, tensor_option
+from mvc.cli.progress import progress
 from mvc.cli.text import count, escape, fit, fit_name, pad, percent, short, spark, width
 from mvc.porcelain.blame import blame
 from mvc.porcelain.comparing import layer_of
@@ -143,7 +144,15 @@ def command(
 ) -> None:
     """Show, for every weight tensor of REV, the commit that last changed it, and how much of its displacement since the
     root each commit contributed: along its trajectory, across forks, and through averages by the sources' weights."""
-    result = blame(open_workspace(session), revision, tensor=tensor, exact=exact, directory=session.directory)
+    with progress("blaming") as report:
+        result = blame(
+            open_workspace(session, told=report),
+            revision,
+            tensor=tensor,
+            exact=exact,
+            directory=session.directory,
+            progress=report,
+        )
     if as_json:
         output.emit_json(result, "blame")
     else:

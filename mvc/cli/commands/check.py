@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from contextlib import nullcontext
 
 import click
 
@@ -15,7 +14,6 @@ from mvc.cli.progress import progress
 from mvc.cli.reports import github, junit, sarif, text
 from mvc.porcelain.check import check
 from mvc.porcelain.log import log
-from mvc.porcelain.progress import silent
 from mvc.porcelain.results.checks import CheckResult
 from mvc.storage import REAL, atomic_write
 
@@ -67,11 +65,10 @@ def command(
     form = form or shown
     if target is None and as_json and form != "json":
         raise click.UsageError(f"--json and --format {form} exclude each other without --output")
-    workspace = open_workspace(session)
-    if everything:
-        revisions = (*revisions, *(c.id for row in log(workspace).lineages for c in row.commits))
-    many = len(revisions) > 1 or since is not None or any(".." in revision for revision in revisions)
-    with progress("checking") if many else nullcontext(silent) as report:
+    with progress("checking") as report:
+        workspace = open_workspace(session, told=report)
+        if everything:
+            revisions = (*revisions, *(c.id for row in log(workspace).lineages for c in row.commits))
         result = check(
             workspace,
             revisions if revisions or since is not None else ("HEAD",),

@@ -10,6 +10,7 @@ from mvc.cli import completing, output
 from mvc.cli.messages import paint
 from mvc.cli.opening import open_workspace
 from mvc.cli.options import Session, json_option, pass_session, tensor_option
+from mvc.cli.progress import progress
 from mvc.cli.text import escape, short, size
 from mvc.porcelain.checkout import checkout
 
@@ -36,14 +37,16 @@ def command(
 
     With --tensor only the tensors that match are written, as a safetensors file.
     """
-    result = checkout(
-        open_workspace(session),
-        revision,
-        directory=session.directory,
-        target=None if target is None else Path(target),
-        tensor=tensor,
-        force=force,
-    )
+    with progress("restoring") as report:
+        result = checkout(
+            open_workspace(session, told=report),
+            revision,
+            directory=session.directory,
+            target=None if target is None else Path(target),
+            tensor=tensor,
+            force=force,
+            progress=report,
+        )
     if as_json:
         output.emit_json(result, "checkout")
         return

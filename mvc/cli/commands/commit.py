@@ -141,7 +141,7 @@ def command(
     are one transaction. Says where each landed: lineage, position, relation, evidence."""
     with progress("committing") as report:
         result = commit(
-            open_workspace(session),
+            open_workspace(session, told=report),
             [session.path(path) for path in paths],
             message=message,
             step=step,

@@ -11,6 +11,7 @@ from mvc.cli import completing, output
 from mvc.cli.messages import paint
 from mvc.cli.opening import open_workspace
 from mvc.cli.options import Session, json_option, layer_options, pass_session, tensor_option
+from mvc.cli.progress import progress
 from mvc.cli.text import bar, columns, count, escape, fit_name, number, pad, percent, width
 from mvc.porcelain.diff import diff
 from mvc.porcelain.results.diffs import CourseResult, DiffResult, LayerDiff, TensorDiff
@@ -200,10 +201,18 @@ def command(
 
     A and B are revisions or checkpoint files.
     """
-    workspace = open_workspace(session)
-    result = diff(
-        workspace, a, b, tensor=tensor, depth=depth, spectra=spectra, exact=exact, directory=session.directory
-    )
+    with progress("comparing") as report:
+        result = diff(
+            open_workspace(session, told=report),
+            a,
+            b,
+            tensor=tensor,
+            depth=depth,
+            spectra=spectra,
+            exact=exact,
+            directory=session.directory,
+            progress=report,
+        )
     if as_json:
         output.emit_json(result, "diff")
     else:

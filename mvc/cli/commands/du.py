@@ -10,6 +10,7 @@ from mvc.cli import completing, output
 from mvc.cli.messages import paint
 from mvc.cli.opening import open_workspace
 from mvc.cli.options import Session, json_option, pass_session
+from mvc.cli.progress import progress
 from mvc.cli.text import columns, count, escape, fit, size
 from mvc.porcelain.du import du
 from mvc.porcelain.results.keeping import DuResult
@@ -39,7 +40,8 @@ def render(result: DuResult, room: int) -> Iterator[str]:
 @pass_session
 def command(session: Session, revisions: tuple[str, ...], tensor: str | None, as_json: bool) -> None:
     """Show how much space every lineage takes, or the commits and lineages named, and what mvc gc would free."""
-    result = du(open_workspace(session), revisions, tensor=tensor)
+    with progress("measuring") as told:
+        result = du(open_workspace(session, told=told), revisions, tensor=tensor)
     if as_json:
         output.emit_json(result, "du")
     else:

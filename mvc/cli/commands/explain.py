@@ -11,6 +11,7 @@ from mvc.cli import completing, output
 from mvc.cli.messages import hint, paint
 from mvc.cli.opening import open_workspace
 from mvc.cli.options import Session, json_option, pass_session
+from mvc.cli.progress import progress
 from mvc.cli.reasons import sentences
 from mvc.cli.text import escape, pad, short
 from mvc.drift import Rule
@@ -66,7 +67,8 @@ def _names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
 def command(session: Session, names: tuple[str, ...], as_json: bool) -> None:
     """Say in words why mvc places a commit (REV) where it does, or what a rule of `mvc check` (by id or name) catches,
     what it misses and what to do when it speaks. Without any, list the rules."""
-    result = explain(names, lambda: open_workspace(session), directory=session.directory)
+    with progress("looking") as told:
+        result = explain(names, lambda: open_workspace(session, told=told), directory=session.directory)
     if as_json:
         output.emit_json(result, "explain")
     elif names:

@@ -61,7 +61,8 @@ def command(session: Session, repair: bool, full: bool, sources: tuple[str, ...]
         raise click.UsageError("--from is for --repair")
     paths = [session.path(source) for source in sources]
     with progress("verifying") as report:
-        result = fsck(open_workspace(session), repair=repair, full=full, sources=paths, progress=report)
+        workspace = open_workspace(session, told=report)
+        result = fsck(workspace, repair=repair, full=full, sources=paths, progress=report)
     if as_json:
         output.emit_json(result, "fsck")
     else:

@@ -97,10 +97,11 @@ def command(session: Session, keep: str | None, yes: bool, dry_run: bool, grace:
     (positions 0, K, 2K, …), best=METRIC[:min|max], joined by commas. Tagged, pinned and declared ones, tips, fork
     points and averages with their sources always do. What that comes to is shown first. The others stay in the log,
     without their weights: that cannot be undone."""
-    workspace, age = open_workspace(session), parse_age(grace)
+    age = parse_age(grace)
     agreed, proposed = None, False
     if keep is not None and (dry_run or not yes):
-        agreed = retention(workspace, keep, grace=age)
+        with progress("choosing") as report:
+            agreed = retention(open_workspace(session, told=report), keep, grace=age)
         proposed = not dry_run
         asked = not as_json and proposed and bool(agreed.commits) and sys.stdin.isatty()
         if not as_json:
@@ -110,6 +111,7 @@ def command(session: Session, keep: str | None, yes: bool, dry_run: bool, grace:
             return
         dry_run, proposed = dry_run or not asked, proposed and not asked
     with progress("collecting") as report:
+        workspace = open_workspace(session, told=report)
         result = gc(workspace, dry_run=dry_run, grace=age, keep=keep, agreed=agreed, progress=report)
     result = replace(result, proposed=proposed)
     if as_json:

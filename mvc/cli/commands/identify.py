@@ -10,6 +10,7 @@ from mvc.cli import output
 from mvc.cli.messages import paint, warn
 from mvc.cli.opening import open_workspace
 from mvc.cli.options import Session, json_option, pass_session
+from mvc.cli.progress import progress
 from mvc.cli.text import count, escape, number, percent, short
 from mvc.porcelain.identify import identify
 from mvc.porcelain.results.matches import FileOverlap, IdentifyResult, Match
@@ -79,8 +80,9 @@ def _match(match: Match) -> str:
 @pass_session
 def command(session: Session, paths: tuple[str, ...], as_json: bool) -> None:
     """Find which committed model each file is or descends from, without committing it. "none" is an answer."""
-    workspace = open_workspace(session)
-    result = identify(workspace, [session.path(path) for path in paths])
+    with progress("identifying") as report:
+        workspace = open_workspace(session, told=report)
+        result = identify(workspace, [session.path(path) for path in paths], progress=report)
     warn(workspace.warnings)
     if as_json:
         output.emit_json(result, "identify")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import click
 
@@ -11,9 +11,11 @@ from mvc.cli.lineages import direction_words, fork_words
 from mvc.cli.messages import paint
 from mvc.cli.opening import open_workspace
 from mvc.cli.options import Session, at_op_option, json_option, pass_session
+from mvc.cli.progress import progress
 from mvc.cli.text import count, escape, fit, pad, short, width
 from mvc.porcelain.lineages import list_lineages, pin, rename, unpin
 from mvc.porcelain.results.states import LineageResult
+from mvc.porcelain.workspace import Workspace
 
 
 def render(result: LineageResult, columns: int) -> Iterator[str]:
@@ -31,7 +33,11 @@ def render(result: LineageResult, columns: int) -> Iterator[str]:
         ).rstrip()
 
 
-def _emit(result: LineageResult, *, as_json: bool) -> None:
+def _answer(
+    session: Session, verb: Callable[[Workspace], LineageResult], *, as_json: bool, at_op: str | None = None
+) -> None:
+    with progress("inferring") as told:
+        result = verb(open_workspace(session, at_op, told=told))
     if as_json:
         output.emit_json(result, "lineage")
     else:
@@ -44,7 +50,7 @@ def _emit(result: LineageResult, *, as_json: bool) -> None:
 def command(ctx: click.Context, as_json: bool) -> None:
     """List lineages, rename them, or pin a commit to one: what you declare wins over what was inferred."""
     if ctx.invoked_subcommand is None:
-        _emit(list_lineages(open_workspace(ctx.find_object(Session) or ctx.obj)), as_json=as_json)
+        _answer(ctx.find_object(Session) or ctx.obj, list_lineages, as_json=as_json)
 
 
 @command.command("list")
@@ -53,7 +59,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
 @pass_session
 def list_(session: Session, at_op: str | None, as_json: bool) -> None:
     """List all lineages."""
-    _emit(list_lineages(open_workspace(session, at_op)), as_json=as_json)
+    _answer(session, list_lineages, as_json=as_json, at_op=at_op)
 
 
 @command.command("rename")
@@ -63,7 +69,7 @@ def list_(session: Session, at_op: str | None, as_json: bool) -> None:
 @pass_session
 def rename_(session: Session, lineage: str, name: str, as_json: bool) -> None:
     """Give LINEAGE another name."""
-    _emit(rename(open_workspace(session), lineage, name), as_json=as_json)
+    _answer(session, lambda workspace: rename(workspace, lineage, name), as_json=as_json)
 
 
 @command.command("pin")
@@ -73,7 +79,7 @@ def rename_(session: Session, lineage: str, name: str, as_json: bool) -> None:
 @pass_session
 def pin_(session: Session, revision: str, lineage: str, as_json: bool) -> None:
     """Declare that REV belongs to LINEAGE."""
-    _emit(pin(open_workspace(session), revision, lineage), as_json=as_json)
+    _answer(session, lambda workspace: pin(workspace, revision, lineage), as_json=as_json)
 
 
 @command.command("unpin")
@@ -82,4 +88,4 @@ def pin_(session: Session, revision: str, lineage: str, as_json: bool) -> None:
 @pass_session
 def unpin_(session: Session, revision: str, as_json: bool) -> None:
     """Leave REV's lineage to inference again."""
-    _emit(unpin(open_workspace(session), revision), as_json=as_json)
+    _answer(session, lambda workspace: unpin(workspace, revision), as_json=as_json)

@@ -23,6 +23,7 @@ from mvc.cli.messages import hint, paint, warn
 from mvc.cli.mixtures import mixture_words, positions
 from mvc.cli.opening import open_workspace
 from mvc.cli.options import Session, at_op_option, json_option, pass_session
+from mvc.cli.progress import progress
 from mvc.cli.text import bar, fit, number, pad, width
 from mvc.porcelain.log import log
 from mvc.porcelain.results.logs import LogLineage, LogResult
@@ -100,7 +101,8 @@ def command(
 ) -> None:
     """Show the trajectories that were found in the weights, or those of the commits and lineages named: order, length
     and turning angle of every step, forks, tags, and what `mvc check` finds."""
-    result = log(open_workspace(session, at_op), names)
+    with progress("looking") as told:
+        result = log(open_workspace(session, at_op, told=told), names)
     if as_json:
         output.emit_json(newest_only(result, newest), "log")
         return

@@ -31,11 +31,11 @@ def command(
     """Draw one picture of the report: the map or the dendrogram of the largest architecture, or of REV's family; the
     drift or the layers of the longest lineage, or of REV's. A FILE that is there is replaced. Needs the extra
     modelvc[report]."""
-    with progress("plot"):
+    with progress("drawing") as told:
         verbs = importlib.import_module("mvc.porcelain.plot")  # imports SciPy: after the bar is there
         theme = "dark" if dark else "light"
         result: PlotResult = verbs.plot(
-            open_workspace(session), kind, revision, session.path(target), method=method, theme=theme
+            open_workspace(session, told=told), kind, revision, session.path(target), method=method, theme=theme
         )
     if as_json:
         output.emit_json(result, "plot")

@@ -41,7 +41,7 @@ def command(session: Session, target: str, method: str, opened: bool, as_json: b
     path = session.path(target)
     with progress("report") as told:
         verbs = importlib.import_module("mvc.porcelain.report")  # imports SciPy: after the bar is there
-        result: ReportResult = verbs.report(open_workspace(session), path, method=method, progress=told)
+        result: ReportResult = verbs.report(open_workspace(session, told=told), path, method=method, progress=told)
     if as_json:
         output.emit_json(result, "report")
     else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import nullcontext
 from typing import Any
 
 import click
@@ -17,7 +16,6 @@ from mvc.cli.options import Session, json_option, pass_session
 from mvc.cli.progress import progress
 from mvc.cli.spectra import spectral_lines
 from mvc.cli.text import columns, count, escape, fit, moment, number, percent, short, size
-from mvc.porcelain.progress import silent
 from mvc.porcelain.results.logs import OverlapResult
 from mvc.porcelain.results.shows import ShowResult
 from mvc.porcelain.show import show
@@ -138,9 +136,9 @@ def command(
     and its tensors."""
     if bootstrap is not None and not spectra:
         raise click.UsageError("--bootstrap needs --spectra")
-    with progress("spectra") if spectra else nullcontext(silent) as report:
+    with progress("spectra" if spectra else "looking") as report:
         result = show(
-            open_workspace(session),
+            open_workspace(session, told=report),
             revision,
             directory=session.directory,
             spectra=spectra,

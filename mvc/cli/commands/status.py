@@ -11,6 +11,7 @@ from mvc.cli import output
 from mvc.cli.messages import hint, paint
 from mvc.cli.opening import open_workspace
 from mvc.cli.options import Session, json_option, pass_session
+from mvc.cli.progress import progress
 from mvc.cli.text import count, escape, fit, short, width
 from mvc.porcelain.results.states import StatusEntry, StatusResult
 from mvc.porcelain.status import status
@@ -71,7 +72,13 @@ def _line(entry: StatusEntry, style: str, columns: int) -> str:
 def command(session: Session, paths: tuple[str, ...], exit_code: bool, as_json: bool) -> int:
     """Show the checkpoints under PATH (here, unless given): new, committed, changed, incomplete, or not fetched; and
     whether the files of pointers are here."""
-    result = status(open_workspace(session), [session.path(path) for path in paths], directory=session.directory)
+    with progress("looking") as report:
+        result = status(
+            open_workspace(session, told=report),
+            [session.path(path) for path in paths],
+            directory=session.directory,
+            progress=report,
+        )
     if as_json:
         output.emit_json(result, "status")
     else:

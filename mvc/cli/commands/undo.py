@@ -8,6 +8,7 @@ from mvc.cli import output
 from mvc.cli.messages import hint, paint, warn
 from mvc.cli.opening import open_workspace
 from mvc.cli.options import Session, json_option, pass_session
+from mvc.cli.progress import progress
 from mvc.cli.text import escape, short
 from mvc.porcelain.operations import NEWEST, undo
 
@@ -20,7 +21,8 @@ def command(session: Session, operation: str, as_json: bool) -> None:
     """Take back the newest operation, or OP as `mvc op log` names it: a commit, a tag, a lineage's name or pin, an
     embedder. An undo is an operation too, so a second `mvc undo` does it again. Refused where something later stands
     on what OP did."""
-    result = undo(open_workspace(session), operation)
+    with progress("taking back") as told:
+        result = undo(open_workspace(session, told=told), operation)
     if as_json:
         output.emit_json(result, "undo")
         return

@@ -112,7 +112,7 @@ def main(root: str, author: str) -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     _git_facts()
-    workspace = Workspace.open(root, author=author or found_author(Path()), trust=True)  # the training's process asked whose it is
+    workspace = Workspace.open(root, author=author or found_author(Path()), trust=True)
     _sweep(workspace.repository.layout.scratch)
     homes = set()
     for line in iter(sys.stdin.buffer.readline, b""):

@@ -1,8 +1,8 @@
 """Carries errands to the committing process and brings back what became of them. Owns that process and its end.
 
-At most ``room`` errands are on their way; whoever hands over one more waits until there is room, ``patience`` seconds at
-most, and not at all while nothing has moved since somebody waited in vain. A process that died takes its errands along,
-each of which is told; the next errand starts another one.
+At most ``room`` errands are on their way; whoever hands over one more waits until there is room, at most ``patience``
+seconds, and not at all while nothing has moved since somebody waited in vain. A process that died takes its errands
+along, each of which is told; the next errand starts another one.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class _Child:
         threading.Thread(target=self._write, name="mvc-recorder-out", daemon=True).start()
 
     def hand(self, line: bytes) -> None:
-        """A line for it to read. It is in the pipe on return, whatever becomes of this process, if the pipe has room."""
+        """A line for it to read, in the pipe on return, whatever becomes of this process, if the pipe has room."""
         written = threading.Event()
         self._lines.put((line, written))
         written.wait(_WRITTEN)
@@ -84,8 +84,7 @@ class Courier:
                 )
 
     def send(self, errand: Errand) -> None:
-        """Hands an errand over, once there is room. Raises as `make_room`, and OSError where no process can be started.
-        """
+        """Hands an errand over, once there is room. Raises as `make_room`, OSError where no process can be started."""
         with self._changed:
             self.make_room()
             child = self._child or self._start()

@@ -60,8 +60,8 @@ class Recorder:
     repository's config says it; '' for git's.
 
     Raises what opening a repository raises. It belongs to the process that made it: in a forked child it does nothing
-    but warn, and it cannot be sent to another one. In distributed training make one in the process of rank 0 alone; where
-    `torchrun` says that this is another one (``RANK``), it does nothing, and opens nothing.
+    but warn, and it cannot be sent to another one. In distributed training make one in the process of rank 0 alone;
+    where `torchrun` says that this is another one (``RANK``), it does nothing, and opens nothing.
     """
 
     def __init__(
@@ -222,7 +222,7 @@ class Recorder:
     def _failed(self, shown: str, step: float | None, error: str, hint: str, code: str) -> None:
         self.recorded.append(Recorded(shown, step, None, "", error))
         more = f" ({hint})" if hint else ""
-        self._warn(code, f"{ascii(shown)} was not committed: {error}{more}. Training goes on.")
+        self._warn(code, f"{shown!a} was not committed: {error}{more}. Training goes on.")
 
     def _warn(self, code: str, words: str) -> None:
         """Once for each ``code``."""

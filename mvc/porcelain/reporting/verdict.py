@@ -7,6 +7,7 @@ from typing import Any
 
 from mvc.drift import HISTORY
 from mvc.porcelain.check import check
+from mvc.porcelain.progress import Report, silent
 from mvc.porcelain.reporting.stock import Stock
 from mvc.porcelain.results.checks import CheckResult
 from mvc.porcelain.results.plain import to_json
@@ -15,21 +16,21 @@ from mvc.porcelain.results.plain import to_json
 JUDGED = 400
 
 
-def judge(stock: Stock) -> CheckResult:
+def judge(stock: Stock, progress: Report = silent) -> CheckResult:
     """Every commit where there are few; else those that break a rule, by the index, and the lineages' tips."""
     chosen = list(range(len(stock.commits)))
     if len(chosen) > JUDGED:
         broken = [number for number in chosen if stock.commits[number].flags]
         tips = [numbers[-1] for numbers in stock.members]
         chosen = sorted(list(dict.fromkeys([*broken, *tips]))[:JUDGED])
-        silent = len(set(broken) - set(chosen))
-        left = f"; {silent:,} that break one were left out" if silent else ""
+        unsaid = len(set(broken) - set(chosen))
+        left = f"; {unsaid:,} that break one were left out" if unsaid else ""
         were = "was" if len(chosen) == 1 else "were"
         stock.notes.append(
             f"{len(chosen):,} of {len(stock.commits):,} commits {were} judged in full: those that break a rule by the "
             f"index, and the tips of lineages{left}"
         )
-    return check(stock.workspace, [stock.commits[number].id for number in chosen])
+    return check(stock.workspace, [stock.commits[number].id for number in chosen], progress=progress)
 
 
 def as_verdict(stock: Stock, result: CheckResult) -> dict[str, Any]:
