@@ -138,7 +138,7 @@ def test_no_weights_are_read_but_by_check(workspace: Workspace, monkeypatch: pyt
         raise AssertionError(f"{tensor} was read")
 
     result = check(workspace, ["HEAD"])
-    monkeypatch.setattr("mvc.porcelain.report.judge", lambda stock: result)
+    monkeypatch.setattr("mvc.porcelain.report.judge", lambda stock, progress: result)
     monkeypatch.setattr(ObjectDatabase, "get_tensor", refuse)
     monkeypatch.setattr(ObjectDatabase, "recall", refuse)
     data, _ = gather(Stock.of(workspace))
