@@ -46,8 +46,8 @@ docs: $(VENV)/.test
 pages: $(VENV)/.runtime
 	$(BIN)/python -m demo.pages docs/tutorial.md docs/how-to/*.md
 
-# the pictures of README.md, from real commands
-shots: $(VENV)/.runtime
+# the pictures of README.md and of the docs, from real commands; those of the report by the browser chromium
+shots: $(VENV)/.test
 	$(BIN)/python -m demo.shots docs/images
 
 # what docs/rules.md and the template's policy say of each rule comes from the catalogue

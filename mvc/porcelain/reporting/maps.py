@@ -70,7 +70,7 @@ def draw_map(stock: Stock, lineages: Sequence[int], method: Method = "mds", titl
     note = f"Checkpoints that lie close have similar weights; a line follows each lineage. {how} of the sketched "
     note += f"weights of {len(numbers):,} commits; {about}stress {worth:.2f}{advice}."
     if title is None:
-        first = stock.lineages[lineages[0]].name
+        first = stock.lineages[max(lineages, key=lambda lineage: len(stock.members[lineage]))].name
         title = first if len(lineages) == 1 else f"{first} and {len(lineages) - 1} more that forks join to it"
     tables = {
         "points": _points(stock, numbers, places),
