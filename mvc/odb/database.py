@@ -10,15 +10,13 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 
 from mvc.errors import InputError, IntegrityError, MvcError
 from mvc.objects import KEYFRAME, Kind, ObjectId, TensorSpec, hash_object, object_header
-from mvc.odb.chains import Chains
 from mvc.odb.codecs import RAW, Encoded, encode
 from mvc.odb.consolidation import consolidate, due
-from mvc.odb.copies import Copies
-from mvc.odb.links import Link, link_of, read_link
+from mvc.odb.forms import Forms
 from mvc.odb.packing import PackWriter
 from mvc.odb.packs import Pack
 from mvc.odb.places import Places
-from mvc.odb.stored import StoredHead, named, pack, parse_head, read_head, unpack
+from mvc.odb.stored import pack
 from mvc.odb.zstd import Buffer
 from mvc.storage import Storage
 
@@ -35,8 +33,8 @@ class ObjectDatabase:
         self._compress = compress
         self.keyframe = keyframe
         self._places = places = Places(storage)
-        self.chains = Chains(self.contains, self._linked_form, self._links, places.packed.intact)
-        self._copies = Copies(places.forms, self.chains)
+        self._forms = Forms(places)
+        self.chains = self._forms.chains
 
     @property
     def packs(self) -> Mapping[str, Pack]:
@@ -155,11 +153,11 @@ class ObjectDatabase:
 
     def prove(self, object_id: ObjectId, stored: bytes) -> None:
         """Raises IntegrityError unless this is a stored form of the object, and what it needs is here."""
-        self._unpack(object_id, stored)
+        self._forms.unpack(object_id, stored)
 
     def get_tensor(self, object_id: ObjectId) -> tuple[TensorSpec, Buffer]:
         """Spec and canonical bytes. Raises IntegrityError where the object is missing, damaged or no tensor."""
-        head, payload = self._read(object_id)
+        head, payload = self._forms.read(object_id)
         if head.kind != "tensor":
             raise IntegrityError(f"object {object_id} is a {head.kind}, not a tensor", hint="run: mvc fsck")
         return head.spec, payload
@@ -176,7 +174,7 @@ class ObjectDatabase:
 
     def get(self, kind: Kind, object_id: ObjectId) -> bytes:
         """Payload. Raises IntegrityError where the object is missing, damaged or of another kind."""
-        head, payload = self._read(object_id)
+        head, payload = self._forms.read(object_id)
         if head.kind != kind:
             raise IntegrityError(f"object {object_id} is a {head.kind}, not a {kind}", hint="run: mvc fsck")
         return bytes(payload)
@@ -195,19 +193,16 @@ class ObjectDatabase:
 
     def kind_of(self, object_id: ObjectId) -> Kind:
         """As the object says; its content is not checked. Raises IntegrityError."""
-        return self._head(object_id).kind
+        return self._forms.head(object_id).kind
 
     def spec_of(self, object_id: ObjectId) -> TensorSpec:
         """A tensor's dtype and shape without its bytes; the content is not checked. Raises IntegrityError."""
-        return self._head(object_id).spec
+        return self._forms.head(object_id).spec
 
     def bases_of(self, object_id: ObjectId) -> tuple[ObjectId, ...]:
         """The objects that this one is stored as a difference from, as known here; where it is stored in several
         forms, all that any of them rests on, if it is here. Raises IntegrityError."""
-        if not self.doubled(object_id):
-            return self.chains.link(object_id).bases
-        whole = [link.bases for link in self._links(object_id) if all(map(self.contains, link.bases))]
-        return tuple(dict.fromkeys(base for bases in whole or [self.chains.link(object_id).bases] for base in bases))
+        return self._forms.bases(object_id)
 
     def doubled(self, object_id: ObjectId) -> bool:
         """Whether the object lies in several packs, in forms that may rest on different ones."""
@@ -219,7 +214,7 @@ class ObjectDatabase:
 
     def sound_form(self, object_id: ObjectId) -> bytes:
         """The object as it is stored, read and hashed; of several copies one that is sound. Raises IntegrityError."""
-        return self._sound(object_id)[0]
+        return self._forms.sound(object_id)[0]
 
     def rebased(self, object_id: ObjectId, staying: Container[ObjectId]) -> bytes:
         """A stored form of a tensor that rests on nothing but ``staying`` ones of those that it rests on now, nearest
@@ -240,15 +235,7 @@ class ObjectDatabase:
     def verify(self, object_id: ObjectId, *, key: str | None = None) -> Kind:
         """Reads, decodes and hashes the object, the form that is in the file ``key`` if one is given. Raises
         IntegrityError, even where reading would find another copy."""
-        places = self._places
-        stored = places.read(object_id) if key is None else places.read_at(object_id, key)
-        try:
-            head, payload = self._unpack(object_id, stored)
-        except IntegrityError as error:
-            raise named(error, object_id) from None
-        if head.bases:
-            self.chains.remember(object_id, payload)
-        return head.kind
+        return self._forms.verify(object_id, key)
 
     def loose_ids(self) -> Iterator[ObjectId]:
         """Ids of objects that are in files of their own."""
@@ -257,57 +244,3 @@ class ObjectDatabase:
     def ids(self, prefix: str = "") -> Iterator[ObjectId]:
         """Every stored id that begins with ``prefix`` (hexadecimal), sorted."""
         return self._places.ids(prefix)
-
-    def _read(self, object_id: ObjectId) -> tuple[StoredHead, Buffer]:
-        _, head, payload = self._sound(object_id)
-        if head.bases:
-            self.chains.remember(object_id, payload)
-        return head, payload
-
-    def _sound(self, object_id: ObjectId) -> tuple[bytes, StoredHead, Buffer]:
-        """A stored form that is sound, its head and its payload. Raises IntegrityError."""
-        stored = self.stored_form(object_id)
-        try:
-            return stored, *self._unpack(object_id, stored)
-        except IntegrityError as error:
-            found = self._copies.sound(object_id)
-            if found is None:
-                raise named(error, object_id) from None
-            return found
-
-    def _unpack(self, object_id: ObjectId, stored: Buffer) -> tuple[StoredHead, Buffer]:
-        """Head and payload of this stored form of an object, with the bases that it needs. Raises IntegrityError."""
-        head = parse_head(stored)
-        if isinstance(head, int) or not head.bases:
-            return unpack(object_id, stored)
-        try:
-            bases = self.chains.bases(object_id, stored)
-        except IntegrityError:
-            found = self._copies.bases(stored)
-            if found is None:
-                raise
-            bases = found
-        return unpack(object_id, stored, bases)
-
-    def _links(self, object_id: ObjectId) -> tuple[Link, ...]:
-        """What each stored form of an object rests on. Raises IntegrityError where none tells."""
-        if self.doubled(object_id):
-            found = tuple(link for stored in self._places.forms(object_id) if (link := link_of(stored)) is not None)
-            if found:
-                return found
-        return (read_link(lambda length: self._places.read_start(object_id, length)),)
-
-    def _linked_form(self, object_id: ObjectId) -> bytes:
-        """The stored form that `Chains.link` tells of."""
-        if self.doubled(object_id):
-            link = self.chains.link(object_id)
-            for stored in self._places.forms(object_id):
-                if link_of(stored) == link:
-                    return stored
-        return self._places.read(object_id)
-
-    def _head(self, object_id: ObjectId) -> StoredHead:
-        try:
-            return read_head(lambda length: self._places.read_start(object_id, length))[0]
-        except IntegrityError as error:
-            raise named(error, object_id) from None

@@ -199,7 +199,7 @@ def counting(monkeypatch: pytest.MonkeyPatch) -> list[ObjectId]:
         found.append(object_id)
         return unpack(object_id, *more)
 
-    for module in ("chains", "database"):
+    for module in ("chains", "forms"):
         monkeypatch.setattr(f"mvc.odb.{module}.unpack", count)
     return found
 
