@@ -50,13 +50,14 @@ class Tally:
 
 def fuzz(reader: Reader, inputs: int, rng: random.Random, scratch: Path) -> Tally:
     tally, corpus = Tally(), list(reader.samples)
+    limit = 2 * max(_LONGEST, *map(len, corpus))
     for sample in corpus:
         _taken(reader, sample, scratch)  # the first time modules are imported, which takes time
         if (wrong := outcome(reader, sample, scratch)) is not None:
             tally.defects.setdefault(f"a sound sample: {wrong}", sample)
     start = time.process_time()
     for _ in range(inputs):
-        data = reader.spoil(rng, rng.choice(corpus), tuple(corpus[:8]))[: 2 * _LONGEST]
+        data = reader.spoil(rng, rng.choice(corpus), tuple(corpus[:8]))[:limit]
         before = time.process_time()
         wrong = outcome(reader, data, scratch)
         tally.slowest = max(tally.slowest, time.process_time() - before)

@@ -7,6 +7,7 @@ checkpoints that lack a shard or have one too many (IncompleteError, FormatError
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,8 +37,8 @@ class ShardIndex:
         return tuple(sorted(set(self.weight_map.values())))
 
     def missing(self) -> list[str]:
-        """Shards that are not there (a dangling link is not there)."""
-        return [name for name in self.shards if not (self.path.parent / name).exists()]
+        """Shards that are not there; nor is what a dangling link leads to, or a name that no file can have."""
+        return [name for name in self.shards if not os.path.exists(self.path.parent / name)]
 
     def extra(self) -> list[str]:
         """Files beside the index that are named as its shards are and that it does not list."""

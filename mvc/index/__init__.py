@@ -31,14 +31,14 @@ from mvc.index.rows import (
     UnitRow,
     WalkRow,
 )
-from mvc.index.view import SCHEMAS, Prefix, Stamp, View, viewing
+from mvc.index.view import SCHEMAS, IndexDamaged, Prefix, Stamp, View, viewing
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, func, or_, select, update
     from sqlalchemy.exc import SQLAlchemyError as DatabaseError
     from sqlalchemy.sql import ColumnElement as Expression
 
-    from mvc.index.database import Index, IndexDamaged, set_stamp
+    from mvc.index.database import Index, set_stamp
 else:
     Connection, func, or_, select, update = (
         Deferred("sqlalchemy", name) for name in ("Connection", "func", "or_", "select", "update")
@@ -89,7 +89,7 @@ __all__ = [
 _HEAVY = {
     "DatabaseError": ("sqlalchemy.exc", "SQLAlchemyError"),
     "Expression": ("sqlalchemy.sql", "ColumnElement"),
-    **{name: ("mvc.index.database", name) for name in ("Index", "IndexDamaged", "set_stamp")},
+    **{name: ("mvc.index.database", name) for name in ("Index", "set_stamp")},
 }
 
 

@@ -18,15 +18,10 @@ from sqlalchemy import Connection, Engine, create_engine, delete, event, insert,
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import NullPool, StaticPool
 
-from mvc.errors import BusyError, InputError, IntegrityError, MvcError, StorageError
+from mvc.errors import BusyError, InputError, MvcError, StorageError
+from mvc.index.rows import ROWS
 from mvc.index.tables import ALEMBIC, META, METADATA
-from mvc.index.view import BUSY, SCHEMAS, Stamp
-
-
-class IndexDamaged(IntegrityError):
-    """The index cannot be read. Nothing is lost: it is built again from the repository."""
-
-    code = "index-damaged"
+from mvc.index.view import BUSY, SCHEMAS, IndexDamaged, Stamp
 
 
 class Index:
@@ -106,6 +101,23 @@ class Index:
             connection.begin(),
         ):
             yield connection
+
+    def is_sound(self) -> bool:
+        """Whether all of it can be read, and refers to nothing that is not there. For who found something odd in it:
+        reads everything. Raises BusyError, StorageError, InputError."""
+        try:
+            if self._engine.dialect.name == "sqlite":
+                with self.reading() as connection:
+                    if connection.exec_driver_sql("PRAGMA integrity_check").scalar() != "ok":
+                        return False
+                    if connection.exec_driver_sql("PRAGMA foreign_key_check").first() is not None:
+                        return False
+            with self.reading() as connection:
+                for row in ROWS:
+                    row.select(connection)
+        except IndexDamaged:
+            return False
+        return True
 
     def dump(self) -> dict[str, list[tuple[Any, ...]]]:
         """Every table's rows, sorted by primary key: equal dumps are equal indexes."""

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from types import MappingProxyType, NoneType
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 
-from mvc.index.view import Prefix, View, Wanted
+from mvc.index.view import IndexDamaged, Prefix, View, Wanted
 from mvc.objects import ObjectId
 
 if TYPE_CHECKING:
@@ -21,6 +22,17 @@ if TYPE_CHECKING:
 
 #: what look-ups take
 Reader: TypeAlias = "Connection | View"
+
+#: what values are, by how a field is annotated
+_KINDS: Mapping[str, tuple[type, ...]] = {
+    "int": (int,),
+    "float": (float, int),
+    "bytes": (bytes,),
+    "str": (str,),
+    "ObjectId": (str,),
+    "Sequence": (list,),
+    "Mapping": (dict,),
+}
 
 #: names in one IN (...), below every database's limit on parameters
 CHUNK = 500
@@ -36,11 +48,14 @@ class _Table:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row of the table ``NAME``. Columns in ``JSON`` hold JSON text, those in ``TEXT`` what people may write."""
+    """A row of the table ``NAME``. Columns in ``JSON`` hold JSON text, those in ``TEXT`` what people may write;
+    ``WIDTHS`` are how many bytes a number has in columns of arrays. What is read is what a column holds, or
+    IndexDamaged: SQLite believes whatever it finds in its file."""
 
     NAME: ClassVar[str]
     JSON: ClassVar[frozenset[str]] = frozenset()
     TEXT: ClassVar[frozenset[str]] = frozenset()
+    WIDTHS: ClassVar[Mapping[str, int]] = MappingProxyType({})
     TABLE = _Table()
 
     def columns(self) -> dict[str, Any]:
@@ -55,7 +70,7 @@ class Row:
         table = cls.TABLE
         columns = [table.c[item.name] for item in fields(cls)]
         query = _sql().select(*columns).where(*where).order_by(*(order or table.primary_key.columns))
-        return cls._made(connection.execute(query).all())
+        return cls._made(cls._checked([column.name for column in columns], connection.execute(query).all()))
 
     @classmethod
     def find(
@@ -82,21 +97,45 @@ class Row:
     ) -> Sequence[Sequence[Any]]:
         """Some columns of the rows that `find` finds, as they stand in the table."""
         if isinstance(reader, View):
-            return reader.fetch(cls.NAME, names, where, order=ordered_by, limit=most, spelled=cls.TEXT)
+            rows = reader.fetch(cls.NAME, names, where, order=ordered_by, limit=most, spelled=cls.TEXT)
+            return cls._checked(names, rows)
         column = cls.TABLE.c
         fits = [_fits(column[name], wanted) for name, wanted in where.items()]
         order = [column[name[1:]].desc() if name.startswith("-") else column[name] for name in ordered_by]
         query = _sql().select(*(column[name] for name in names)).where(*fits).order_by(*order).limit(most)
-        return reader.execute(query).all()
+        return cls._checked(names, reader.execute(query).all())
+
+    @classmethod
+    def _checked(cls, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:
+        """The same rows of these columns, if that is what they are."""
+        kinds = {item.name: str(item.type) for item in fields(cls)}
+        for place, name in enumerate(names if rows else ()):
+            cls._check(name, "str" if name in cls.JSON else kinds[name], [row[place] for row in rows])
+            if (width := cls.WIDTHS.get(name)) and any(len(row[place]) % width for row in rows):
+                raise _damaged(cls.NAME, name)
+        return rows
+
+    @classmethod
+    def _check(cls, name: str, annotation: str, values: Sequence[Any]) -> None:
+        kind, _, null = annotation.partition(" | ")
+        allowed = _KINDS[kind.partition("[")[0]]
+        if not set(map(type, values)).issubset((*allowed, NoneType) if null else allowed):
+            raise _damaged(cls.NAME, name)
 
     @classmethod
     def _made(cls, rows: Sequence[Sequence[Any]]) -> list[Self]:
-        places = [place for place, item in enumerate(fields(cls)) if item.name in cls.JSON]
-        if not places or not rows:
+        coded = [(place, item.name, str(item.type)) for place, item in enumerate(fields(cls)) if item.name in cls.JSON]
+        if not coded or not rows:
             return [cls(*row) for row in rows]
         columns = list(zip(*rows, strict=True))
-        for place in places:
-            columns[place] = tuple(decoded(columns[place]))
+        for place, name, annotation in coded:
+            try:
+                columns[place] = tuple(decoded(columns[place]))
+            except (ValueError, RecursionError):
+                raise _damaged(cls.NAME, name) from None
+            cls._check(name, annotation, columns[place])
+        if len({*map(len, columns)}) > 1:  # JSON texts that say something only together
+            raise _damaged(cls.NAME, coded[0][1])
         return [cls(*row) for row in zip(*columns, strict=True)]
 
     @classmethod
@@ -127,6 +166,10 @@ def chunked(values: Iterable[ObjectId]) -> Iterator[list[ObjectId]]:
 
 def _sql() -> Any:
     return importlib.import_module("sqlalchemy")
+
+
+def _damaged(table: str, column: str) -> IndexDamaged:
+    return IndexDamaged(f"the index cannot be read: column {column} of {table} is damaged", hint="run: mvc reindex")
 
 
 def _encode(value: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from mvc.index.row import Row
@@ -94,6 +95,7 @@ class SignatureRow(Row):
     """``sketch``: little-endian float32."""
 
     NAME = "signatures"
+    WIDTHS = MappingProxyType({"sketch": 4})
 
     tensor: ObjectId
     version: int
@@ -108,6 +110,7 @@ class LatentRow(Row):
     """``latent``: little-endian float32."""
 
     NAME = "latents"
+    WIDTHS = MappingProxyType({"latent": 4})
 
     content: str
     embedder: ObjectId
@@ -129,6 +132,7 @@ class UnitRow(Row):
     """``unit``: little-endian int16."""
 
     NAME = "units"
+    WIDTHS = MappingProxyType({"unit": 2})
 
     content: str
     architecture: str
@@ -140,6 +144,7 @@ class ForestRow(Row):
     """``edges``: little-endian int32; ``links``, ``nulls``: little-endian float64."""
 
     NAME = "forests"
+    WIDTHS = MappingProxyType({"edges": 8, "links": 8, "nulls": 8})
     JSON = frozenset({"varying", "absent"})
 
     architecture: str
@@ -199,6 +204,7 @@ class WalkRow(Row):
     """``path``: contents. ``figures``: little-endian float32."""
 
     NAME = "walks"
+    WIDTHS = MappingProxyType({"figures": 4})
     JSON = frozenset({"path"})
 
     lineage: ObjectId
@@ -259,3 +265,9 @@ class OverlapRow(Row):
     cosine: float | None
     sigmas: float | None
     runner_up: ObjectId | None
+
+
+#: one for each table that is neither the index's stamp nor its schema
+ROWS: tuple[type[Row], ...] = tuple(
+    kind for kind in tuple(globals().values()) if isinstance(kind, type) and issubclass(kind, Row) and kind is not Row
+)

@@ -12,10 +12,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from mvc.errors import IntegrityError
+
 #: revisions of the schema that this mvc knows, oldest first; each is a module of ``mvc.index.versions``
 SCHEMAS = ("0001", "0002", "0003", "0004", "0005")
 #: milliseconds that SQLite waits for another connection
 BUSY = 10_000
+
+
+class IndexDamaged(IntegrityError):
+    """The index cannot be read. Nothing is lost: it is built again from the repository."""
+
+    code = "index-damaged"
+
 
 Value: TypeAlias = str | int | float | None
 

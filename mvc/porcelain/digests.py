@@ -102,7 +102,7 @@ class Digests:
             saved = self._fs.stat(self._file).st_mtime_ns
             loaded = json.loads(self._fs.read(self._file))
             found = {str(key): ((*map(int, stamp),), str(digest)) for key, (stamp, digest) in loaded.items()}
-        except (OSError, ValueError, TypeError, AttributeError):
+        except (OSError, ValueError, TypeError, AttributeError, OverflowError, RecursionError):
             return {}
         return {
             key: (stamp, digest) for key, (stamp, digest) in found.items() if len(stamp) == 5 and _settled(stamp, saved)

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from mvc.errors import BusyError, StorageError
+from mvc.errors import BusyError, MvcError, StorageError
 from mvc.index import Connection, Index, IndexDamaged
 from mvc.objects import ObjectId
 from mvc.porcelain.engine import is_current
@@ -48,7 +48,7 @@ class Upkeep:
         Raises InputError for an index that a newer mvc wrote.
         """
         try:
-            with self._current().reading() as connection:
+            with self._current().reading() as connection, self._suspecting():
                 return query(connection)
         except IndexDamaged:
             self._discard()
@@ -61,7 +61,8 @@ class Upkeep:
         """Brings the index up to date; ``seen`` is what is known already. Needs the repository's lock."""
         module, told = _indexing(), progress or self._told
         try:
-            module.bring_up_to_date(self._repository, self.index, seen=seen, progress=told)
+            with self._suspecting():
+                module.bring_up_to_date(self._repository, self.index, seen=seen, progress=told)
         except IndexDamaged:
             self.index.discard()
             module.bring_up_to_date(self._repository, self.index, seen=seen, progress=told)
@@ -82,6 +83,19 @@ class Upkeep:
             self.index.writing() as connection,
         ):
             write(connection)
+
+    @contextlib.contextmanager
+    def _suspecting(self) -> Iterator[None]:
+        """An error that is none of mvc's own is the index's fault where that is not sound: IndexDamaged. Where it is
+        sound the error is a defect, and no reason to do everything again."""
+        try:
+            yield
+        except MvcError:
+            raise
+        except Exception as error:
+            if self.index.is_sound():
+                raise
+            raise IndexDamaged("the index is damaged", hint="run: mvc reindex") from error
 
     def _current(self) -> Index:
         """The index, up to date if that can be had at once."""

@@ -7,13 +7,13 @@ is. Everything else is `mvc.porcelain.upkeep`'s, which is imported when it is ne
 from __future__ import annotations
 
 import importlib
-import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from mvc.index import Reader, viewing
+from mvc.errors import MvcError
+from mvc.index import IndexDamaged, Reader, viewing
 from mvc.porcelain.engine import is_current
 from mvc.porcelain.progress import Report, silent
 from mvc.repository import Repository
@@ -91,7 +91,10 @@ class Workspace:
                 with viewing(self.repository.layout.index) as view:
                     if is_current(view.stamp(), self.repository.head()):
                         return query(view)
-            except sqlite3.Error:
+            except MvcError as error:
+                if not isinstance(error, IndexDamaged):
+                    raise
+            except Exception:  # sqlite3.Error, and whatever it makes of a damaged index that rows contradict each other
                 pass  # whoever opens it in full knows what to do about it
         return self.read(query)
 

@@ -93,7 +93,7 @@ class WriteLock:
                 return Holder(**value) if type(value["pid"]) is int and value["pid"] > 0 else None
             except FileNotFoundError:
                 return None
-            except (ValueError, TypeError, KeyError):
+            except (ValueError, TypeError, KeyError, RecursionError):
                 return None
 
     @contextlib.contextmanager

@@ -5,14 +5,15 @@ Nearly right is what finds defects: random bytes are refused at the first look.
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Sequence
 from typing import Any
 
 _NUMBERS = (0, 1, 2, 7, 8, 127, 128, 255, 256, 1 << 15, 1 << 16, 1 << 31, 1 << 32, 1 << 53, 1 << 62, 1 << 63)
 _VALUES: tuple[Any, ...] = (
-    None, True, False, 0, -1, 1, 2, 1.5, 1e308, 1 << 31, 1 << 62, 1 << 64, 10**30, "", "a", "\0", "\ud800", "é",
-    "../x", "/etc/passwd", "f" * 64, "F32", "weight", [], {}, [[]], [0], {"": 0},
+    None, True, False, 0, -1, 1, 2, 1.5, 1e308, 1 << 31, 1 << 62, 1 << 64, 10**30, math.inf, "", "a", "\0", "\ud800",
+    "é", "../x", "/etc/passwd", "f" * 64, "F32", "weight", [], {}, [[]], [0], {"": 0},
 )  # fmt: skip
 
 
@@ -69,8 +70,15 @@ def _splice(rng: random.Random, data: bytes, others: Sequence[bytes]) -> bytes:
     return data[:at] + piece + data[at + rng.choice((0, len(piece))) :]
 
 
+def _nest(rng: random.Random, data: bytes, others: Sequence[bytes]) -> bytes:
+    """Deeper than Python's stack, for what parses JSON or TOML."""
+    at = rng.randrange(len(data) + 1)
+    return data[:at] + rng.choice((b"[", b'{"a":')) * 2000 + data[at:]
+
+
 _WAYS: tuple[Callable[[random.Random, bytes, Sequence[bytes]], bytes], ...] = (
-    _flip, _flip, _byte, _number, _number, _digits, _cut, _drop, _repeat, _splice,
+    _flip, _flip, _flip, _byte, _byte, _number, _number, _number, _digits, _digits, _cut, _cut, _drop, _drop, _repeat,
+    _repeat, _splice, _splice, _nest,
 )  # fmt: skip
 
 

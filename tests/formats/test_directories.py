@@ -103,6 +103,11 @@ def test_missing_shard(tmp_path: Path) -> None:
     assert [found.state for found in find_checkpoints(tmp_path)] == ["incomplete"]
 
 
+def test_a_shard_whose_name_no_file_can_have(tmp_path: Path) -> None:
+    with pytest.raises(IncompleteError):
+        open_checkpoint(shard(tmp_path / "m", {"a": "x" * 300}))
+
+
 def test_extra_shard(tmp_path: Path) -> None:
     directory = shard(tmp_path / "m")
     write_safetensors(directory / "model-00003-of-00003.safetensors", {"z": np.ones(1)})

@@ -132,7 +132,20 @@ def test_a_digest_saved_in_the_tick_of_the_change_is_forgotten(
     assert Digests(workspace.repository).known(path) is None
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"a": 1}', '{"a": [[1, 2], "x"]}', '{"a": [["x"], "x"]}', "\0"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"a": 1}',
+        '{"a": [[1, 2], "x"]}',
+        '{"a": [["x"], "x"]}',
+        "\0",
+        "[" * 9000,
+        '{"a": [[Infinity, 1, 2, 3, 4], "x"]}',
+    ],
+)
 def test_what_is_remembered_may_be_damaged(workspace: Workspace, tmp_path: Path, text: str) -> None:
     Digests(workspace.repository)._file.write_text(text)
     path = _model(tmp_path / "a.safetensors", 1)

@@ -187,7 +187,7 @@ def test_a_record_that_could_not_be_removed_is_taken_over_by_the_same_process(re
     add_commit(repository, 2)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"pid": "x"}', '{"pid": -1}', "\0" * 50])
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"pid": "x"}', '{"pid": -1}', "\0" * 50, "[" * 9000])
 def test_a_torn_record_hinders_nobody(repository: Repository, content: str) -> None:
     record(repository).write_text(content)
     add_commit(repository, 1)
