@@ -8,7 +8,7 @@ from typing import Literal
 from mvc.errors import InputError
 from mvc.porcelain.reporting.drift import draw_drift
 from mvc.porcelain.reporting.layers import draw_layers
-from mvc.porcelain.reporting.maps import Method, draw_map
+from mvc.porcelain.reporting.maps import Method, all_of, draw_map
 from mvc.porcelain.reporting.stock import Stock
 from mvc.porcelain.reporting.targets import require_writable
 from mvc.porcelain.reporting.trees import draw_tree
@@ -63,8 +63,10 @@ def _picture(stock: Stock, kind: PictureName, revision: str | None, method: Meth
         return draw_tree(stock, architecture)
     if kind == "map":
         whole = [i for i, row in enumerate(stock.lineages) if row.architecture == architecture]
-        family = next((group for group in stock.families() if lineage in group), whole)
-        return draw_map(stock, family, method) if sum(len(stock.members[i]) for i in family) > 1 else None
+        family = next((group for group in stock.families() if lineage in group), None)
+        if sum(len(stock.members[i]) for i in family or whole) < 2:
+            return None
+        return draw_map(stock, family, method) if family else draw_map(stock, whole, method, all_of(stock, whole))
     longest = max(range(len(stock.lineages)), key=lambda i: (len(stock.members[i]), -i))
     draw = draw_drift if kind == "drift" else draw_layers
     return draw(stock, longest if lineage is None else lineage)

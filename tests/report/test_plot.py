@@ -64,6 +64,8 @@ def test_a_map_of_a_lineage_is_its_familys(workspace: Workspace, tmp_path: Path)
     whole = plot(workspace, "map", None, tmp_path / "a.svg")
     family = plot(workspace, "map", RUN, tmp_path / "b.svg")
     assert len(whole.lineages) == 4
+    assert whole.title == "All 4 lineages of 696 weights in 3 tensors"  # forks do not join them all
+    assert family.title == f"{RUN} and 2 more that forks join to it"
     assert len(family.lineages) == 3
     assert RUN in family.lineages
 

@@ -212,7 +212,7 @@ def test_the_charts_figures_stand_in_a_table(opened: Open) -> None:
     assert opened.chosen == page.locator("#steps tr.chosen button").inner_text()
     assert page.locator("#steps tr.chosen").count() == 1
     names = [page.locator(f"#{chart}").get_attribute("aria-label") for chart in CHARTS]
-    assert [name.split(":")[0] for name in names] == [
+    assert [name.split(".")[0] for name in names] == [
         *("Map", "Dendrogram", "Step length", "Turning angle", "Layers by steps")
     ]
 

@@ -71,7 +71,7 @@ def draw_drift(stock: Stock, lineage: int) -> Picture | None:
     note = f"How far each step of {row.name} went in weight space, and how far it turned from the step before. "
     note += _conclusion(tables, [commit.position for commit in commits])
     note += " A cross breaks a rule of mvc check." if any(commit.flags for commit in commits) else ""
-    return Picture("drift", row.name, note, tables, (lineage,))
+    return Picture("drift", f"Drift along {row.name}", note, tables, (lineage,))
 
 
 def _conclusion(tables: Mapping[str, Table], positions: Sequence[int]) -> str:

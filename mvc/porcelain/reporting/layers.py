@@ -54,7 +54,7 @@ def draw_layers(stock: Stock, lineage: int, cells: int = CELLS) -> Picture | Non
     across = Table({"c": list(steps), "x1": [t - 0.5 for t in places], "x2": [t + 0.5 for t in places]})
     values = [[column.get(layer) for column in columns] for layer in down]
     grid = Grid(Table({"layer": down}), across, values)
-    return Picture("layers", stock.lineages[lineage].name, note, {"cells": grid}, (lineage,))
+    return Picture("layers", f"Layers of {stock.lineages[lineage].name}", note, {"cells": grid}, (lineage,))
 
 
 def _changes(step: StepProfile, groups: Mapping[str, str]) -> dict[str, float | None]:

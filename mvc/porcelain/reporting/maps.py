@@ -41,7 +41,7 @@ def draw_maps(stock: Stock, method: Method = "mds") -> tuple[Picture, ...]:
         alone = len(own) == 1
         if len({stock.contents[i] for lineage in whole for i in stock.members[lineage]}) < 2:
             continue
-        found.append(draw_map(stock, whole, method, None if alone else _models(stock, whole)))
+        found.append(draw_map(stock, whole, method, None if alone else all_of(stock, whole)))
         if not alone:
             large = [group for group in own if sum(len(stock.members[i]) for i in group) > 2]
             found.extend(draw_map(stock, group, method) for group in large[:left])
@@ -81,9 +81,12 @@ def draw_map(stock: Stock, lineages: Sequence[int], method: Method = "mds", titl
     return Picture("map", title, note, tables, tuple(lineages), {"method": method, "stress": round(worth, 4)})
 
 
-def _models(stock: Stock, lineages: Sequence[int]) -> str:
+def all_of(stock: Stock, lineages: Sequence[int]) -> str:
+    """What a map of all lineages of an architecture is called, whether forks join them or not."""
     row = stock.lineages[lineages[0]]
     tensors = "1 tensor" if row.tensors == 1 else f"{row.tensors} tensors"
+    if len(lineages) == 1:
+        return row.name
     return f"All {len(lineages)} lineages of {row.weights:,} weights in {tensors}"
 
 

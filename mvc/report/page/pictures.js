@@ -52,7 +52,7 @@ const draw = async (name) => {
   // errors only: Vega warns of every table that is empty
   const made = await vegaEmbed(element, spec, { mode: "vega", ast: true, actions: false, renderer: "canvas", defaultStyle: false, tooltip: false, logLevel: 1 });
   state.views[name] = made.view;
-  element.setAttribute("aria-label", `${kinds[name]}: ${picture.title}. ${picture.note}`);
+  element.setAttribute("aria-label", `${kinds[name]}. ${picture.title}. ${picture.note}`);
   made.view.addEventListener("click", (event) => {
     const c = nearest(name, event);
     if (c !== null) choose(c);
