@@ -25,6 +25,8 @@ from mvc.storage import replace_unsynced
 
 #: size, times of change of the content and of anything, inode, device; times in nanoseconds
 Stamp = tuple[int, int, int, int, int]
+#: stamp, digest, whether the file was at rest
+_Entry = tuple[Stamp, str, bool]
 
 #: files that are remembered, and those of them that each saving looks for
 _MOST, _LOOKED_FOR = 1 << 16, 256
@@ -38,16 +40,23 @@ class Digests:
     def __init__(self, repository: Repository, *, verify: bool = False) -> None:
         self._fs = repository.fs
         self._file = repository.layout.index.parent / "digests.json"
-        self._old: Mapping[str, tuple[Stamp, str]] = {} if verify else self._read()
-        self._new: dict[str, tuple[Stamp, str]] = {}
+        self._old: Mapping[str, _Entry] = {} if verify else self._read()
+        self._new: dict[str, _Entry] = {}
 
     def known(self, path: Path) -> tuple[int, str] | None:
         """Size and digest of the file under a path, if it is as it was; None where it must be read."""
+        found = self._found(path)
+        return None if found is None or not found[2] else (found[0][0], found[1])
+
+    def likely(self, path: Path) -> tuple[int, str] | None:
+        """The same of a file that may have been written to again within the tick in which it was read."""
+        found = self._found(path)
+        return None if found is None else (found[0][0], found[1])
+
+    def _found(self, path: Path) -> _Entry | None:
         key = os.path.abspath(path)
         found = self._new.get(key) or self._old.get(key)
-        if found is None or found[0] != stamp_of(path):
-            return None
-        return found[0][0], found[1]
+        return None if found is None or found[0] != stamp_of(path) else found
 
     def content(self, path: Path) -> Content | None:
         """Content of the checkpoint that one file is, if that is as it was; None where it must be opened."""
@@ -77,8 +86,8 @@ class Digests:
         now, stamp = time.time_ns(), stamp_of(path)
 
         def remember(digest: str) -> None:
-            if stamp == stamp_of(path) and _settled(stamp, now):
-                self._new[os.path.abspath(path)] = stamp, digest
+            if stamp == stamp_of(path):
+                self._new[os.path.abspath(path)] = stamp, digest, _settled(stamp, now)
 
         yield remember
 
@@ -89,23 +98,28 @@ class Digests:
                 payload = json.dumps(self._kept()).encode("ascii")
                 replace_unsynced(self._fs, self._file, (payload,))
 
-    def _kept(self) -> dict[str, tuple[Stamp, str]]:
+    def _kept(self) -> dict[str, _Entry]:
         """What goes on to be remembered, those that were looked for the longest ago first."""
         others = ((key, value) for key, value in self._old.items() if key not in self._new)
         there = {key: value for key, value in islice(others, _LOOKED_FOR) if os.path.lexists(key)}
         rest = [*others, *there.items(), *self._new.items()]
         return dict(rest[-_MOST:])
 
-    def _read(self) -> dict[str, tuple[Stamp, str]]:
+    def _read(self) -> dict[str, _Entry]:
         try:
             # of the file system's own clock, which on a network is another one than this machine's
             saved = self._fs.stat(self._file).st_mtime_ns
             loaded = json.loads(self._fs.read(self._file))
-            found = {str(key): ((*map(int, stamp),), str(digest)) for key, (stamp, digest) in loaded.items()}
+            found = {
+                str(key): ((*map(int, stamp),), str(digest), bool(rested))
+                for key, (stamp, digest, rested) in loaded.items()
+            }
         except (OSError, ValueError, TypeError, AttributeError, OverflowError, RecursionError):
             return {}
         return {
-            key: (stamp, digest) for key, (stamp, digest) in found.items() if len(stamp) == 5 and _settled(stamp, saved)
+            key: (stamp, digest, rested and _settled(stamp, saved))
+            for key, (stamp, digest, rested) in found.items()
+            if len(stamp) == 5
         }
 
 

@@ -89,10 +89,10 @@ class Nearby:
                 self._places.setdefault(entry.object, _Place(lying, file.path, index, entry.spec))
 
     def _unchanged(self, lying: _Lying) -> bool:
-        """Whether all files are as they were when they were committed."""
+        """Whether all files seem to be as they were when they were committed."""
         home = lying.path.parent if lying.path.name.endswith(INDEX_SUFFIX) else lying.path
         try:
-            return all(self._digests.known(home / name) == known for name, known in lying.files.items())
+            return all(self._digests.likely(home / name) == known for name, known in lying.files.items())
         except (OSError, ValueError):
             return False
 

@@ -97,6 +97,30 @@ def test_nothing_is_decoded_where_the_files_are_there(
     assert len(os.listdir("/proc/self/fd")) == descriptors
 
 
+def test_files_that_were_committed_as_soon_as_they_were_written_are_looked_into(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Repository.init(tmp_path)
+    monkeypatch.setattr(digests, "_TICK", 1 << 62)  # nothing is ever at rest
+    for number, weights in enumerate(walk()[:-1]):
+        commit(Workspace.open(tmp_path), [save(tmp_path / str(number), weights)])
+    last = save(tmp_path / "last", walk()[-1])
+    assert commit_counted(tmp_path, last, monkeypatch) == []
+
+
+def test_a_file_that_was_written_again_within_a_tick_is_not_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Repository.init(tmp_path)
+    monkeypatch.setattr(digests, "stamp_of", lambda path: (os.stat(path).st_size, 1, 1, 1, 1))
+    paths = [save(tmp_path / str(number), weights) for number, weights in enumerate(walk())]
+    for path in paths[:-1]:
+        commit(Workspace.open(tmp_path), [path])
+    for path in paths[:-1]:  # of which the stamp does not tell
+        save(path.with_suffix(""), {name: value * 3 for name, value in walk()[0].items()})
+    assert commit_counted(tmp_path, paths[-1], monkeypatch) != []
+
+
 def test_files_are_looked_into_where_the_caller_says_that_they_lie(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
