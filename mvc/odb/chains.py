@@ -71,14 +71,16 @@ class Chains:
             self._elsewhere = None
 
     @contextlib.contextmanager
-    def holding(self) -> Iterator[Mapping[ObjectId, Buffer]]:
+    def holding(self, *, nearest: bool = False) -> Iterator[Mapping[ObjectId, Buffer]]:
         """Within, and on this thread, the bases that `encode` decoded stay in memory, however large, for who reads back
-        what it put; by their ids."""
+        what it put; by their ids. ``nearest``: the best of its hints, too, where a chain is as long as it may be and
+        only its root is a base: both are decoded at once."""
         held = self._held.buffers = {}
+        self._held.nearest = nearest
         try:
             yield held
         finally:
-            self._held.buffers = None
+            self._held.buffers, self._held.nearest = None, False
 
     def link(self, object_id: ObjectId) -> Link:
         """Of several stored forms, the shallowest of which all bases are here. Raises IntegrityError where the object
@@ -181,7 +183,7 @@ class Chains:
         form = number_form(spec)
         try:
             bases = self._usable(spec, hints, limit) if len(data) >= _MIN_SIZE else ()
-            payloads = self._resolve(bases)
+            payloads = self._resolve_beside(bases, hints[:1])
         except IntegrityError:  # a damaged base is none
             bases = payloads = ()
         if (held := self._held.buffers) is not None:
@@ -231,6 +233,16 @@ class Chains:
             return here and self._intact(object_id)
         except IntegrityError:
             return False
+
+    def _resolve_beside(self, bases: Sequence[ObjectId], nearest: Sequence[ObjectId]) -> tuple[Buffer, ...]:
+        """Bytes of these bases; where they are the root of the nearest tensor, that one's too, if it is to be held."""
+        held = self._held.buffers
+        if held is not None and self._held.nearest and len(bases) == 1 and nearest[0] not in bases:
+            with contextlib.suppress(IntegrityError):
+                if self._order(nearest)[0] == bases[0]:
+                    root, held[nearest[0]] = self._resolve((*bases, *nearest))
+                    return (root,)
+        return self._resolve(bases)
 
     def _resolve(self, wanted: Sequence[ObjectId]) -> tuple[Buffer, ...]:
         """Bytes of these tensors, each of their bases decoded once, and few held at a time. Raises IntegrityError."""

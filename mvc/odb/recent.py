@@ -13,9 +13,10 @@ _PART = 4
 
 
 class Held(threading.local):
-    """What each thread holds, None where nobody asked for it."""
+    """What each thread holds, None where nobody asked for it; whether that is to be the nearest tensor, too."""
 
     buffers: dict[ObjectId, Buffer] | None = None
+    nearest: bool = False
 
 
 class Recent:

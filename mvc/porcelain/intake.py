@@ -174,7 +174,7 @@ class Intake:
                 return _Put(object_id, False)
             values = as_array(spec, data)
             return _Put(object_id, False, step=SeenStep.of(object_id, values, values))
-        with odb.chains.holding() as held:
+        with odb.chains.holding(nearest=signed) as held:
             odb.put_tensor(spec, data, bases=() if object_id in (self._awaited or ()) else bases)
             odb.verify(object_id)
             if not signed:

@@ -77,7 +77,7 @@ def commit_counted(root: Path, path: Path, monkeypatch: pytest.MonkeyPatch, **op
         return head, payload
 
     with monkeypatch.context() as patched:
-        for module in ("chains", "database"):
+        for module in ("chains", "forms"):
             patched.setattr(f"mvc.odb.{module}.unpack", count)
         done = commit(Workspace.open(root), [path], **options).commits[0]
     assert done.stored_bytes < 0.8 * done.bytes

@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mvc.drift.profiles import profile_tensor
 from mvc.geometry import EXACT
 from mvc.index import DistanceRow, Row, StepRow
 from mvc.objects import ObjectId
 from mvc.odb import chains
 from mvc.odb.stored import unpack
+from mvc.porcelain import ledger
 from mvc.porcelain.commits import commit
 from mvc.porcelain.intake import Intake
 from mvc.porcelain.reindex import reindex
@@ -61,7 +63,7 @@ def counting(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[ObjectId]]:
 
     def take(*parts: Any) -> Any:
         with monkeypatch.context() as patched:
-            for module in ("chains", "database"):
+            for module in ("chains", "forms"):
                 patched.setattr(f"mvc.odb.{module}.unpack", count)
             return real(*parts)
 
@@ -92,6 +94,31 @@ def test_intake_decodes_what_an_overwritten_file_rests_on_once(
         assert len(under) == depth and decoded.keys() >= {*under, found["deep.weight"]}
         assert set(decoded.values()) == {1}
         assert not depth or found["frozen.weight"] not in decoded
+
+
+def test_a_chain_that_is_as_long_as_it_may_be_is_decoded_once(
+    workspace: Workspace, write: Write, monkeypatch: pytest.MonkeyPatch, reopened: Any
+) -> None:
+    """The next tensor rests on the root, but its step is one from the end of the chain."""
+    monkeypatch.setattr(chains, "_MEMORY", 0)
+    (workspace.repository.root / ".mvc" / "config.toml").write_text("[storage]\nkeyframe = 2\n")
+    measured: list[tuple[int, ...]] = []
+
+    def measuring(before: Any, now: Any) -> Any:
+        measured.append(now.shape)
+        return profile_tensor(before, now)
+
+    monkeypatch.setattr(ledger, "profile_tensor", measuring)
+    depths = []
+    for step, weights in enumerate(walk()):
+        path = write("last.safetensors", weights)
+        with counting(monkeypatch) as decoded:
+            done = commit(reopened(workspace), [path], step=step).commits[0]
+        deep = tensors_of(workspace, done.id)["deep.weight"]
+        depths.append(len(reopened(workspace).repository.odb.chains.closure(deep)))
+        assert set(decoded.values()) == {1}
+    assert depths == [0, 1, 2, 1, 2, 1]
+    assert weights["deep.weight"].shape not in measured  # later, by decoding once more
 
 
 def test_the_index_reads_nothing_of_a_step_that_was_seen(
