@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +29,15 @@ _WASTE = 0.03
 _FRAME, _SYMBOL = 96, 4
 #: values from which on bytes are escaped, by the packed width, each range of them summed by itself
 _BOUNDS = np.array([0, *((1 << bits) - 1 for bits in PACKED)])
+
+
+def _unpacked(bits: int) -> npt.NDArray[Any]:
+    """Of every byte the values that are packed into it, the first one lowest, together as one integer."""
+    values = np.arange(256)[:, np.newaxis] >> np.arange(0, 8, bits) & (1 << bits) - 1
+    return values.astype(np.uint8).view(f"u{8 // bits}")
+
+
+_UNPACKED = {bits: _unpacked(bits) for bits in PACKED}
 
 
 def write_stream(data: Bytes, effort: Effort) -> Iterator[Buffer]:
@@ -80,14 +90,12 @@ def _read(payload: memoryview, offset: int, into: Bytes, methods: tuple[int, ...
 
 def _write_packed(data: Bytes, bits: int, effort: Effort) -> Iterator[Buffer]:
     per, top = 8 // bits, (1 << bits) - 1
-    escaped = data >= top
-    rest = data[escaped]
-    small = np.zeros(-len(data) % per + len(data), dtype=np.uint8)
-    np.minimum(data, top, out=small[: len(data)])
+    rest = np.compress(data >= top, data)  # in a third of the time that a mask takes as an index
     if bits == 1:
-        small = np.packbits(small, bitorder="little")
+        small = np.packbits(data, bitorder="little")
     else:
-        groups = small.reshape(-1, per)  # [n / per, per], the first one lowest
+        groups = np.zeros((-(-len(data) // per), per), dtype=np.uint8)  # the first one lowest
+        np.minimum(data, top, out=groups.reshape(-1)[: len(data)])
         small = groups[:, 0].copy()
         for place in range(1, per):
             small |= groups[:, place] << (bits * place)
@@ -101,19 +109,13 @@ def _write_packed(data: Bytes, bits: int, effort: Effort) -> Iterator[Buffer]:
 def _read_packed(payload: memoryview, offset: int, part: memoryview, into: Bytes, bits: int) -> int:
     per, top, size = 8 // bits, (1 << bits) - 1, len(into)
     small = decompress(part, -(-size // per))
-    if bits == 1:
-        into[:] = np.unpackbits(small, count=size, bitorder="little")
-    else:
-        groups = np.empty((len(small), per), dtype=np.uint8)
-        for place in range(per):
-            np.bitwise_and(small >> (bits * place), top, out=groups[:, place])
-        into[:] = groups.reshape(-1)[:size]
-    escaped = into == top
-    count = int(np.count_nonzero(escaped))
-    if count:
-        rest = np.empty(count, dtype=np.uint8)
+    into[:] = _UNPACKED[bits].take(small).view(np.uint8)[:size]
+    escaped = np.flatnonzero(into == top)
+    if len(escaped):
+        rest = np.empty(len(escaped), dtype=np.uint8)
         offset = _read(payload, offset, rest, (RAW, ZSTD))
-        into[escaped] += rest
+        rest += top
+        into[escaped] = rest
     return offset
 
 
