@@ -156,6 +156,10 @@ def test_keys_reach_every_commit_and_finding(opened: Open, url: str) -> None:
     assert other != back
     assert opened.key("ArrowUp") != other
     assert page.locator("#said").inner_text().startswith(opened.chosen)
+    opened.key("f")
+    assert re.search(
+        r", step length [\d.]+, turn [\d.]+ degrees, fail, abnormal step", page.locator("#said").inner_text()
+    )
     page.keyboard.press("/")
     assert page.evaluate("document.activeElement.id") == "search"
     page.keyboard.type("no such commit")
@@ -200,6 +204,16 @@ def test_the_ends_of_a_lineage_are_a_key_away(opened: Open) -> None:
     assert (opened.key("Home")[-2:], opened.key("End")[-2:]) == ("@0", "@9")
 
 
+def test_lineages_that_fail_stand_first(opened: Open) -> None:
+    page = opened.page
+    page.locator("h1").click()
+    failing = opened.key("f")
+    row = page.locator("#lineages tbody tr").first
+    assert row.get_attribute("class") == "chosen"
+    row.get_by_role("button").nth(1).click()
+    assert opened.chosen == failing
+
+
 def test_the_charts_figures_stand_in_a_table(opened: Open) -> None:
     page = opened.page
     assert page.locator("#steps table tbody tr").count() == 0
@@ -211,6 +225,7 @@ def test_the_charts_figures_stand_in_a_table(opened: Open) -> None:
     page.locator("#steps tbody tr button").nth(3).click()
     assert opened.chosen == page.locator("#steps tr.chosen button").inner_text()
     assert page.locator("#steps tr.chosen").count() == 1
+    assert {page.locator(f"#{chart}").get_attribute("role") for chart in CHARTS} == {"application"}
     names = [page.locator(f"#{chart}").get_attribute("aria-label") for chart in CHARTS]
     assert [name.split(".")[0] for name in names] == [
         *("Map", "Dendrogram", "Step length", "Turning angle", "Layers by steps")

@@ -9,6 +9,12 @@ const setScope = (name, pictures) => {
   byId(`${name}-note`).textContent = pictures[state[name]]?.note ?? "No other commit has the same architecture and other weights.";
 };
 
+const spoken = (c) => {
+  const { id, distance, angle, verdict } = commits[c];
+  const rules = (findingsOf.get(c) ?? []).map((finding) => finding.name.replaceAll("-", " "));
+  return [place(c), `commit ${short(id)}`, distance === null ? "" : `step length ${number(distance, 3)}`, angle === null ? "" : `turn ${number(angle, 3)} degrees`, verdict, ...rules].filter(Boolean).join(", ");
+};
+
 const choose = (c, { quiet = false } = {}) => {
   if (c === null || c === undefined || !commits[c]) return;
   state.commit = c;
@@ -21,7 +27,7 @@ const choose = (c, { quiet = false } = {}) => {
   for (const row of byId("lineages").querySelectorAll("tbody tr")) row.className = Number(row.dataset.number) === lineage ? "chosen" : "";
   fillSteps();
   page(c);
-  if (!quiet) byId("said").textContent = `${place(c)}, commit ${short(commits[c].id)}`;
+  if (!quiet) byId("said").textContent = spoken(c);
   history.replaceState(null, "", `#${commits[c].id}`);
   return redraw();
 };

@@ -52,7 +52,10 @@ const draw = async (name) => {
   // errors only: Vega warns of every table that is empty
   const made = await vegaEmbed(element, spec, { mode: "vega", ast: true, actions: false, renderer: "canvas", defaultStyle: false, tooltip: false, logLevel: 1 });
   state.views[name] = made.view;
-  element.setAttribute("aria-label", `${kinds[name]}. ${picture.title}. ${picture.note}`);
+  // Vega calls it a document, in which screen readers keep the arrows to themselves
+  element.setAttribute("role", "application");
+  element.setAttribute("aria-roledescription", "chart");
+  element.setAttribute("aria-label", `${kinds[name]}. ${picture.title}`);
   made.view.addEventListener("click", (event) => {
     const c = nearest(name, event);
     if (c !== null) choose(c);

@@ -43,25 +43,30 @@ const head = () => {
       else choose(lineages[picture.lineages[0]].first + lineages[picture.lineages[0]].size - 1);
     });
   }
+  const ordered = [...lineages].sort((a, b) => severity(b) - severity(a));
   const table = grid([["lineage"], ["check"], ["commits", "number"], ["weights", "number"], ["forked from"], ["direction read from"]],
-    lineages.map((row) => [link(row.first + row.size - 1, row.name), worst(row), row.size, row.weights.toLocaleString("en"),
+    ordered.map((row) => [link(row.first + row.size - 1, row.name), worst(row), row.size, row.weights.toLocaleString("en"),
       row.origin === null ? "" : make("span", {}, link(row.origin), ` ${percent(row.fork)} sure`),
       row.direction === "undecided" ? "undecided" : `${row.direction}, ${percent(row.sure)} sure`]));
   table.prepend(make("caption", { class: "unseen", text: "Lineages" }));
   byId("lineages").replaceWith(table);
   table.id = "lineages";
-  table.querySelectorAll("tbody tr").forEach((row, i) => { row.dataset.number = String(i); });
+  table.querySelectorAll("tbody tr").forEach((row, i) => { row.dataset.number = String(lineages.indexOf(ordered[i])); });
   byId("steps").addEventListener("toggle", fillSteps);
   byId("notes-section").hidden = !data.notes.length;
   byId("notes").append(...data.notes.map((note) => make("li", { text: note })));
 };
 
-// where a lineage first leaves its way, or what was said of its commits
+// where a lineage first leaves its way, or what was said of its commits; those that fail stand first
+const against = new Map();
+for (const finding of findings.filter((one) => !one.ignored)) {
+  const lineage = lineages[commits[finding.c].lineage];
+  if (!against.has(lineage) || (finding.severity === "fail" && against.get(lineage).severity !== "fail")) against.set(lineage, finding);
+}
+const severity = (lineage) => ["warn", "fail"].indexOf(against.get(lineage)?.severity);
 const worst = (lineage) => {
-  for (const severity of ["fail", "warn"]) {
-    const found = findings.find((finding) => !finding.ignored && finding.severity === severity && commits[finding.c].lineage === commits[lineage.first].lineage);
-    if (found) return make("span", {}, make("strong", { class: severity, text: severity }), " ", link(found.c, `@${commits[found.c].position}`, false));
-  }
+  const found = against.get(lineage);
+  if (found) return make("span", {}, make("strong", { class: found.severity, text: found.severity }), " ", link(found.c, `@${commits[found.c].position}`, false));
   return Array.from({ length: lineage.size }, (_, i) => commits[lineage.first + i].verdict).includes("pass") ? "pass" : "";
 };
 
