@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import os
@@ -22,6 +23,7 @@ from mvc.cli.options import Session
 from mvc.cli.table import COMMANDS, SECTIONS
 from mvc.cli.text import escape
 from mvc.errors import BusyError, FormatError, GoneError, IntegrityError, Interrupted, MvcError, StorageError
+from mvc.index.view import IndexDamaged
 
 DEFECT, INTERRUPTED, BROKEN_PIPE = 70, 130, 141
 _DEFECT_HINT = "this is a defect of mvc, not of your input: run again with MVC_TRACEBACK=1 and report what it prints"
@@ -145,6 +147,7 @@ def _usage_message(error: click.UsageError) -> str:
 def run(args: Sequence[str]) -> int:
     """Runs one command line and returns its exit code; prints errors as the contract says."""
     as_json = "--json" in args
+    context: click.Context | None = None
     try:
         with cli.make_context("mvc", list(args)) as context:
             result = cli.invoke(context)
@@ -187,9 +190,24 @@ def run(args: Sequence[str]) -> int:
         return 2
     except Exception as error:
         _trace()
+        if _index_is_to_blame(context):
+            hint = "run this again: the index is built anew on the way"
+            messages.report_error(
+                {"code": IndexDamaged.code, "message": "the index was damaged, and is gone", "hint": hint},
+                as_json=as_json,
+            )
+            return exit_code(IndexDamaged(""))
         message = f"{type(error).__name__}: {error}"
         messages.report_error({"code": "defect", "message": message, "hint": _DEFECT_HINT}, as_json=as_json)
         return DEFECT
+
+
+def _index_is_to_blame(context: click.Context | None) -> bool:
+    """Whether what came up is no defect: nothing but the index is believed without being hashed."""
+    opened = context.obj.opened if context is not None and isinstance(context.obj, Session) else ()
+    with contextlib.suppress(MvcError):
+        return any(workspace.suspect() is not None for workspace in opened)
+    return False
 
 
 def _trace() -> None:

@@ -7,6 +7,8 @@ import shlex
 from pathlib import Path
 from typing import cast
 
+import click
+
 from mvc.cli import environment
 from mvc.cli.messages import note
 from mvc.cli.options import Session
@@ -41,6 +43,9 @@ def open_at(start: Path, directory: Path) -> Workspace:
             raise
         raise NotFoundError(error.message, hint=f"run: mvc init {shlex.quote(str(start))}", code=error.code) from None
     workspace.repository.waiting = _tell_waiting
+    context = click.get_current_context(silent=True)
+    if context is not None and isinstance(session := context.find_root().obj, Session):
+        session.opened.append(workspace)
     return workspace
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+if TYPE_CHECKING:
+    from mvc.porcelain.workspace import Workspace
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -20,6 +23,8 @@ class Session:
     colour: bool
     use_pager: bool
     quiet: bool = False
+    #: repositories that were opened, to be asked where something came up
+    opened: list[Workspace] = field(default_factory=list, compare=False)
 
     def path(self, text: str) -> Path:
         """A path as the user wrote it, seen from ``directory``."""

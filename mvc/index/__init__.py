@@ -20,6 +20,7 @@ from mvc.index.rows import (
     InferenceRow,
     LatentRow,
     LineageRow,
+    MetaRow,
     MixtureRow,
     OverlapRow,
     PlacementRow,
@@ -31,6 +32,7 @@ from mvc.index.rows import (
     UnitRow,
     WalkRow,
 )
+from mvc.index.soundness import check_sound
 from mvc.index.view import SCHEMAS, IndexDamaged, Prefix, Stamp, View, viewing
 
 if TYPE_CHECKING:
@@ -60,6 +62,7 @@ __all__ = [
     "InferenceRow",
     "LatentRow",
     "LineageRow",
+    "MetaRow",
     "MixtureRow",
     "OverlapRow",
     "PlacementRow",
@@ -75,6 +78,7 @@ __all__ = [
     "UnitRow",
     "View",
     "WalkRow",
+    "check_sound",
     "chunked",
     "func",
     "insert_rows",

@@ -19,7 +19,6 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import NullPool, StaticPool
 
 from mvc.errors import BusyError, InputError, MvcError, StorageError
-from mvc.index.rows import ROWS
 from mvc.index.tables import ALEMBIC, META, METADATA
 from mvc.index.view import BUSY, SCHEMAS, IndexDamaged, Stamp
 
@@ -102,23 +101,6 @@ class Index:
         ):
             yield connection
 
-    def is_sound(self) -> bool:
-        """Whether all of it can be read, and refers to nothing that is not there. For who found something odd in it:
-        reads everything. Raises BusyError, StorageError, InputError."""
-        try:
-            if self._engine.dialect.name == "sqlite":
-                with self.reading() as connection:
-                    if connection.exec_driver_sql("PRAGMA integrity_check").scalar() != "ok":
-                        return False
-                    if connection.exec_driver_sql("PRAGMA foreign_key_check").first() is not None:
-                        return False
-            with self.reading() as connection:
-                for row in ROWS:
-                    row.select(connection)
-        except IndexDamaged:
-            return False
-        return True
-
     def dump(self) -> dict[str, list[tuple[Any, ...]]]:
         """Every table's rows, sorted by primary key: equal dumps are equal indexes."""
         with self.reading() as connection:
@@ -182,6 +164,8 @@ def _translated() -> Iterator[None]:
         yield
     except (DBAPIError, sqlite3.Error) as error:
         raise _translate(error) from error
+    except UnicodeDecodeError as error:  # of what SQLite says where the text of its own schema is damaged
+        raise IndexDamaged("the index cannot be read: it holds what is no text", hint="run: mvc reindex") from error
 
 
 def _translate(error: DBAPIError | sqlite3.Error) -> MvcError:

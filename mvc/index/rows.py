@@ -12,6 +12,16 @@ from mvc.objects import ObjectId
 
 
 @dataclass(frozen=True, slots=True)
+class MetaRow(Row):
+    """``key``: engine or operation, of the index's stamp."""
+
+    NAME = "meta"
+
+    key: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
 class ArchitectureRow(Row):
     """``names``: [[name, shape], ...] of the trainable tensors, sorted by name."""
 
@@ -267,7 +277,7 @@ class OverlapRow(Row):
     runner_up: ObjectId | None
 
 
-#: one for each table that is neither the index's stamp nor its schema
+#: one for each table but alembic's
 ROWS: tuple[type[Row], ...] = tuple(
     kind for kind in tuple(globals().values()) if isinstance(kind, type) and issubclass(kind, Row) and kind is not Row
 )

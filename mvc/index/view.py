@@ -66,6 +66,11 @@ class View:
         values = dict(self._connection.execute("SELECT key, value FROM meta"))
         return Stamp(values["engine"], values["operation"]) if {"engine", "operation"} <= values.keys() else None
 
+    def pragma(self, name: str) -> tuple[object, ...] | None:
+        """The first row of what SQLite says of itself."""
+        found: tuple[object, ...] | None = self._connection.execute(f"PRAGMA {name}").fetchone()
+        return found
+
     def fetch(
         self,
         table: str,

@@ -41,6 +41,8 @@ class Upkeep:
     ) -> None:
         self.index = index or Index(repository.layout.index, repository.config.index.url)
         self._repository, self._at, self._warn, self._told = repository, at, warn, told
+        # what was read from it may not go with what is read from now on
+        self._discarded = False
 
     def read(self, query: Callable[[Connection], Answer]) -> Answer:
         """What ``query`` finds in the index, brought up to date before where that can be done at once.
@@ -51,7 +53,7 @@ class Upkeep:
             with self._current().reading() as connection, self._suspecting():
                 return query(connection)
         except IndexDamaged:
-            self._discard()
+            self.discard()
         except StorageError:
             self._build_aside()
         with self._current().reading() as connection:
@@ -64,6 +66,7 @@ class Upkeep:
             with self._suspecting():
                 module.bring_up_to_date(self._repository, self.index, seen=seen, progress=told)
         except IndexDamaged:
+            self._discarded = True
             self.index.discard()
             module.bring_up_to_date(self._repository, self.index, seen=seen, progress=told)
 
@@ -84,6 +87,18 @@ class Upkeep:
         ):
             write(connection)
 
+    def doubt(self) -> str | None:
+        """What is wrong with the index, or was, for who found something odd; None where nothing is."""
+        if self._discarded:
+            return "it was damaged"
+        agreement = importlib.import_module("mvc.porcelain.agreement")
+        try:
+            with self.index.reading() as connection:
+                found: str | None = agreement.disagreement(self._repository, connection)
+                return found
+        except IndexDamaged as error:
+            return error.message
+
     @contextlib.contextmanager
     def _suspecting(self) -> Iterator[None]:
         """An error that is none of mvc's own is the index's fault where that is not sound: IndexDamaged. Where it is
@@ -93,9 +108,9 @@ class Upkeep:
         except MvcError:
             raise
         except Exception as error:
-            if self.index.is_sound():
+            if (found := self.doubt()) is None:
                 raise
-            raise IndexDamaged("the index is damaged", hint="run: mvc reindex") from error
+            raise IndexDamaged(f"the index is damaged: {found}", hint="run: mvc reindex") from error
 
     def _current(self) -> Index:
         """The index, up to date if that can be had at once."""
@@ -135,8 +150,9 @@ class Upkeep:
         """An index that is nobody else's."""
         _indexing().bring_up_to_date(self._repository, self.index, at=self._at, progress=self._told)
 
-    def _discard(self) -> None:
+    def discard(self) -> None:
         """Gets rid of a damaged index."""
+        self._discarded = True
         if self._at is not None:
             self._start_aside()
             return

@@ -128,6 +128,14 @@ class Workspace:
         )
         self.refresh()
 
+    def suspect(self) -> str | None:
+        """Looks at the index once more where something came up that is no error of mvc's own. Says what is wrong with
+        it, and then it is gone, to be built again; None where nothing is."""
+        found = self._upkeep.doubt()
+        if found is not None:
+            self._upkeep.discard()
+        return found
+
     def remember(self, write: Callable[[Connection], None]) -> None:
         """Lets a reader fill one of the index's caches, if that can be done at once; else it is computed again."""
         self._upkeep.remember(write)

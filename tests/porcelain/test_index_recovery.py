@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import subprocess
 import sys
@@ -12,8 +13,11 @@ from typing import Any
 
 import pytest
 
+from mvc.cli.main import exit_code, run
 from mvc.errors import InputError
+from mvc.index import IndexDamaged
 from mvc.porcelain.commits import commit
+from mvc.porcelain.fsck import fsck
 from mvc.porcelain.log import log
 from mvc.porcelain.reindex import reindex
 from mvc.porcelain.tags import create_tag
@@ -55,6 +59,58 @@ def test_a_lost_or_damaged_index_is_built_again(busy_workspace: Workspace, reope
         file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
     assert log(reopened(busy_workspace)) == told
     assert busy_workspace.index.dump() == before
+
+
+NEVER_WRITTEN = [
+    ("commits", "path", 5),
+    ("commits", "metrics", "[1]"),
+    ("commits", "extra", "{"),
+    ("commits", "step", 99.0),
+    ("commits", "manifest", "ab"),
+    ("placements", "lineage", "x"),
+    ("placements", "position", 77),
+    ("placements", "evidence", "[" * 5000),
+    ("placements", "parent", "ff" * 32),
+    ("architectures", "names", "[1]"),
+    ("points", "tensors", '["' + "ab" * 32 + '"]'),
+    ("signatures", "sketch", b"abc"),
+    ("signatures", "sketch", b"abcd"),
+    ("signatures", "tensor", "ab" * 32),
+    ("walks", "figures", b"12345678"),
+    ("walks", "path", "[{}, 5]"),
+    ("lineages", "fork_commit", "ff"),
+    ("forests", "varying", '["a"]'),
+    ("tags", "name", "another"),
+]
+
+
+@pytest.mark.parametrize(("table", "column", "value"), NEVER_WRITTEN)
+def test_values_that_mvc_never_wrote_are_noticed(
+    busy_workspace: Workspace, reopened: Reopened, table: str, column: str, value: Any
+) -> None:
+    """By whoever stumbles over them, and else by fsck; no command ends as a defect."""
+    before, root = busy_workspace.index.dump(), str(busy_workspace.repository.root)
+    with contextlib.closing(sqlite3.connect(busy_workspace.repository.layout.index, isolation_level=None)) as raw:
+        raw.execute(f"UPDATE {table} SET {column} = ? WHERE rowid = (SELECT max(rowid) FROM {table})", (value,))
+        raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    for args in (["log"], ["check", "--all", "--exit-zero"]):
+        assert run(["-C", root, *args]) in (0, exit_code(IndexDamaged("")))
+    report = fsck(reopened(busy_workspace), repair=True)
+    assert report.ok and {finding.code for finding in report.findings} <= {"index-stale"}
+    assert busy_workspace.index.dump() == before
+    assert fsck(reopened(busy_workspace)).findings == ()
+
+
+def test_a_defect_is_no_reason_to_build_a_sound_index_again(busy_workspace: Workspace) -> None:
+    file = busy_workspace.repository.layout.index
+    inode = file.stat().st_ino
+
+    def defective(_reader: object) -> None:
+        raise KeyError("x")
+
+    with pytest.raises(KeyError):
+        busy_workspace.look_up(defective)
+    assert busy_workspace.suspect() is None and file.stat().st_ino == inode
 
 
 def test_a_newer_index_is_refused_and_left_alone(busy_workspace: Workspace, reopened: Reopened) -> None:

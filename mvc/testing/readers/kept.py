@@ -5,7 +5,6 @@ Where a digest guards a file, half of the inputs have one that fits, as somebody
 
 from __future__ import annotations
 
-import contextlib
 import json
 import random
 import socket
@@ -15,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import blake3
-import click
 
 from mvc.embedding.embedder import Embedder, from_bytes
 from mvc.embedding.recipes import Recipe
@@ -143,8 +141,7 @@ def _read_index(data: bytes, scratch: Path) -> None:
     # which ones is decided by the input, so that it fails again
     first = int.from_bytes(blake3.blake3(data).digest()[:2], "big")
     for number in (first, first // len(_QUESTIONS)):
-        with contextlib.suppress(click.ClickException):
-            ask(root, *_QUESTIONS[number % len(_QUESTIONS)])
+        ask(root, *_QUESTIONS[number % len(_QUESTIONS)])
 
 
 def _embedder() -> bytes:

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save
 
-from mvc.cli.main import cli
+from mvc.cli.main import DEFECT, run
 from mvc.porcelain.commits import commit
 from mvc.porcelain.lineages import list_lineages, pin, rename
 from mvc.porcelain.status import status
@@ -73,6 +73,8 @@ def stand(scratch: Path, name: str, content: bytes) -> Path:
 
 
 def ask(root: Path, *args: str) -> None:
-    """Runs a command line on the repository, to where its text is on stdout. Raises what it raises."""
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        cli.main(["-C", str(root), *args], prog_name="mvc", standalone_mode=False)
+    """Runs a command line on the repository. Raises AssertionError where that ends as a defect."""
+    told = io.StringIO()
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(told):
+        code = run(["-C", str(root), *args])
+    assert code != DEFECT, f"{args}: {told.getvalue()}"
