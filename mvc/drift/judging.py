@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -51,17 +52,22 @@ _TOTAL, _RATE = "MVC004", "MVC011"
 STEP_RULES = tuple(sorted((*_GROUPS, _TOTAL, _RATE)))
 
 
+#: what a step cannot be judged without: checkpoints before it, tensors of it or of them, weights; or it is no step
+Lacking = Literal["past", "tensors", "weights", "step"]
+
+
 @dataclass(frozen=True)
 class Judgement:
     """``score`` is -log10 of the probability of such a step in normal training: 3 means one healthy step in a thousand.
 
-    None, with a ``reason``, where there is too little to judge by. ``causes``: what may lie behind an abnormal step,
-    with probabilities, the likeliest first; empty for a step that is none.
+    None, with a ``reason``, where something is ``lacking`` to judge it. ``causes``: what may lie behind an abnormal
+    step, with probabilities, the likeliest first; empty for a step that is none.
     """
 
     score: float | None
     findings: tuple[RuleFinding, ...] = ()
     reason: str = ""
+    lacking: Lacking | None = None
     causes: Mapping[Cause, float] = field(default_factory=dict)
 
 
@@ -97,7 +103,7 @@ def judge_walk(
 def too_early(point: int) -> Judgement:
     """Silence for a point that so many come before."""
     before = "no checkpoint" if point == 0 else "1 checkpoint" if point == 1 else f"{point} checkpoints"
-    return Judgement(None, reason=f"{before} before it; {HISTORY} are needed")
+    return Judgement(None, reason=f"{before} before it; {HISTORY} are needed", lacking="past")
 
 
 def _judge(
@@ -112,7 +118,7 @@ def _judge(
     if not np.isfinite(figures[0]):
         return Judgement(0.0, reason="identical to the checkpoint before it")
     if not np.isfinite(surprising).any():
-        return Judgement(None, reason="too few steps of this architecture to know what is normal")
+        return Judgement(None, reason="too few steps of this architecture to know what is normal", lacking="past")
     total = score(float(strength(evidence)), siblings=siblings)
     probability = 10.0**-total
     groups = {rule: _group(surprising, own) for rule, own in places.items()}

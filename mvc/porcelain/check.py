@@ -73,7 +73,8 @@ def check(
             continue
         except GoneError as error:
             lost, path = (None, str(target)) if isinstance(target, Path) else (target, _path(history, target))
-            commits.append(CheckedCommit(lost, path, "skip", None, f"nothing was judged: {error.message}"))
+            reason = f"nothing was judged: {error.message}"
+            commits.append(CheckedCommit(lost, path, "skip", None, reason, lacking="tensors"))
             continue
         lineage = None if case.lineage is None else case.lineage.name
         about = About(case.commit or "", lineage or "", case.path or "")
@@ -87,7 +88,15 @@ def check(
         causes = tuple(LikelyCause(cause, chance) for cause, chance in evidence.causes)
         commits.append(
             CheckedCommit(
-                case.commit, case.path, verdict, score, reason, lineage=lineage, pointer=pointer, causes=causes
+                case.commit,
+                case.path,
+                verdict,
+                score,
+                reason,
+                lineage=lineage,
+                pointer=pointer,
+                causes=causes,
+                lacking=evidence.lacking,
             )
         )
     whole = _worst(commit.verdict for commit in commits)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from mvc.drift import Cause, RuleFinding
 from mvc.drift.catalogue import NOT_FINITE
-from mvc.drift.judging import HISTORY, Judgement, judge_walk, too_early
+from mvc.drift.judging import HISTORY, Judgement, Lacking, judge_walk, too_early
 from mvc.errors import GoneError
 from mvc.index import Reader
 from mvc.porcelain.case import Case
@@ -38,14 +38,15 @@ _SURE = 0.95
 class Evidence:
     """``score`` is -log10 of the least probability under normal training that anything here has.
 
-    None, with a ``reason``, where the step could not be judged. ``causes``, with probabilities, the likeliest first,
-    where something is wrong.
+    None, with a ``reason``, where the step could not be judged as something is ``lacking``. ``causes``, with
+    probabilities, the likeliest first, where something is wrong.
     """
 
     findings: tuple[RuleFinding, ...]
     score: float | None
     reason: str = ""
     causes: tuple[tuple[Cause, float], ...] = ()
+    lacking: Lacking | None = None
 
 
 def gather(case: Case, teachers: Teachers) -> Evidence:
@@ -57,18 +58,18 @@ def gather(case: Case, teachers: Teachers) -> Evidence:
     odd = () if _sure(found) else judgement.findings
     chances = [f.probability for f in (*found, *judgement.findings) if f.probability is not None]
     scores = [*([] if judgement.score is None else [judgement.score]), *(-math.log10(max(p, _LEAST)) for p in chances)]
-    return Evidence((*found, *odd), max(scores, default=None), judgement.reason, causes)
+    return Evidence((*found, *odd), max(scores, default=None), judgement.reason, causes, judgement.lacking)
 
 
 def _judge_step(case: Case, teachers: Teachers) -> Judgement:
     if not case.model.signatures:
-        return Judgement(None, reason="it has no trainable weights")
+        return Judgement(None, reason="it has no trainable weights", lacking="weights")
     if case.placed is not None and case.placed.relation in NO_STEPS:
-        return Judgement(None, reason="a copy or an average is no step of training")
+        return Judgement(None, reason="a copy or an average is no step of training", lacking="step")
     try:
         return case.history.workspace.look_up(lambda reader: _judge_walk(reader, case, teachers))
     except GoneError as error:
-        return Judgement(None, reason=f"its step was not judged: {error.message}")
+        return Judgement(None, reason=f"its step was not judged: {error.message}", lacking="tensors")
 
 
 def _judge_walk(reader: Reader, case: Case, teachers: Teachers) -> Judgement:

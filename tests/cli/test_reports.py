@@ -262,3 +262,13 @@ def test_text_lists_only_what_there_is_to_see_among_many() -> None:
     lines = [re.sub(r"\x1b\[[\d;]*m", "", line) for line in text.render(many)]
     assert [line[:6] for line in lines if line[0] != " "][:1] == ["✗ fail"]
     assert any(line == "10 checkpoints checked: 9 passed, 1 failed" for line in lines)
+
+
+def test_the_last_line_says_why_some_were_not_judged() -> None:
+    lacks = ["past", "past", "tensors", "step", "weights", None]
+    commits = [checked("skip" if lack else "pass", None, id=f"{i:064}", lacking=lack) for i, lack in enumerate(lacks)]
+    said = [*text.render(CheckResult("pass", len(commits), (), tuple(commits)))][-1]
+    assert re.sub(r"\x1b\[\d*m", "", said) == (
+        "6 checkpoints checked: 1 passed, 2 with too little before them to judge by, 1 whose tensors or those "
+        "before were given up, 1 that are copies or averages, 1 without trainable weights"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from mvc.cli.text import count, escape, percent, short
@@ -11,6 +12,13 @@ from mvc.porcelain.results.checks import CheckedCommit, CheckResult, Finding, Li
 #: the rule whose message says what is likely behind it
 ABNORMAL_STEP = "MVC004"
 
+#: what is said of those that lack it
+_LACKING = {
+    "past": "with too little before them to judge by",
+    "tensors": "whose tensors or those before were given up",
+    "step": "that are copies or averages",
+    "weights": "without trainable weights",
+}
 #: tensors that a sentence names before it counts the others
 _NAMED = 5
 
@@ -62,16 +70,14 @@ def standing(finding: Finding) -> str:
 
 def summary(result: CheckResult) -> Iterator[tuple[str, str]]:
     """Counts in words, each with the verdict that it is of; "" for findings that are ignored."""
-    words = {
-        "pass": "passed",
-        "fail": "failed",
-        "warn": "to look at",
-        "skip": "with too little before them to judge by",
-    }
-    for verdict, word in words.items():
-        number = sum(commit.verdict == verdict and not commit.blocked for commit in result.commits)
+    for verdict, word in {"pass": "passed", "fail": "failed", "warn": "to look at"}.items():
+        number = sum(commit.verdict == verdict for commit in result.commits)
         if number or verdict == "pass":
             yield verdict, f"{number:,} {word}"
+    lacking = Counter(commit.lacking for commit in result.commits if commit.verdict == "skip" and not commit.blocked)
+    for lack, word in _LACKING.items():
+        if lacking[lack]:
+            yield "skip", f"{lacking[lack]:,} {word}"
     blocked = sum(commit.blocked for commit in result.commits)
     if blocked:
         yield "warn", f"{blocked:,} not fetched"

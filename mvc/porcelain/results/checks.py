@@ -46,6 +46,8 @@ class CheckedCommit:
     ``blocked``: nothing was judged, as the weights that the pointer under ``path`` stands for were not fetched.
     ``lineage`` is the name of the one that it stands in, or, for a file, that it was judged by. ``pointer`` is the path
     of the pointer that named the commit. ``causes``: what may be wrong, the likeliest first; empty where nothing is.
+    ``lacking``: what its step could not be judged without, ``past`` being checkpoints before it, ``tensors`` such as
+    were given up; ``step`` where it is none.
     """
 
     id: str | None
@@ -57,6 +59,7 @@ class CheckedCommit:
     lineage: str | None = None
     pointer: str | None = None
     causes: tuple[LikelyCause, ...] = ()
+    lacking: str | None = None
 
     @property
     def key(self) -> tuple[str | None, str | None]:
