@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from mvc.cli.messages import paint
-from mvc.cli.text import count, escape, fit, number, percent, short, width
+from mvc.cli.text import count, escape, fit, fit_path, number, percent, short, width
 from mvc.porcelain.results.logs import DirectionResult, ForkedFrom, LogCommit, LogLineage, OverlapResult
+
+#: columns of the longest marker, of a title that says anything, of a file beside a message
+MARKER, LEAST, FILE = 28, 8, 16
+#: markers' styles, what is to be seen first
+_URGENT = ("bad", "warn", "tag", "dim")
 
 
 def architecture_words(lineage: LogLineage) -> str:
@@ -93,11 +98,18 @@ def markers(commit: LogCommit) -> list[tuple[str, str]]:
     return found
 
 
-def title(commit: LogCommit) -> str:
-    """What a person would call the commit: the message's first line and the file it came from."""
+def title(commit: LogCommit, columns: int) -> str:
+    """What a person would call the commit, cut to ``columns``: the message's first line and the file it came from. The
+    file gives way to the message until half is left to it, and goes where that would say nothing."""
     message = escape(commit.message.strip().splitlines()[0]) if commit.message.strip() else ""
     path = escape(commit.path)
-    return f"{message}  {path}" if message else path
+    if not message:
+        return fit_path(path, columns)
+    room = max(columns - width(message) - 2, columns // 2)
+    if width(path) > room < FILE:
+        return fit(message, columns, keep="start")
+    path = fit_path(path, room)
+    return f"{fit(message, columns - width(path) - 2, keep='start')}  {paint(path, 'dim')}"
 
 
 def commit_row(commit: LogCommit, columns: int, *, before: str = "") -> str:
@@ -108,15 +120,25 @@ def commit_row(commit: LogCommit, columns: int, *, before: str = "") -> str:
     if before:
         row += f"  {paint(before, 'bar')}"
         used += 2 + width(before)
-    for text, style in markers(commit):
-        room = columns - used - 2
-        if room < 6:
-            return row
-        text = fit(text, min(room, 40), keep="start")
+    for text, style in _fitting(markers(commit), columns - used):
         row += f"  {paint(text, style)}"
         used += 2 + width(text)
     room = columns - used - 2
-    return f"{row}  {fit(title(commit), room, keep='both')}" if room >= 8 else row
+    return f"{row}  {title(commit, room)}" if room >= LEAST else row
+
+
+def _fitting(found: Sequence[tuple[str, str]], columns: int) -> list[tuple[str, str]]:
+    """Markers for which there is room, those first that say that something is odd; then how many there are more."""
+    found = [(fit(text, MARKER, keep="start"), style) for text, style in found]
+    free = columns if sum(2 + width(text) for text, _ in found) <= columns else columns - 6
+    chosen = set()
+    for place in sorted(range(len(found)), key=lambda place: _URGENT.index(found[place][1])):
+        if 2 + width(found[place][0]) <= free:
+            free -= 2 + width(found[place][0])
+            chosen.add(place)
+    left = [style for place, (_, style) in enumerate(found) if place not in chosen]
+    more = [(f"! +{len(left)}", "bad") if "bad" in left else (f"+{len(left)}", "dim")] if left else []
+    return [found[place] for place in sorted(chosen)] + more
 
 
 def shown(lineage: LogLineage, newest: int, keep: Collection[str] = (), *, strict: bool = False) -> Sequence[int]:

@@ -10,7 +10,7 @@ import click
 from mvc.cli import output
 from mvc.cli.messages import paint
 from mvc.cli.options import Session, json_option, pass_session
-from mvc.cli.text import escape
+from mvc.cli.text import escape, width, wrapped
 
 Result = TypeVar("Result")
 Entry = tuple[str, str, str]  # name, aside, about
@@ -34,10 +34,12 @@ def add_list(
         if as_json:
             output.emit_json(result, schema)
         else:
-            output.emit_lines(_lines(entries(result)))
+            output.emit_lines(_lines(entries(result), output.prose_width()))
 
 
-def _lines(entries: Iterable[Entry]) -> Iterator[str]:
+def _lines(entries: Iterable[Entry], columns: int | None) -> Iterator[str]:
     for name, aside, about in entries:
-        yield f"{paint(escape(name), 'name')}  {escape(aside)}".rstrip()
-        yield f"    {escape(about)}"
+        first, *more = wrapped(escape(aside), columns and columns - width(escape(name)) - 2) or [""]
+        yield f"{paint(escape(name), 'name')}  {first}".rstrip()
+        yield from (f"{' ' * width(escape(name))}  {line}" for line in more)
+        yield from wrapped(escape(about), columns, "    ")

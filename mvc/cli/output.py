@@ -41,6 +41,11 @@ def text_width() -> int:
     return max(40, shutil.get_terminal_size((80, 24)).columns) if sys.stdout.isatty() else 80
 
 
+def prose_width() -> int | None:
+    """Columns to break sentences at; None where nobody looks, which keeps each in one line."""
+    return text_width() if sys.stdout.isatty() else None
+
+
 def emit_json(result: Any, schema: str) -> None:
     """One object on stdout."""
     click.echo(as_json(result, schema))

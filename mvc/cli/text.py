@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import textwrap
 import unicodedata
 from collections.abc import Iterable, Sequence
 
@@ -18,9 +19,12 @@ def width(text: str) -> int:
     """Columns that escaped text takes: wide characters count twice, combining marks not at all."""
     if text.isascii() or _ODD.search(text) is None:
         return len(text)
-    return sum(
-        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text
-    )
+    return sum(0 if _joins(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
+
+
+def _joins(char: str) -> bool:
+    """Whether a character is drawn over the one before it: marks, emoji's variation selectors, vowels of Hangul."""
+    return unicodedata.category(char) in ("Mn", "Me") or "\u1160" <= char <= "\u11ff"
 
 
 def fit(text: str, columns: int, *, keep: str = "end") -> str:
@@ -31,9 +35,29 @@ def fit(text: str, columns: int, *, keep: str = "end") -> str:
     if keep == "start":
         return _take(text, room) + "…"
     if keep == "end":
-        return "…" + _take(text[::-1], room)[::-1]
+        return "…" + _take_last(text, room)
     head = room // 2
-    return _take(text, head) + "…" + _take(text[::-1], room - head)[::-1]
+    return _take(text, head) + "…" + _take_last(text, room - head)
+
+
+def fit_path(path: str, columns: int) -> str:
+    """An escaped path cut to ``columns``: first its directories, then what its name ends with, then the name's middle."""
+    name = path.rpartition("/")[2]
+    if width(name) + 1 <= columns:
+        return fit(path, columns)
+    stem = name.rpartition(".")[0] or name
+    return f"{stem}…" if width(stem) + 1 <= columns else fit(stem, columns, keep="both")
+
+
+def wrapped(text: str, columns: int | None, indent: str = "", later: str | None = None) -> list[str]:
+    """Escaped prose in lines of so many ``columns``, in one where that is None: what is piped is for `grep`. ``later``:
+    the indent of all lines but the first."""
+    if columns is None:
+        return [indent + text]
+    rest = indent if later is None else later
+    return textwrap.wrap(
+        text, max(columns, len(rest) + 16), initial_indent=indent, subsequent_indent=rest, break_on_hyphens=False
+    )
 
 
 def fit_name(text: str, columns: int) -> str:
@@ -54,6 +78,12 @@ def _take(text: str, columns: int) -> str:
             break
         taken.append(char)
     return "".join(taken)
+
+
+def _take_last(text: str, columns: int) -> str:
+    """The end of a text, which begins with no mark that belongs to what is cut off."""
+    taken = _take(text[::-1], columns)[::-1]
+    return taken[next((i for i, char in enumerate(taken) if not _joins(char)), len(taken)) :]
 
 
 def pad(text: str, columns: int, *, right: bool = False) -> str:

@@ -10,10 +10,11 @@ from pathlib import Path
 import click
 import pytest
 
+from mvc.cli.commands.log import render
 from mvc.cli.graph import draw
 from mvc.cli.mixtures import Source, mixture_lines
 from mvc.cli.text import width
-from mvc.porcelain.results.logs import LogLineage, MixtureWeight
+from mvc.porcelain.results.logs import LogLineage, LogResult, MixtureWeight
 
 sys.path.insert(0, str(Path(__file__).parent))
 from samples import commit_id, forest, lineage
@@ -159,3 +160,37 @@ def test_many_lineages_are_counted(at: int) -> None:
     # a lineage that forks off a brief one is counted with it, or named in its line
     within = sum(int(found[1]) for line in drawn if (found := re.search(r"commits, (\d+) lineages? off it", line)))
     assert heads + told_briefly(drawn) + within == 1 + 300 + 30 + 300
+
+
+FLAGS = tuple(f"MVC{number:03}" for number in range(2, 8))
+MESSAGES = ["", "short", "m" * 300, "学習率を半分にして、データを増やした" * 4, "🚀🔥 e\u0301 \u2764\ufe0f " * 20]
+PATHS = ["{index}", "p/" * 60 + "{index}.safetensors", "モデル/" * 20 + "第一回{index}.pt", "a" * 200 + "{index}"]
+
+
+@pytest.mark.parametrize("columns", [40, 47, 60, 80, 100, 160])
+@pytest.mark.parametrize("message", MESSAGES, ids=range(len(MESSAGES)))
+@pytest.mark.parametrize("path", PATHS, ids=range(len(PATHS)))
+def test_rows_fit_whatever_stands_in_them(columns: int, message: str, path: str) -> None:
+    flags = {1: FLAGS[:1], 2: FLAGS[:2], 3: FLAGS}
+    tags = {2: ("v1",), 3: ("t" * 70, "v1"), 4: ("best", "first-light", "release")}
+    drawn = lineage("run", 6, source="declared", message=message, path=path, flags=flags, tags=tags)
+    for printed in (
+        lines([drawn], columns),
+        [click.unstyle(line) for line in render(LogResult((drawn,)), columns, None)],
+    ):
+        assert max(map(width, printed)) <= columns
+        for position, wanted in flags.items():
+            row = next(line for line in printed if f"@{position} " in line)
+            assert "! " in row, "a commit with a flag looks like any other"
+            assert all(flag in row for flag in wanted) or re.search(r"\+\d", row)
+
+
+def test_a_message_and_a_path_do_not_run_together() -> None:
+    message, flags = "batch 12, seed 7, a long one", {2: FLAGS[:2]}
+    drawn = LogResult((lineage("run", 3, source="declared", message=message, path="point-{index}.pt", flags=flags),))
+    for columns in range(60, 140, 3):
+        for line in [click.unstyle(line) for line in render(drawn, columns, None)][2:]:
+            said, gap, path = ("batch" + line.partition("batch")[2]).partition("  ")
+            assert message.startswith(said.removesuffix("…")) and (not gap or re.fullmatch(r"[\w…-]+(\.pt)?", path)), (
+                line
+            )

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mvc.cli.messages import paint
-from mvc.cli.text import _ODD, bar, escape, fit, number, pad, percent, size, width
+from mvc.cli.text import _ODD, _joins, bar, escape, fit, fit_path, number, pad, percent, size, width, wrapped
 
 HOSTILE = [
     "\x1b[31mred\x1b[0m",
@@ -79,9 +79,36 @@ def test_bars_are_never_invisible_and_never_too_long() -> None:
 def test_what_is_measured_by_its_length_takes_one_column_each() -> None:
     told = [chr(code) for code in range(sys.maxunicode + 1) if not _ODD.search(chr(code))]
     assert len(told) > 1000
-    assert not any(unicodedata.combining(char) or unicodedata.east_asian_width(char) in "WF" for char in told)
+    assert not any(_joins(char) or unicodedata.east_asian_width(char) in "WF" for char in told)
 
 
 def test_wide_characters_take_two_columns() -> None:
     assert width("重み") == 4
     assert width(pad("重み", 10)) == 10
+
+
+@pytest.mark.parametrize("text", ["e\u0301" * 30, "\u2764\ufe0f" * 30, "न\u094d" * 30])
+def test_marks_take_no_column_and_stay_with_their_letter(text: str) -> None:
+    assert width(text) == 30
+    cut = fit(text, 12, keep="both")
+    assert width(cut) <= 12 and not any(mark in cut for mark in ("…\u0301", "…\ufe0f", "…\u094d"))
+
+
+@pytest.mark.parametrize(
+    ("columns", "shown"),
+    [
+        (39, "runs/first/checkpoint-00012.safetensors"),
+        (32, "…st/checkpoint-00012.safetensors"),
+        (29, "…checkpoint-00012.safetensors"),
+        (28, "checkpoint-00012…"),
+        (17, "checkpoint-00012…"),
+        (10, "chec…00012"),
+    ],
+)
+def test_of_a_path_the_name_stays_longest(columns: int, shown: str) -> None:
+    assert fit_path("runs/first/checkpoint-00012.safetensors", columns) == shown
+
+
+def test_prose_is_broken_only_where_there_is_a_width() -> None:
+    assert wrapped("one two " * 20, None, "  ") == ["  " + "one two " * 20]
+    assert max(map(len, wrapped("one two " * 20, 40, "  ", "    "))) <= 40

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
 from mvc.cli import completing, output
@@ -83,7 +81,7 @@ def command(
     else:
         shown = form
     if shown == "text":
-        output.emit_lines(text.render(result, output.text_width() if sys.stdout.isatty() else None))
+        output.emit_lines(text.render(result, output.prose_width()))
         if result.findings:
             hint(f"what a rule means: mvc explain {result.findings[0].rule}")
     else:

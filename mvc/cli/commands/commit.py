@@ -16,7 +16,7 @@ from mvc.cli.messages import hint, paint, warn
 from mvc.cli.opening import open_workspace
 from mvc.cli.options import Session, json_option, pass_session
 from mvc.cli.progress import progress
-from mvc.cli.text import count, escape, fit, number, pad, percent, short, size, width
+from mvc.cli.text import count, escape, fit, fit_path, number, pad, percent, short, size, width
 from mvc.porcelain.commits import commit
 from mvc.porcelain.pointers import target_path
 from mvc.porcelain.results.commits import CommitResult, Committed
@@ -60,15 +60,19 @@ def render(result: CommitResult, columns: int) -> Iterator[str]:
 def _rows(result: CommitResult, columns: int) -> Iterator[str]:
     places = [f"{escape(item.lineage)}@{item.position}" for item in result.commits]
     places = [fit(place, 26, keep="both") for place in places]
-    widest = max((width(place) for place in places), default=0)
-    for item, place in zip(result.commits, places, strict=True):
-        step = "" if item.distance is None else f"step {number(item.distance)}, "
-        sure = "" if item.relation in _KNOWN else f"{step}{percent(item.confidence)} sure"
-        head = f"{short(item.id)}  {pad(_WORDS[item.relation], 10)} {pad(place, widest)}  {pad(sure, 22)}"
-        path = fit(escape(item.path), max(10, columns - width(head) - 2), keep="end")
+    steps = ["" if item.distance is None else f"step {number(item.distance)}, " for item in result.commits]
+    sure = [
+        "" if item.relation in _KNOWN else f"{step}{percent(item.confidence)} sure"
+        for item, step in zip(result.commits, steps, strict=True)
+    ]
+    widest, surest = (max(map(width, texts), default=0) for texts in (places, sure))
+    for item, place, words in zip(result.commits, places, sure, strict=True):
+        words = f"  {pad(words, surest)}" if surest else ""
+        used = width(f"{short(item.id)}  {pad(_WORDS[item.relation], 10)} {pad(place, widest)}{words}")
+        path = fit_path(escape(item.path), max(10, columns - used - 2))
         yield (
             f"{paint(short(item.id), 'id')}  {pad(_WORDS[item.relation], 10)} {paint(pad(place, widest), 'name')}"
-            f"  {paint(pad(sure, 22), 'dim')}  {path}"
+            f"{paint(words, 'dim')}  {path}"
         ).rstrip()
         for overlap in item.overlaps[:1]:
             yield paint(f"          {fit(overlap_words(overlap, {}), columns - 10, keep='start')}", "dim")

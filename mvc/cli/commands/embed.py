@@ -12,7 +12,7 @@ from mvc.cli.messages import hint, note, paint, warn
 from mvc.cli.opening import open_workspace
 from mvc.cli.options import Session, json_option, pass_session
 from mvc.cli.progress import progress
-from mvc.cli.text import count, escape, number, short, size
+from mvc.cli.text import count, escape, number, pad, short, size, width
 from mvc.porcelain.results.embedders import (
     EmbedApplyResult,
     EmbedderRow,
@@ -180,8 +180,8 @@ def _figures(figures: Mapping[str, float]) -> Iterator[str]:
 
 def _latents(result: EmbedApplyResult) -> Iterator[str]:
     at = [escape(row.path or "" if row.commit is None else f"{row.lineage}@{row.position}") for row in result.latents]
-    width = max(map(len, at))
+    widest = max(map(width, at))
     for row, name in zip(result.latents, at, strict=True):
         commit = " " * len(short("0" * 64)) if row.commit is None else paint(short(row.commit), "id")
         more = f"  … {len(row.latent) - SHOWN} more" if len(row.latent) > SHOWN else ""
-        yield f"{commit}  {name.ljust(width)}  {'  '.join(f'{value:+.3f}' for value in row.latent[:SHOWN])}{more}"
+        yield f"{commit}  {pad(name, widest)}  {'  '.join(f'{value:+.3f}' for value in row.latent[:SHOWN])}{more}"

@@ -13,7 +13,7 @@ from mvc.cli.opening import open_workspace
 from mvc.cli.options import Session, json_option, pass_session
 from mvc.cli.progress import progress
 from mvc.cli.reasons import sentences
-from mvc.cli.text import escape, pad, short
+from mvc.cli.text import escape, pad, short, wrapped
 from mvc.drift import Rule
 from mvc.porcelain.explain import ExplainResult, explain
 
@@ -38,7 +38,7 @@ def render(result: ExplainResult, columns: int) -> Iterator[str]:
         yield f"  {pad('default', 10)}  {paint(rule.severity, _STYLE[rule.severity])}{limit_words(rule)}"
 
 
-def listed(result: ExplainResult) -> Iterator[str]:
+def listed(result: ExplainResult, columns: int | None) -> Iterator[str]:
     """A line for each rule, under its group."""
     width = max(len(rule.name) for rule in result.rules)
     for group in dict.fromkeys(rule.group for rule in result.rules):
@@ -46,7 +46,10 @@ def listed(result: ExplainResult) -> Iterator[str]:
         for rule in result.rules:
             if rule.group == group:
                 severity = paint(pad(rule.severity, 4), _STYLE[rule.severity])
-                yield f"  {rule.id}  {pad(rule.name, width)}  {severity}  {escape(rule.summary)}"
+                head = f"  {rule.id}  {pad(rule.name, width)}  "
+                first, *more = wrapped(escape(rule.summary), columns and columns - len(head) - 6)
+                yield f"{head}{severity}  {first}"
+                yield from (" " * (len(head) + 6) + line for line in more)
 
 
 def limit_words(rule: Rule) -> str:
@@ -74,5 +77,5 @@ def command(session: Session, names: tuple[str, ...], as_json: bool) -> None:
     elif names:
         output.emit_lines(render(result, output.text_width()), paged=True)
     else:
-        output.emit_lines(listed(result), paged=True)
+        output.emit_lines(listed(result, output.prose_width()), paged=True)
         hint(f"more about one of them: mvc explain {result.rules[0].id}; about a commit: mvc explain HEAD")

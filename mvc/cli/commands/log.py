@@ -30,6 +30,8 @@ from mvc.porcelain.results.logs import LogLineage, LogResult
 
 #: commits of one lineage that the list shows before it sums up
 LONG = 24
+#: columns from which there is room for bars
+WIDE = 60
 
 
 def render(result: LogResult, columns: int, newest: int | None) -> Iterator[str]:
@@ -62,7 +64,8 @@ def _block(
             yield paint(f"  {gap_words(lineage, previous - position - 1, columns - 2)}", "dim")
         figures = pad(number(commit.distance) if commit.distance is not None else "", 6, right=True)
         angle = pad("" if commit.turning_angle is None else f"{commit.turning_angle:.0f}°", 4, right=True)
-        before = f"{bar(commit.distance, largest, 6)} {figures} {angle}" if largest else ""
+        drawn = f"{bar(commit.distance, largest, 6)} " if columns >= WIDE else ""
+        before = f"{drawn}{figures} {angle}" if largest else ""
         yield "  " + commit_row(commit, columns - 2, before=before)
         for line in mixture_words(commit, places, columns - 4):
             yield paint(f"    {line}", "dim")

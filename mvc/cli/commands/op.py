@@ -10,22 +10,25 @@ from mvc.cli import output
 from mvc.cli.messages import hint, paint
 from mvc.cli.opening import open_workspace
 from mvc.cli.options import Session, json_option, pass_session
-from mvc.cli.text import escape, moment, short
+from mvc.cli.text import escape, fit, moment, short, width, wrapped
 from mvc.porcelain.operations import op_log
 from mvc.porcelain.results.operations import OperationRow, OpLogResult
 
 
-def lines(row: OperationRow) -> Iterator[str]:
+def lines(row: OperationRow, columns: int | None = None) -> Iterator[str]:
     """One operation: a headline, and what it changed."""
+    author = escape(row.author)
+    if columns is not None:
+        author = fit(author, max(12, columns - 33 - width(escape(row.command))), keep="start")
     command = paint(escape(row.command), "head")
-    yield f"{paint(short(row.id), 'id')}  {moment(row.time)}  {escape(row.author)}  {command}"
+    yield f"{paint(short(row.id), 'id')}  {moment(row.time)}  {author}  {command}"
     for change in row.changes:
-        yield f"  {escape(change)}"
+        yield from wrapped(escape(change), columns, "  ", "    ")
 
 
-def render(result: OpLogResult) -> Iterator[str]:
+def render(result: OpLogResult, columns: int | None = None) -> Iterator[str]:
     for row in result.operations:
-        yield from lines(row)
+        yield from lines(row, columns)
 
 
 @click.group()
@@ -44,7 +47,7 @@ def log(session: Session, newest: int | None, as_json: bool) -> None:
     if as_json:
         output.emit_json(result, "op-log")
         return
-    output.emit_lines(render(result), paged=True)
+    output.emit_lines(render(result, output.prose_width()), paged=True)
     if result.operations and result.operations[0].command == "gc --keep":
         hint("the newest gave up tensors for good; take an earlier one back with: mvc undo OP")
     elif result.operations:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+
+from click import unstyle
 
 from mvc.cli.messages import paint
 from mvc.cli.reports.words import ABNORMAL_STEP, found_in, likely, named, standing, summary
-from mvc.cli.text import count, escape, number, pad, short
+from mvc.cli.text import count, escape, fit_path, number, pad, short, width
 from mvc.porcelain.results.checks import CheckResult, Finding
 
 #: so many commits are listed even if nothing is wrong with them
@@ -26,7 +28,10 @@ def render(result: CheckResult, columns: int | None = None) -> Iterator[str]:
             continue
         name = short(commit.id) if commit.id else escape(commit.path)
         score = f"  score {number(commit.score)}" if commit.score is not None else ""
-        where = f"  {paint(escape(commit.path), 'dim')}" if commit.id and commit.path else ""
+        path = escape(commit.path or "")
+        if columns is not None:
+            path = fit_path(path, max(16, columns - 20 - len(score)))
+        where = f"  {paint(path, 'dim')}" if commit.id and path else ""
         sign = paint(f"{_SIGN[commit.verdict]} {pad(commit.verdict, 4)}", _STYLE[commit.verdict])
         yield f"{sign}  {paint(name, 'id')}{where}{score}"
         if commit.reason:
@@ -37,7 +42,18 @@ def render(result: CheckResult, columns: int | None = None) -> Iterator[str]:
         for finding in ignored:
             yield from (paint(f"        {line}", "dim") for line in _lines(finding, room, painted=False))
     parts = [paint(words, _STYLE[verdict] if words[:2] != "0 " else "dim") for verdict, words in summary(result)]
-    yield f"{count(result.checked, 'checkpoint')} checked: {', '.join(parts)}"
+    yield from _listed(f"{count(result.checked, 'checkpoint')} checked:", parts, columns)
+
+
+def _listed(line: str, parts: Sequence[str], columns: int | None) -> Iterator[str]:
+    """A line with these parts behind it, on the next one where they do not fit."""
+    for place, part in enumerate(parts, 1):
+        piece = f" {part}{',' if place < len(parts) else ''}"
+        if columns is not None and width(unstyle(line + piece)) > columns:
+            yield line
+            line = " "
+        line += piece
+    yield line
 
 
 def _lines(finding: Finding, room: int | None, *, painted: bool = True) -> Iterator[str]:
