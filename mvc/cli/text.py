@@ -41,7 +41,7 @@ def fit(text: str, columns: int, *, keep: str = "end") -> str:
 
 
 def fit_path(path: str, columns: int) -> str:
-    """An escaped path cut to ``columns``: first its directories, then what its name ends with, then the name's middle."""
+    """An escaped path cut to ``columns``: directories first, then what its name ends with, then the name's middle."""
     name = path.rpartition("/")[2]
     if width(name) + 1 <= columns:
         return fit(path, columns)
