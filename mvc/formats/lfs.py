@@ -1,8 +1,9 @@
 """Git LFS pointers, and the objects that they stand for. Owns finding such an object, and trusting it only after its
 size and SHA-256 were seen to be those that the pointer names.
 
-Looks where git-lfs keeps objects by default: ``lfs/objects/aa/bb/OID`` in the git directory around the file. Runs no
-git, fetches nothing, and knows of git only where that directory is.
+Looks where git-lfs keeps objects: ``objects/aa/bb/OID`` in ``lfs``, or where ``lfs.storage`` says, in the git directory
+around the file. Runs no git, fetches nothing, and knows of git only where that directory is, and its own settings: not
+those of a user or a machine.
 """
 
 from __future__ import annotations
@@ -14,10 +15,13 @@ from functools import lru_cache
 from pathlib import Path
 
 from mvc.errors import FormatError, MvcError, NotFoundError, PointerError
+from mvc.formats.git_settings import parse_settings
 from mvc.formats.sniff import LFS_MAGIC
 from mvc.formats.source import FileSource, printable
 
 _LIMIT = 4096
+#: bytes of git's settings that are read
+_SETTINGS = 1 << 20
 _OID = re.compile(rb"^oid sha256:([0-9a-f]{64})$", re.MULTILINE)
 _SIZE = re.compile(rb"^size ([0-9]{1,18})$", re.MULTILINE)
 _GITDIR = re.compile(r"gitdir: ([^\0\n]+)\n*")
@@ -94,10 +98,15 @@ def find_git(path: Path) -> GitPlace | None:
     return None
 
 
+def lfs_storage(common: Path) -> Path:
+    """Where git-lfs keeps objects for a git directory, by that one's own settings."""
+    return common / (parse_settings(_small_text(common / "config", _SETTINGS)).get("lfs.storage") or "lfs")
+
+
 def _find(path: Path, pointer: LfsPointer) -> Path:
     place = find_git(path)
-    name = Path("lfs", "objects", pointer.oid[:2], pointer.oid[2:4], pointer.oid)
-    found = None if place is None else place.common / name
+    name = Path("objects", pointer.oid[:2], pointer.oid[2:4], pointer.oid)
+    found = None if place is None else lfs_storage(place.common) / name
     if found is None or not found.is_file():
         raise PointerError(
             f"{printable(path)} is a Git LFS pointer; the weights were not fetched", hint=f"run: {_fetch(path, place)}"
@@ -147,14 +156,14 @@ def _damaged(path: Path, found: Path, place: GitPlace | None) -> FormatError:
     )
 
 
-def _small_text(path: Path) -> str:
-    """A file of git's that holds a path; nothing where it cannot be read."""
+def _small_text(path: Path, most: int = _LIMIT) -> str:
+    """A small file of git's; nothing where it cannot be read."""
     try:
         source = FileSource(path)
     except (FormatError, NotFoundError):
         return ""
     try:
-        return bytes(source.read(0, min(source.size, _LIMIT))).decode("utf-8", "surrogateescape")
+        return bytes(source.read(0, min(source.size, most))).decode("utf-8", "surrogateescape")
     except MvcError:
         return ""
     finally:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import contextlib
 import getpass
 import os
-import re
 import socket
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
+
+from mvc.formats.git_settings import parse_settings
 
 #: seconds that git has for an answer
 _PATIENCE = 5.0
-_SECTION = re.compile(r"\[\s*([\w.-]+)")
 
 
 def author(directory: Path) -> str:
@@ -23,10 +23,11 @@ def author(directory: Path) -> str:
         return told("MVC_AUTHOR", "")
     settings: dict[str, str] = {}
     for path in _git_settings(directory.absolute()):
-        settings.update(_named_in(path))
+        with contextlib.suppress(OSError, ValueError):
+            settings.update(parse_settings(path.read_text("utf-8", "replace")))
     name = told("GIT_AUTHOR_NAME") or settings.get("author.name") or settings.get("user.name", "")
     email = told("GIT_AUTHOR_EMAIL") or settings.get("author.email") or settings.get("user.email") or told("EMAIL", "")
-    if "include" in settings and (asked := _git_itself(directory)):
+    if any(key.startswith(("include.", "includeif.")) for key in settings) and (asked := _git_itself(directory)):
         return asked
     if name or email:
         return f"{name or email.partition('@')[0]} <{email}>" if email else name
@@ -59,27 +60,6 @@ def _common(git: Path) -> Path:
             git = git.parent / git.read_text("utf-8", "replace").removeprefix("gitdir:").strip()
         return git / (git / "commondir").read_text("utf-8", "replace").strip()
     return git
-
-
-def _named_in(path: Path) -> Mapping[str, str]:
-    """``user.name``, ``author.email`` and the like of a configuration file, "include" if others are part of it; {}
-    where it cannot be read."""
-    try:
-        lines = path.read_text("utf-8", "replace").splitlines()
-    except (OSError, ValueError):
-        return {}
-    found: dict[str, str] = {}
-    section = ""
-    for line in map(str.strip, lines):
-        if head := _SECTION.match(line):
-            section = head[1].lower()
-            if section in ("include", "includeif"):
-                found["include"] = section
-        elif section in ("user", "author") and "=" in line and not line.startswith(("#", ";")):
-            key, _, value = line.partition("=")
-            if key.strip().lower() in ("name", "email"):
-                found[f"{section}.{key.strip().lower()}"] = value.strip().strip('"')
-    return found
 
 
 def _git_itself(directory: Path) -> str:

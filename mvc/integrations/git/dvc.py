@@ -10,6 +10,7 @@ import configparser
 import hashlib
 import io
 import json
+import os
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
@@ -24,7 +25,7 @@ from mvc.errors import FormatError, PointerError
 from mvc.formats.source import printable
 from mvc.integrations.git.reading import Blob, GitRepository
 
-LOCK, SUFFIX = "dvc.lock", ".dvc"
+LOCK, PIPELINE, SUFFIX = "dvc.lock", "dvc.yaml", ".dvc"
 FETCH = "run: dvc fetch --all-commits"
 #: bytes of a list that are read
 _LARGEST = 1 << 26
@@ -42,21 +43,26 @@ def is_list(path: str) -> bool:
 class DvcFiles:
     """Files that the lists of one git commit stand for, under the paths that they have in a working tree.
 
-    ``common`` is the git directory, ``cache`` where DVC keeps contents on this machine.
+    ``lfs`` is git-lfs's store, ``cache`` where DVC keeps contents on this machine. ``own``: what DVC was told not to
+    cache (``cache: false``), which is git's to keep, or nobody's.
     """
 
-    common: Path
+    lfs: Path
     cache: Path
     _files: dict[str, str] = field(default_factory=dict)
+    own: set[str] = field(default_factory=set)
 
-    def add(self, path: str, content: bytes, commit: str) -> list[Blob]:
-        """Takes in what a list says, and gives its files.
+    def add(self, path: str, content: bytes, commit: str, pipeline: bytes = b"") -> list[Blob]:
+        """Takes in what a list says, and gives its files; ``pipeline`` is the dvc.yaml beside a dvc.lock.
 
         Raises FormatError for a list that is none, PointerError where the list of a directory is not at hand.
         """
         found: dict[str, str] = {}
-        for name, digest in _outputs(path, content):
-            if digest.endswith(".dir"):
+        uncached = _uncached(path, pipeline)
+        for name, digest, cached in _outputs(path, content):
+            if not cached or name in uncached:
+                self.own.add(name)
+            elif digest.endswith(".dir"):
                 found |= {f"{name}/{below}": md5 for below, md5 in self._listed(name, digest)}
             else:
                 found[name] = digest
@@ -106,22 +112,26 @@ class DvcFiles:
 
 
 def cache_of(top: Path, directory: str) -> Path:
-    """Where DVC keeps contents for the lists in a directory of a working tree."""
-    for parts in (Path(directory), *Path(directory).parents):
-        dvc = top / parts / SUFFIX
-        if not dvc.is_dir():
+    """Where DVC keeps contents for the lists in a directory of a working tree: by its settings there, else the user's
+    or the machine's, else in ``.dvc/cache``."""
+    dvc = next(
+        (
+            top / parts / SUFFIX
+            for parts in (Path(directory), *Path(directory).parents)
+            if (top / parts / SUFFIX).is_dir()
+        ),
+        top / SUFFIX,
+    )
+    home = Path(os.environ.get("XDG_CONFIG_HOME") or Path("~/.config").expanduser())
+    for place in (dvc / "config.local", dvc / "config", home / "dvc" / "config", Path("/etc/xdg/dvc/config")):
+        settings = configparser.RawConfigParser(strict=False, inline_comment_prefixes=("#",))
+        try:
+            settings.read_string(place.read_text("utf-8", "replace"))
+        except (OSError, configparser.Error):
             continue
-        place = dvc / "cache"
-        for name in ("config", "config.local"):
-            settings = configparser.RawConfigParser(strict=False)
-            try:
-                settings.read_string((dvc / name).read_text("utf-8", "replace"))
-            except (OSError, configparser.Error):
-                continue
-            if told := settings.get("cache", "dir", fallback=""):
-                place = dvc / told.strip("'\"")
-        return place
-    return top / SUFFIX / "cache"
+        if told := settings.get("cache", "dir", fallback="").strip("'\""):
+            return place.parent / Path(told).expanduser()
+    return dvc / "cache"
 
 
 def read_list(git: GitRepository, blob: Blob) -> bytes:
@@ -133,15 +143,10 @@ def read_list(git: GitRepository, blob: Blob) -> bytes:
     return content.getvalue()
 
 
-def _outputs(path: str, content: bytes) -> Iterator[tuple[str, str]]:
-    """Path from the top and MD5 of what a list names. What other tools than the cache keep has no MD5: left out."""
-    try:
-        # the loader in C, where there is one: a dvc.lock may have thousands of lines
-        value: Any = yaml.load(content, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except (yaml.YAMLError, ValueError, RecursionError):
-        raise FormatError(f"{path!r} is no YAML", hint="run: dvc status") from None
-    home = posixpath.dirname(path)
-    whole = value if isinstance(value, Mapping) else {}
+def _outputs(path: str, content: bytes) -> Iterator[tuple[str, str, bool]]:
+    """Path from the top and MD5 of what a list names, and whether DVC caches it. What other tools than the cache keep
+    has no MD5: left out."""
+    home, whole = posixpath.dirname(path), _mapping(path, content)
     if path.rpartition("/")[2] == LOCK:
         stages = whole.get("stages") if "schema" in whole else whole
         lists = list(stages.values()) if isinstance(stages, Mapping) else []
@@ -153,7 +158,34 @@ def _outputs(path: str, content: bytes) -> Iterator[tuple[str, str]]:
             if isinstance(out, Mapping) and _MD5.fullmatch(digest := str(out.get("md5"))):
                 name = posixpath.normpath(posixpath.join(home, str(out.get("path"))))
                 if not name.startswith(("/", "../")) and "\0" not in name and _can_be_a_name(name):
-                    yield name, digest
+                    yield name, digest, out.get("cache") is not False
+
+
+def _uncached(path: str, pipeline: bytes) -> set[str]:
+    """Paths from the top of what the stages beside a dvc.lock are not to cache, as far as they say so in plain words:
+    names that are put together from parameters are not."""
+    found: set[str] = set()
+    stages = _mapping(posixpath.join(posixpath.dirname(path), PIPELINE), pipeline).get("stages")
+    for stage in stages.values() if isinstance(stages, Mapping) else ():
+        parts = stage.get("do", stage) if isinstance(stage, Mapping) else {}
+        home = posixpath.join(posixpath.dirname(path), str(parts.get("wdir") or "."))
+        for kind in ("outs", "metrics", "plots"):
+            outs = parts.get(kind)
+            for out in outs if isinstance(outs, list) else ():
+                for name, told in out.items() if isinstance(out, Mapping) else ():
+                    if isinstance(told, Mapping) and told.get("cache") is False:
+                        found.add(posixpath.normpath(posixpath.join(home, str(name))))
+    return found
+
+
+def _mapping(path: str, content: bytes) -> Mapping[str, Any]:
+    """What a YAML file maps. Raises FormatError for what is no YAML."""
+    try:
+        # the loader in C, where there is one: a dvc.lock may have thousands of lines
+        value: Any = yaml.load(content, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except (yaml.YAMLError, ValueError, RecursionError):
+        raise FormatError(f"{path!r} is no YAML", hint="run: dvc status") from None
+    return value if isinstance(value, Mapping) else {}
 
 
 def _can_be_a_name(name: str) -> bool:

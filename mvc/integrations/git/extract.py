@@ -28,8 +28,8 @@ class Files(Protocol):
     """What git commits have of files: a git repository, or what it stands for (``integrations.git.dvc``)."""
 
     @property
-    def common(self) -> Path:
-        """The git directory."""
+    def lfs(self) -> Path:
+        """Where Git LFS keeps objects."""
 
     def files_in(self, commit: str, directory: str, *, below: bool = False) -> Sequence[Blob]: ...
 
@@ -68,8 +68,11 @@ def extract(
     """Every checkpoint that these files are or belong to, each content of a path once, and none that was ``seen``. A
     checkpoint's files are gone when the next one is asked for, so that the scratch directory never holds more than one.
     """
-    # what Git LFS keeps is looked up in the git repository around a pointer: the scratch directory passes for one
-    (scratch / ".git").write_text(f"gitdir: {git.common}\n", "utf-8", "surrogateescape")
+    # what Git LFS keeps is looked up by the git directory around a pointer: that is one that knows the store
+    (scratch / ".git").mkdir(exist_ok=True)
+    (scratch / ".git" / "HEAD").touch()
+    quoted = str(git.lfs).replace("\\", "\\\\").replace('"', '\\"')
+    (scratch / ".git" / "config").write_text(f'[lfs]\nstorage = "{quoted}"\n', "utf-8", "surrogateescape")
     seen = set() if seen is None else seen
     groups: dict[tuple[str, str], Mapping[str, str]] = {}
     for number, blob in enumerate(blobs):

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from mvc.errors import InputError, PointerError
 from mvc.index import CommitRow, Connection, LineageRow, PlacementRow, chunked
-from mvc.integrations.git.dvc import DvcFiles, cache_of, is_list, read_list
+from mvc.integrations.git.dvc import LOCK, PIPELINE, DvcFiles, cache_of, is_list, read_list
 from mvc.integrations.git.extract import Extracted, Files, extract
 from mvc.integrations.git.models import models
 from mvc.integrations.git.reading import Blob, GitCommit, GitRepository
@@ -90,7 +90,9 @@ class _Importer:
         found: list[tuple[Files, Blob]] = [(self._git, blob) for blob in self._wanted(blobs)]
         for blob in lists:
             try:
-                found += self._listed(blob)
+                kept, listed = self._listed(blob)
+                found += [(kept, file) for file in self._wanted(listed)]
+                yield from self._nobodys(kept, blob)
             except InputError as error:
                 yield _failure(blob.path, commit_id, error)
         about: GitCommit | None = None
@@ -111,12 +113,22 @@ class _Importer:
             return [blob for blob in blobs if any(_matches(blob.path, glob) for glob in self._paths)]
         return models(self._git, blobs)
 
-    def _listed(self, blob: Blob) -> Iterator[tuple[Files, Blob]]:
+    def _listed(self, blob: Blob) -> tuple[DvcFiles, list[Blob]]:
         """What a list of DVC's stands for. Raises as `DvcFiles.add`."""
         top = self._git.top if self._git.inside else self._git.directory
-        files = DvcFiles(self._git.common, cache_of(top, blob.path.rpartition("/")[0]))
-        for file in self._wanted(files.add(blob.path, read_list(self._git, blob), blob.commit)):
-            yield files, file
+        directory, _, name = blob.path.rpartition("/")
+        files = DvcFiles(self._git.lfs, cache_of(top, directory))
+        pipeline = self._git.file_of(blob.commit, f"{directory}/{PIPELINE}".lstrip("/")) if name == LOCK else None
+        said = b"" if pipeline is None else read_list(self._git, pipeline)
+        return files, files.add(blob.path, read_list(self._git, blob), blob.commit, said)
+
+    def _nobodys(self, files: DvcFiles, blob: Blob) -> Iterator[HistoryEntry]:
+        """What a list names that DVC does not cache, and git does not have either; what git has came from there."""
+        for name in sorted(files.own):
+            if self._wanted([Blob(blob.commit, name, "")]) and self._git.file_of(blob.commit, name) is None:
+                reason = "DVC does not cache it (cache: false), and git does not have it"
+                hint = "where such a file is still at hand: mvc commit PATH"
+                yield HistoryEntry(recorded_path(name), blob.commit, None, "missing", reason, hint)
 
     def _import(self, files: Files, blob: Blob, about: GitCommit) -> Iterator[HistoryEntry]:
         """Commits the checkpoint that a file is or belongs to, beside the last ones, which it may rest on."""

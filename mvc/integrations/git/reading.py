@@ -110,6 +110,12 @@ class GitRepository:
         """Top of the working tree. Raises InputError where there is none."""
         return Path(fsdecode(self.ask("rev-parse", "--show-toplevel").removesuffix(b"\n")))
 
+    @cached_property
+    def lfs(self) -> Path:
+        """Where git-lfs keeps objects, by all of git's settings."""
+        told = self.finds("config", "--get", "lfs.storage") or b""
+        return self.common / (fsdecode(told.removesuffix(b"\n")) or "lfs")
+
     def commit_of(self, revision: str) -> str | None:
         """Id of the commit that an id, a tag or a name leads to; None for anything else, or what is not here."""
         found = self.finds("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
@@ -171,6 +177,11 @@ class GitRepository:
         entries = (entry.partition(b"\t") for entry in listed.split(b"\0") if entry)
         files = ((head.split(), name) for head, _, name in entries)
         return [Blob(commit, fsdecode(name), head[2].decode("ascii")) for head, name in files if head[0] in _FILES]
+
+    def file_of(self, commit: str, path: str) -> Blob | None:
+        """A file of a commit; None where there is none, or a directory."""
+        directory = path.rpartition("/")[0]
+        return next((blob for blob in self.files_in(commit, directory) if blob.path == path), None)
 
     def modified(self) -> set[str]:
         """Files, from the top, that are not in the working tree as HEAD has them."""
