@@ -21,11 +21,10 @@ _LABEL = {"type": "text", "dx": 8, "dy": -8, "align": "left", "fontSize": 11.5, 
 #: legend of logarithms of shares
 _PERCENT = {
     "orient": "top",
-    "gradientLength": 220,
-    "gradientThickness": 8,
     "titleOrient": "left",
     "titleLimit": 300,
-    "tickCount": 4,
+    "tickCount": 5,
+    "symbolType": "square",
     "labelExpr": "format(pow(10, datum.value), '.2~p')",
 }
 
@@ -283,17 +282,19 @@ def _layers(theme: Theme, _live: bool) -> list[Spec]:
     return [
         {
             **_data("cells"),
-            "mark": {"type": "rect"},
+            # the stroke closes seams between cells, which make stripes of many narrow ones
+            "mark": {"type": "rect", "strokeWidth": 0.7},
             "encoding": {
                 "x": x,
                 "x2": {"field": "x2"},
                 "y": y,
-                "color": _number(
+                "fill": _number(
                     "v",
                     "change at one step, of the layer's size",
                     scale={"scheme": "viridis", "zero": False, "nice": False},
                     legend=_PERCENT,
                 ),
+                "stroke": _number("v", legend=None, scale={"scheme": "viridis", "zero": False, "nice": False}),
             },
         },
         {

@@ -246,9 +246,9 @@ _PALE = """() => {
   for (let node = walker.nextNode(); node; node = walker.nextNode()) {
     const own = node.parentElement;
     if (!node.data.trim() || ["SCRIPT", "STYLE", "NOSCRIPT"].includes(own.tagName) || !own.checkVisibility()) continue;
-    const grounds = [];
+    const grounds = [];  // on white paper
     for (let one = own; one; one = one.parentElement) grounds.unshift(getComputedStyle(one).backgroundColor);
-    const [a, b] = [paint(grounds), paint([...grounds, getComputedStyle(own).color])].map(light);
+    const [a, b] = [paint(["white", ...grounds]), paint(["white", ...grounds, getComputedStyle(own).color])].map(light);
     const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
     if (ratio < 4.5) found.push([node.data.trim().slice(0, 40), own.className, Number(ratio.toFixed(2))]);
   }
@@ -266,6 +266,8 @@ def test_all_text_can_be_read(chromium: Any, url: str, scheme: str) -> None:
         assert one.page.evaluate(_PALE) == []
     one.page.locator("h1").click()
     one.key("f")
+    assert one.page.evaluate(_PALE) == []
+    one.page.emulate_media(media="print")  # ink on paper, whatever the screen had
     assert one.page.evaluate(_PALE) == []
     one.page.close()
 

@@ -1,7 +1,7 @@
 // What all parts of the page stand on: the data, words for figures, and the one way of making elements.
 const data = JSON.parse(document.getElementById("data").textContent);
 const byId = (id) => document.getElementById(id);
-const dark = window.matchMedia("(prefers-color-scheme: dark)");
+const dark = window.matchMedia("screen and (prefers-color-scheme: dark)");
 
 // ---- tables -------------------------------------------------------------------------------------------------------
 const rows = (table) => {
