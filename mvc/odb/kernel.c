@@ -7,7 +7,8 @@
    Numbers are worked on in blocks that the first cache holds: classes and arithmetic of all of a block, in loops that a
    compiler makes vectors of; its numbers by class; each class's bytes, to or from their planes.
 
-   This file includes itself, once for each width: NUMBER is that width's type, WIDE one that is not promoted to int. */
+   This file includes itself, once for each width: NUMBER is that width's type, WIDE one that is not promoted to int.
+   It is one file, and long for one, so that there is one thing to compile. */
 
 #ifndef NUMBER
 
@@ -41,8 +42,12 @@ typedef struct {
 static void bound(const uint8_t *classes, size_t count, size_t bounds[MAX_CLASSES + 1])
 {
     uint32_t counts[4][MAX_CLASSES] = {{0}}; /* four, as adding to what was just added to waits for that */
-    for (size_t i = 0; i < count; i++)
-        counts[i % 4][classes[i]]++;
+    size_t i = 0;
+    for (; i + 4 <= count; i += 4)
+        for (int k = 0; k < 4; k++)
+            counts[k][classes[i + k]]++;
+    for (; i < count; i++)
+        counts[0][classes[i]]++;
     bounds[0] = 0;
     for (int c = 0; c < MAX_CLASSES; c++)
         bounds[c + 1] = bounds[c] + counts[0][c] + counts[1][c] + counts[2][c] + counts[3][c];
