@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from mvc.drift import RULES
 from mvc.porcelain.report import report
 from mvc.porcelain.workspace import Workspace
 from tests.report.hostile import BREAKS, IMAGE, RUN, SCRIPT
@@ -145,7 +146,9 @@ def test_a_click_near_a_commit_chooses_it(opened: Open, chart: str) -> None:
 def test_keys_reach_every_commit_and_finding(opened: Open, url: str) -> None:
     page = opened.page
     first = opened.chosen
-    assert page.locator("aside .badge").inner_text() == "fail"  # it opens at a finding
+    assert page.locator("aside .badge").inner_text() == "fail"  # it opens at a finding, and says what to do
+    told = page.locator("aside").inner_text()
+    assert RULES["MVC004"].remedy in told and "mvc explain MVC004" in told
     page.locator("h1").click()
     back = opened.key("p")
     assert re.search(r"@8$", back) and back != first

@@ -68,7 +68,8 @@ def draw_drift(stock: Stock, lineage: int) -> Picture | None:
             ("turn", angles, bands[_TURN]),
         )
     }
-    note = f"How far each step of {row.name} went in weight space, and how far it turned from the step before. "
+    note = f"How far each step of {row.name} went in weight space, and how far it turned from the step before "
+    note += "(0° is straight on). "
     note += _conclusion(tables, [commit.position for commit in commits])
     note += " A cross breaks a rule of mvc check." if any(commit.flags for commit in commits) else ""
     return Picture("drift", f"Drift along {row.name}", note, tables, (lineage,))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from mvc.drift import HISTORY
+from mvc.drift import HISTORY, RULES
 from mvc.porcelain.check import check
 from mvc.porcelain.progress import Report, silent
 from mvc.porcelain.reporting.stock import Stock
@@ -35,7 +35,7 @@ def judge(stock: Stock, progress: Report = silent) -> CheckResult:
 
 def as_verdict(stock: Stock, result: CheckResult) -> dict[str, Any]:
     """The verdict as the page has it: findings and ignored ones, with the numbers of their commits. ``young``: how many
-    were skipped that have fewer than ``needed`` checkpoints before them."""
+    were skipped that have fewer than ``needed`` checkpoints before them; ``remedies``: rule → what to do."""
     counts = Counter(commit.verdict for commit in result.commits)
     skipped = [stock.numbers[row.id] for row in result.commits if row.verdict == "skip" and row.id is not None]
     return {
@@ -45,6 +45,7 @@ def as_verdict(stock: Stock, result: CheckResult) -> dict[str, Any]:
         "policy": result.policy,
         "young": sum(stock.commits[number].position < HISTORY for number in skipped),
         "needed": HISTORY,
+        "remedies": {finding.rule: RULES[finding.rule].remedy for finding in (*result.findings, *result.ignored)},
         "findings": [
             {**to_json(finding), "c": stock.numbers[finding.commit], "ignored": finding in result.ignored}
             for finding in (*result.findings, *result.ignored)

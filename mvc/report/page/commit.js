@@ -123,12 +123,17 @@ const page = (c) => {
     parts.push(make("h3", { text: "Averaged of" }), grid([["commit"], ["weight", "number"]], commit.mixture.map(([source, weight]) => [bar(weight, link(source)), percent(weight)])));
   }
   const own = findingsOf.get(c) ?? [];
-  if (own.length) parts.push(make("h3", { text: "Findings" }), make("ul", { class: "findings" }, ...own.map(findingItem)));
+  const broken = [...new Set(own.map((finding) => finding.rule))];
+  if (own.length) {
+    parts.push(make("h3", { text: "Findings" }), make("ul", { class: "findings" }, ...own.map(findingItem)),
+      ...[...new Set(broken.map((rule) => data.verdict.remedies[rule]))].map((text) => make("p", {}, make("strong", { text: "What to do: " }), text)));
+  }
   parts.push(...changes(c, extra), ...origins(c, extra));
   const before = extra?.before ?? commit.parent;
   parts.push(make("h3", { text: "Go on with" }),
     ...(before === null || before === undefined ? [] : [make("p", {}, make("code", { text: `mvc diff ${short(commits[before].id)} ${short(commit.id)}` }))]),
     make("p", {}, make("code", { text: `mvc blame ${short(commit.id)}` })),
+    ...broken.map((rule) => make("p", {}, make("code", { text: `mvc explain ${rule}` }))),
     make("p", { class: "quiet", text: `${many(lineage.weights, "weight")} in ${many(lineage.tensors, "tensor")}` }));
   const aside = byId("page");
   // whoever came here by a key goes on from here: the focus is not lost with the button that had it
