@@ -3,6 +3,12 @@ make either touch memory that is not theirs."""
 
 from __future__ import annotations
 
+import os
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,6 +16,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+import mvc.odb
 from mvc.odb import deltas, kernel, loops
 from mvc.odb.deltas import Plan, decode_residuals, encode_residuals
 from mvc.odb.loops import MAX_CLASSES, Terms
@@ -189,3 +196,20 @@ def test_what_is_written_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
             payload = b"".join(encode_residuals(states[0], form, bases, plan))
             assert written.setdefault(plan, payload) == payload
             assert bytes(decode_residuals(memoryview(payload), form, len(states[0]), bases)) == states[0]
+
+
+@pytest.mark.parametrize("found", [None, SimpleNamespace(INTERFACE=0)], ids=["missing", "of another source"])
+def test_without_a_kernel_that_fits_numpy_does_it(found: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "mvc.odb._kernel", found)
+    monkeypatch.delattr(mvc.odb, "_kernel", raising=False)
+    chosen = runpy.run_path(str(Path(kernel.__file__)))
+    assert not chosen["COMPILED"]
+    assert (chosen["tally"], chosen["split"], chosen["join"]) == (loops.tally, loops.split, loops.join)
+
+
+def test_without_a_compiler_nothing_is_built_and_nothing_fails(tmp_path: Path) -> None:
+    pytest.importorskip("setuptools")
+    command = [sys.executable, "setup.py", "build_ext", "--build-lib", tmp_path, "--build-temp", tmp_path]
+    root = Path(__file__).parents[2]
+    subprocess.run(command, cwd=root, env={**os.environ, "CC": "false"}, check=True, capture_output=True)
+    assert not [*tmp_path.rglob("*.so")]
