@@ -106,5 +106,5 @@ def _first_projection(size: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.f
 def _projection(block: int, size: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]:
     """Buckets and signs of one block of coordinates; the first ``size`` of them do not depend on ``size``."""
     random = np.random.Generator(np.random.PCG64([_SEED, block]))
-    words = random.integers(0, 1 << 16, size=_BLOCK, dtype=np.uint16)[:size]
+    words = random.integers(0, 1 << 16, size=size, dtype=np.uint16)
     return (words % WIDTH).astype(np.intp), np.where(words & 0x8000, 1.0, -1.0)

@@ -30,6 +30,22 @@ class Index:
         self._file = None if url else file
         self._owned = not url
         self._engine = _engine(url or ("sqlite://" if file is None else f"sqlite:///{file}"), in_memory=file is None)
+        #: while `kept`: the connection, once there is one, and the stamp as it was read last
+        self._keeping = False
+        self._connection: Connection | None = None
+        self._stamp: Stamp | None = None
+
+    @contextlib.contextmanager
+    def kept(self) -> Iterator[None]:
+        """Within, one connection serves one transaction after another, and the stamp is what it was: for who holds the
+        repository's lock. To open one takes as long as a few questions."""
+        outer, self._keeping = self._keeping, True
+        try:
+            yield
+        finally:
+            self._keeping = outer
+            if not outer:
+                self._let_go()
 
     def stamp(self) -> Stamp | None:
         """What the index reflects; None where there is none yet, or one of an older schema.
@@ -38,6 +54,8 @@ class Index:
         """
         if self._file is not None and not self._file.exists():
             return None
+        if self._stamp is not None:
+            return self._stamp
         with self.reading() as connection:
             schema = _schema(connection)
             if schema != SCHEMAS[-1]:
@@ -45,7 +63,9 @@ class Index:
             values = {str(key): str(value) for key, value in connection.execute(select(META.c.key, META.c.value))}
         if not {"engine", "operation"} <= values.keys():
             return None
-        return Stamp(values["engine"], values["operation"])
+        found = Stamp(values["engine"], values["operation"])
+        self._stamp = found if self._keeping else None
+        return found
 
     def prepare(self) -> None:
         """Makes the tables, or brings those of an older schema up to date. Needs the repository's lock."""
@@ -74,6 +94,7 @@ class Index:
 
     def discard(self) -> None:
         """Throws the index away. Needs the repository's lock. Raises IndexDamaged for a database that is not ours."""
+        self._let_go()
         self._engine.dispose()
         if not self._owned:
             with self.writing() as connection:
@@ -88,18 +109,32 @@ class Index:
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:
         """One consistent view. Raises IndexDamaged, BusyError, StorageError."""
-        with _translated(), self._engine.connect() as connection, connection.begin():
+        with _translated(), self._connected(writes=False) as connection, connection.begin():
             yield connection
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[Connection]:
         """One transaction: all of it or, with an error, nothing. Raises as `reading`."""
-        with (
-            _translated(),
-            self._engine.connect().execution_options(mvc_writes=True) as connection,
-            connection.begin(),
-        ):
+        self._stamp = None
+        with _translated(), self._connected(writes=True) as connection, connection.begin():
             yield connection
+
+    @contextlib.contextmanager
+    def _connected(self, *, writes: bool) -> Iterator[Connection]:
+        if self._connection is None or self._connection.in_transaction():
+            opened = self._engine.connect()
+            if not self._keeping or self._connection is not None:
+                with opened:
+                    yield opened.execution_options(mvc_writes=writes)
+                return
+            self._connection = opened
+        yield self._connection.execution_options(mvc_writes=writes)
+
+    def _let_go(self) -> None:
+        self._stamp = None
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     def dump(self) -> dict[str, list[tuple[Any, ...]]]:
         """Every table's rows, sorted by primary key: equal dumps are equal indexes."""

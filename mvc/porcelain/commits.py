@@ -100,6 +100,7 @@ def commit(
     repository = workspace.repository
     with ExitStack() as stack:
         stack.enter_context(repository.lock())
+        stack.enter_context(workspace.keeping())
         workspace.refresh()
         if tag is not None:
             workspace.read(lambda connection: _check_tag_free(connection, tag))

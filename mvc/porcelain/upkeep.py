@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
 from mvc.errors import BusyError, MvcError, StorageError
@@ -58,6 +59,10 @@ class Upkeep:
             self._build_aside()
         with self._current().reading() as connection:
             return query(connection)
+
+    def keeping(self) -> AbstractContextManager[None]:
+        """Within, the index is not opened again and again. Needs the repository's lock."""
+        return self.index.kept()
 
     def update(self, seen: Seen | None = None, progress: Report | None = None) -> None:
         """Brings the index up to date; ``seen`` is what is known already. Needs the repository's lock."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -104,6 +105,10 @@ class Workspace:
         Raises InputError for an index that a newer mvc wrote.
         """
         return self._upkeep.read(query)
+
+    def keeping(self) -> AbstractContextManager[None]:
+        """Within, the index is not opened again and again. Needs the repository's lock."""
+        return self._upkeep.keeping()
 
     def update(self, seen: Seen | None = None, progress: Report | None = None) -> None:
         """Brings the index up to date; ``seen`` is what is known already. Needs the repository's lock."""

@@ -166,7 +166,7 @@ def grow(forest: Forest, yardstick: Yardstick, units: Units, new: Ints) -> Fores
     O(n k) time a new point, O(n) memory beside the units.
     """
     n, square = len(units), yardstick.norm**2
-    there = np.setdiff1d(np.arange(n), new)
+    there = np.delete(np.arange(n), new)
     old = there[forest.edges] @ [n, 1]
     ranked = np.argsort(old)
     edges, weights = forest.edges, np.rint((1.0 - forest.links) * square)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from safetensors.numpy import save_file
 from sqlalchemy import Engine, event
+from sqlalchemy.pool import Pool
 
 from mvc.porcelain.commits import commit
 from mvc.porcelain.workspace import Workspace
@@ -40,3 +41,23 @@ def test_one_more_commit_of_a_longer_run_takes_no_more_statements(tmp_path: Path
     late = _statements(workspace, files[41])
     assert sum("INSERT INTO placements" in one for one in late) == 1  # the run was read again
     assert len(late) <= len(early)
+
+
+def test_a_commit_opens_the_index_once_and_once_more_to_tell(tmp_path: Path) -> None:
+    workspace = Workspace.of(Repository.init(tmp_path))
+    points = synthetic_run(4, Walk(points=3))
+    files = [tmp_path / f"{step}.safetensors" for step in range(len(points))]
+    for file, weights in zip(files, points, strict=True):
+        save_file(tensors_of(weights), file)
+    commit(workspace, files[:-1])
+    opened: list[object] = []
+
+    def count(connection: object, _record: object) -> None:
+        opened.append(connection)
+
+    event.listen(Pool, "connect", count)
+    try:
+        commit(workspace, files[-1:])
+    finally:
+        event.remove(Pool, "connect", count)
+    assert len(opened) <= 3  # what is told is looked up when the lock is free again
