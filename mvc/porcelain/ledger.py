@@ -83,7 +83,7 @@ def measure_state(point: Point) -> StepProfile:
 
 
 class Ledger:
-    """``points`` gives committed points by content, ``records`` what was kept of the step into one, packed, or None.
+    """``points`` gives committed points by content, ``records`` what was kept of the step into one, or None.
 
     ``held`` keeps the steps that were read or measured last, for another ledger of the same points to go on with.
     ``find`` is asked once for the standing of a point that is not among ``standings`` yet; None for one that has none.
@@ -94,7 +94,7 @@ class Ledger:
         self,
         find: Callable[[str], Standing | None],
         points: Callable[[str], Point],
-        records: Callable[[str], bytes | None],
+        records: Callable[[str], StepProfile | None],
         held: OrderedDict[tuple[str, str], StepProfile] | None = None,
         seen: SeenSteps | None = None,
     ) -> None:
@@ -160,16 +160,18 @@ class Ledger:
         """The step between two points, from what was kept or measured now."""
         key = (before, now if isinstance(now, str) else now.content)
         if key not in self._held:
-            point = self._points(now) if isinstance(now, str) else now
-            self._held[key] = self._kept(before, point) or measure(self._points(before), point, self._seen)
+            self._held[key] = self._kept(*key) or self._measured(before, now)
             while len(self._held) > _HELD:
                 self._held.popitem(last=False)
         return self._held[key]
 
-    def _kept(self, before: str, now: Point) -> StepProfile | None:
-        standing = self.standing(now.content)
-        data = None if standing is None or standing.before != before else self._records(now.content)
-        return None if data is None else StepProfile.unpack(now.tensors, data)
+    def _kept(self, before: str, now: str) -> StepProfile | None:
+        standing = self.standing(now)
+        return None if standing is None or standing.before != before else self._records(now)
+
+    def _measured(self, before: str, now: str | Point) -> StepProfile:
+        point = self._points(now) if isinstance(now, str) else now
+        return measure(self._points(before), point, self._seen)
 
 
 def broken(findings: Iterable[RuleFinding]) -> tuple[str, ...]:

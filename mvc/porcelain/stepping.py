@@ -48,9 +48,9 @@ def open_ledger(
         tensors = dict(zip(names, read_tensors(reader, [content])[content], strict=True))
         return Point(content, tensors, lambda name: read(tensors[name]))
 
-    def record(content: str) -> bytes | None:
+    def record(content: str) -> StepProfile | None:
         found = StepRow.pick(reader, "record", now=content, most=1)
-        return found[0][0] if found else None
+        return StepProfile.unpack(names, found[0][0]) if found else None
 
     names = [name for name, _ in architecture.names]
     return Ledger(find, point, record, held, seen)
