@@ -121,6 +121,8 @@ def main() -> int:
     parser.add_argument("--atheris", type=int, metavar="SECONDS", help="driven by coverage, so long for each reader")
     parser.add_argument("--table", action="store_true", help="print a Markdown table")
     options = parser.parse_args()
+    if options.scratch is not None:
+        options.scratch.mkdir(parents=True, exist_ok=True)
     logging.disable()
     warnings.simplefilter("ignore")
     chosen = [reader for reader in readers() if options.only in (None, reader.name)]

@@ -29,6 +29,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1000, help="of the first repository; the next one has one more")
     parser.add_argument("--scratch", type=Path, help="where repositories are made [default: a temporary directory]")
     options = parser.parse_args()
+    if options.scratch is not None:
+        options.scratch.mkdir(parents=True, exist_ok=True)
     total: Counter[str] = Counter()
     found: Counter[str] = Counter()
     start, seed = time.monotonic(), options.seed

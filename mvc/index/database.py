@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,7 +53,7 @@ class Index:
 
         Raises InputError for an index of a newer schema, IndexDamaged for one that cannot be read.
         """
-        if self._file is not None and not self._file.exists():
+        if self._file is not None and not os.path.exists(self._file):
             return None
         if self._stamp is not None:
             return self._stamp
@@ -85,7 +86,7 @@ class Index:
     def copy(self) -> Index:
         """One in memory that holds what this one holds, as far as that can be read without ado; else an empty one."""
         copied = Index(None)
-        if self._file is not None and self._file.exists():
+        if self._file is not None and os.path.exists(self._file):
             with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(self._file)) as source:
                 raw = copied._engine.raw_connection()
                 with contextlib.closing(raw):

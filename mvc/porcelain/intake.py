@@ -102,7 +102,7 @@ class Intake:
                 if self._stands(content, known):
                     return Taken(path, recorded, content, None, opened.facts, frozenset())
             points = points_of(opened.specs)
-            if self._awaited is None and (content in known or any(self._repository.layout.quarantine.iterdir())):
+            if self._awaited is None and (content in known or any(self._repository.layout.quarantine.glob("*"))):
                 self._awaited = self._repository.odb.chains.awaited(self._repository.odb.ids())
             hints = self._bases.choose(opened)
             if self._bases.familiar and self._may_be(opened, known):

@@ -7,6 +7,7 @@ is. Everything else is `mvc.porcelain.upkeep`'s, which is imported when it is ne
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
@@ -87,7 +88,7 @@ class Workspace:
 
     def look_up(self, query: Callable[[Reader], Answer]) -> Answer:
         """What ``query`` finds by `Row.find` and `Row.pick` alone. Raises as `read`."""
-        if self._plain and self.repository.layout.index.exists():
+        if self._plain and os.path.exists(self.repository.layout.index):
             try:
                 with viewing(self.repository.layout.index) as view:
                     if is_current(view.stamp(), self.repository.head()):

@@ -11,8 +11,8 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from mvc.errors import IntegrityError, MvcError
-from mvc.objects import ObjectId
-from mvc.odb import loose_key
+from mvc.objects import ObjectId, TensorEntry
+from mvc.odb import chains, loose_key
 from mvc.porcelain.checkout import checkout
 from mvc.porcelain.commits import commit
 from mvc.porcelain.fsck import fsck
@@ -50,8 +50,11 @@ def commits(root: Path) -> list[ObjectId]:
 
 
 def first_tensor(repository: Repository) -> ObjectId:
-    commit_id = next(iter(repository.state().commits))
-    return repository.manifest(repository.commit(commit_id).manifest).files[0].tensors[0].object
+    return tensors_of(repository, next(iter(repository.state().commits)))[0].object
+
+
+def tensors_of(repository: Repository, commit_id: ObjectId) -> tuple[TensorEntry, ...]:
+    return repository.manifest(repository.commit(commit_id).manifest).files[0].tensors
 
 
 def flip(root: Path) -> ObjectId:
@@ -113,6 +116,41 @@ def test_what_others_wait_for_is_stored_below_them(tmp_path: Path, paths: list[P
     commit(workspace(tmp_path), [tmp_path / "new.safetensors"])
     assert Repository.open(tmp_path).odb.bases_of(first) == ()
     assert_readable(tmp_path, [*paths, tmp_path / "new.safetensors"])
+
+
+def test_what_comes_back_makes_no_chain_longer_than_may_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A chain as long as any may be loses its end, and that is most like the end of another such chain by now."""
+    longest = 4
+    monkeypatch.setattr(chains, "MAX_BASES", longest)
+    monkeypatch.setattr(chains, "ONE_BASE", 0)  # as of tensors that are too large for two
+    Repository.init(tmp_path)
+    rng = np.random.default_rng(0)
+    start, along = rng.normal(size=(2, 128, 64))
+
+    def put(name: str, places: list[float], keyframe: int) -> list[Path]:
+        found = []
+        for number, place in enumerate(places):
+            found.append(tmp_path / f"{name}{number}.safetensors")
+            noise = rng.normal(size=start.shape) * 0.0001
+            save_file({"w": (start + 0.001 * place * along + noise).astype(np.float32)}, found[-1])
+            one = workspace(tmp_path)
+            one.repository.odb.keyframe = keyframe
+            commit(one, found[-1:])
+        return found
+
+    paths = put("a", [0, 2, 4, 6, 8], longest)
+    lost = first_tensor(Repository.open(tmp_path))
+    paths += put("c", [-4.5], 0)
+    paths += put("d", [-3.5, -2.5, -1.5], longest)
+    repository = Repository.open(tmp_path)
+    tensors = [tensors_of(repository, commit_id)[0].object for commit_id in commits(tmp_path)]
+    assert [repository.odb.depth(tensor) for tensor in tensors] == [0, 1, 2, 3, 4, 0, 1, 2, 3]
+    assert flip(tmp_path) == lost
+    check_repository(Repository.open(tmp_path), repair=True)
+    commit(workspace(tmp_path), paths[:1])
+    assert_readable(tmp_path, paths)
 
 
 @pytest.mark.parametrize("kind", ["tensor", "skeleton", "manifest", "commit"])

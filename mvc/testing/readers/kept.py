@@ -129,9 +129,7 @@ def _spoilt(rng: random.Random, value: Any) -> Any:
     if isinstance(value, bytes) and rng.random() < 0.8:
         return damage(rng, value)
     if isinstance(value, str) and rng.random() < 0.8:
-        if value[:1] in ("[", "{"):
-            return json.dumps(damage_json(rng, json.loads(value)))
-        return damage(rng, value.encode()).decode("utf-8", "replace")
+        return _spoil_json(rng, value.encode(), ()).decode("utf-8", "replace")
     found = damage_json(rng, value)
     return found if isinstance(found, str | int | float | bytes | None) else json.dumps(found)
 
