@@ -71,6 +71,10 @@ def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
         ctx.exit()
 
 
+def _directories(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    return [CompletionItem(incomplete, type="dir")]
+
+
 @click.group(
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -78,7 +82,9 @@ def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
     subcommand_metavar="COMMAND [ARGS]...",
     epilog="`mvc help COMMAND` says more about a command, `mvc help` lists topics.",
 )
-@click.option("-C", "directory", metavar="DIR", default=".", help="Run as if started in DIR.")
+@click.option(
+    "-C", "directory", metavar="DIR", default=".", shell_complete=_directories, help="Run as if started in DIR."
+)
 @click.option("--no-color", is_flag=True, help="Print no colours (as NO_COLOR).")
 @click.option("--no-pager", is_flag=True, help="Print straight to the terminal.")
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress and no hints.")
@@ -131,7 +137,8 @@ def _usage_hint(error: click.UsageError) -> str:
         close = importlib.import_module("difflib").get_close_matches(error.command_name, possibilities, n=1, cutoff=0.5)
         return f"did you mean: {path} {close[0]}" if close else f"list the commands with: {path} --help"
     if isinstance(error, click.NoSuchOption) and possibilities:
-        return f"did you mean: {sorted(possibilities)[0]}"
+        close = importlib.import_module("difflib").get_close_matches(error.option_name, possibilities, n=1, cutoff=0.7)
+        return f"did you mean: {close[0]}" if close else f"see: {path} --help"
     return f"see: {path} --help"
 
 
@@ -141,6 +148,7 @@ def _usage_message(error: click.UsageError) -> str:
     if isinstance(error, click.NoSuchOption):
         return f"there is no option {error.option_name!r}"
     message = error.format_message()
+    message = " ".join(message.split())  # click lists choices on lines of their own
     return message[:1].lower() + message[1:].rstrip(".")
 
 

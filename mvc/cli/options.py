@@ -57,4 +57,4 @@ def at_op_option(function: Function) -> Function:
 
 def data_option(function: Function) -> Function:
     about = "An .npz or a directory of IDX files [default: scikit-learn's digits]."
-    return click.option("--data", metavar="PATH", help=about)(function)
+    return click.option("--data", type=click.Path(), metavar="PATH", help=about)(function)

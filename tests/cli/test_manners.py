@@ -178,3 +178,28 @@ def test_explain_needs_no_repository_for_rules(tmp_path: Path, invoke: Invoke) -
     assert invoke("-C", str(tmp_path), "explain", "not-finite")[0] == 0
     code, _, err = invoke("-C", str(tmp_path), "explain", "HEAD")
     assert code == 2 and "repository" in err
+
+
+def test_whatever_names_a_file_is_completed_with_files() -> None:
+    wanted = re.compile(r"\b(FILE|DIR|PATH|GITREPO)\b")
+    top = click.Context(main.cli, info_name="mvc")
+    for context in (top, *leaves()):
+        for param in context.command.params:
+            if wanted.search(param.metavar or ""):
+                kinds = {item.type for item in param.shell_complete(context, "x")}
+                assert kinds & {"file", "dir"}, f"{context.command_path}: {param.name}"
+
+
+@pytest.mark.parametrize(
+    ("line", "said", "hint"),
+    [
+        ("completion", "'{bash|fish|zsh}'. Choose from: bash, fish, zsh", "see: mvc completion --help"),
+        ("log --grap", "no option '--grap'", "did you mean: --graph"),
+        ("log --nope", "no option '--nope'", "see: mvc log --help"),
+        ("--repo x log", "no option '--repo'", "see: mvc --help"),
+    ],
+)
+def test_usage_errors_are_one_line_and_one_hint(line: str, said: str, hint: str, invoke: Invoke) -> None:
+    code, out, err = invoke(*line.split())
+    assert (code, out) == (2, "") and len(err.splitlines()) == 2
+    assert said.lower() in err.lower() and err.endswith(f"hint: {hint}\n")

@@ -21,6 +21,7 @@ from mvc.porcelain.checkout import checkout
     "-o",
     "--output",
     "target",
+    type=click.Path(),
     metavar="PATH",
     help="Where to; unless given, the committed file's name here, or beside its pointer.",
 )

@@ -98,7 +98,9 @@ def train(session: Session, lineages: tuple[str, ...], card: str | None, minutes
 @command.command()
 @click.argument("revisions", nargs=-1, metavar="[REV|FILE]...", shell_complete=completing.models)
 @click.option("--embedder", metavar="NAME", help="Which embedder, as listed [default: the newest].")
-@click.option("-o", "--output", "out", metavar="FILE.npz", help="Write the latents and their names to a file.")
+@click.option(
+    "-o", "--output", "out", type=click.Path(), metavar="FILE.npz", help="Write the latents and their names to a file."
+)
 @click.option("-f", "--force", is_flag=True, help="Overwrite the file.")
 @json_option
 @pass_session

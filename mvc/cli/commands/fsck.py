@@ -48,6 +48,7 @@ def render(result: FsckResult) -> Iterator[str]:
     "--from",
     "sources",
     multiple=True,
+    type=click.Path(),
     metavar="PATH",
     help="With --repair: take what is lost from another repository, a checkpoint, or a directory of them.",
 )

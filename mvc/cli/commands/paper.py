@@ -54,7 +54,9 @@ def size_option(name: str, least: int, about: str) -> Callable[[Function], Funct
 @size_option("models", 3, "At most this many models of each zoo, or of ZOO; may be given again.")
 @size_option("epochs", 2, "How many epochs each, or in ZOO; may be given again [default: as printed].")
 @data_option
-@click.option("-o", "--output", "out", metavar="DIR", help="Where zoos and results go [default: PAPER].")
+@click.option(
+    "-o", "--output", "out", type=click.Path(), metavar="DIR", help="Where zoos and results go [default: PAPER]."
+)
 @click.option("--only", multiple=True, metavar="ZOO", help="Only this zoo of the paper; may be given again.")
 @click.option("--table", "tables", multiple=True, metavar="N", help="Only this table of the paper; may be given again.")
 @click.option("--row", "rows", multiple=True, metavar="LABEL", help="Only this row of tables; may be given again.")

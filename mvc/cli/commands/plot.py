@@ -18,7 +18,15 @@ from mvc.porcelain.results.reports import PlotResult
 @click.command()
 @click.argument("kind", type=click.Choice(["map", "dendrogram", "drift", "layers"]))
 @click.argument("revision", required=False, metavar="[REV|LINEAGE]", shell_complete=completing.revisions)
-@click.option("-o", "--output", "target", metavar="FILE.{svg,png}", required=True, help="Where to, and in what form.")
+@click.option(
+    "-o",
+    "--output",
+    "target",
+    type=click.Path(),
+    metavar="FILE.{svg,png}",
+    required=True,
+    help="Where to, and in what form.",
+)
 @click.option(
     "--method", type=click.Choice(["mds", "umap"]), default="mds", help="How the map is made.  [default: mds]"
 )

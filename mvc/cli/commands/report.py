@@ -28,7 +28,13 @@ def render(result: ReportResult) -> Iterator[str]:
 
 @click.command()
 @click.option(
-    "-o", "--output", "target", metavar="FILE", default="report.html", help="Where to.  [default: report.html]"
+    "-o",
+    "--output",
+    "target",
+    type=click.Path(),
+    metavar="FILE",
+    default="report.html",
+    help="Where to.  [default: report.html]",
 )
 @click.option("--method", type=click.Choice(["mds", "umap"]), default="mds", help="How maps are made.  [default: mds]")
 @click.option("--open", "opened", is_flag=True, help="Open the page in the browser.")

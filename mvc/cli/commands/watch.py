@@ -26,7 +26,7 @@ def _lines(items: tuple[LeftOut, ...], word: str) -> Iterator[str]:
 
 
 @click.command()
-@click.argument("directory", default=".", metavar="[DIR]")
+@click.argument("directory", default=".", type=click.Path(), metavar="[DIR]")
 @click.option("--once", is_flag=True, help="Commit what is there and comes to rest, then stop.")
 @click.option("--interval", type=float, default=5.0, show_default=True, metavar="S", help="Seconds between looks.")
 @click.option(

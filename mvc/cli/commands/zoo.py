@@ -35,7 +35,10 @@ add_list(command, list_cards, entries, about="List the populations that can be t
 
 def truth_options(function: Function) -> Function:
     truth = click.option(
-        "--truth", metavar="FILE", help="Where the truth about the files goes [default: DIR-truth.json]."
+        "--truth",
+        type=click.Path(),
+        metavar="FILE",
+        help="Where the truth about the files goes [default: DIR-truth.json].",
     )
     anonymous = click.option("--anonymous", is_flag=True, help="Give the files names that tell nothing.")
     return truth(anonymous(function))
@@ -43,9 +46,16 @@ def truth_options(function: Function) -> Function:
 
 @command.command()
 @click.argument("card")
-@click.option("-o", "--output", "out", metavar="DIR", help="Write checkpoint files to DIR, a new directory.")
-@click.option("--population", metavar="DIR", help="Keep arrays of weights and facts in DIR.")
-@click.option("--into", metavar="REPO", help="Commit every checkpoint to a repository, with what is known of it.")
+@click.option(
+    "-o", "--output", "out", type=click.Path(), metavar="DIR", help="Write checkpoint files to DIR, a new directory."
+)
+@click.option("--population", type=click.Path(), metavar="DIR", help="Keep arrays of weights and facts in DIR.")
+@click.option(
+    "--into",
+    type=click.Path(),
+    metavar="REPO",
+    help="Commit every checkpoint to a repository, with what is known of it.",
+)
 @click.option("--seeds", type=int, metavar="N", help="How many runs, of each combination of hyperparameters.")
 @click.option("--epochs", type=int, metavar="N", help="How many epochs each.")
 @click.option("--models", type=int, metavar="N", help="Take a random sample of N runs, always the same ones.")
@@ -93,8 +103,15 @@ def train(
 
 @command.command("import")
 @click.argument("directory")
-@click.option("-o", "--output", "out", metavar="DIR", help="Write checkpoint files to DIR, a new directory.")
-@click.option("--into", metavar="REPO", help="Commit every checkpoint to a repository, with what is known of it.")
+@click.option(
+    "-o", "--output", "out", type=click.Path(), metavar="DIR", help="Write checkpoint files to DIR, a new directory."
+)
+@click.option(
+    "--into",
+    type=click.Path(),
+    metavar="REPO",
+    help="Commit every checkpoint to a repository, with what is known of it.",
+)
 @click.option("--models", type=int, metavar="N", help="Only the first N models.")
 @truth_options
 @json_option
