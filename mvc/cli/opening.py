@@ -27,7 +27,7 @@ def open_workspace(session: Session, at_op: str | None = None, *, told: Report =
     """The repository around the session's directory, as it stood after the operation ``at_op`` if that is given.
     ``told`` is told how far its index is being brought up to date. MVC_TRUST=1 accepts one that another user owns."""
     workspace = open_at(session.directory, session.directory)
-    workspace.told = told
+    workspace.told = lambda done, total, what: told(done, total, f"index: {what}")
     if at_op is None:
         return workspace
     return cast(Workspace, importlib.import_module("mvc.porcelain.operations").as_of(workspace, at_op))

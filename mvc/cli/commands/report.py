@@ -45,7 +45,7 @@ def command(session: Session, target: str, method: str, opened: bool, as_json: b
     cut, drift along every lineage, layers by steps, and every commit's page. A FILE that is there is replaced. Needs
     the extra modelvc[report]."""
     path = session.path(target)
-    with progress("report") as told:
+    with progress("reporting") as told:
         verbs = importlib.import_module("mvc.porcelain.report")  # imports SciPy: after the bar is there
         result: ReportResult = verbs.report(open_workspace(session, told=told), path, method=method, progress=told)
     if as_json:
