@@ -48,6 +48,8 @@ class PointRow(Row):
 
 @dataclass(frozen=True, slots=True)
 class CommitRow(Row):
+    """One commit's facts; ``content`` is its point, ``arrival`` its place among all."""
+
     NAME = "commits"
     TEXT = frozenset({"path", "message", "author", "run"})
     JSON = frozenset({"metrics", "extra"})
@@ -72,6 +74,8 @@ class CommitRow(Row):
 
 @dataclass(frozen=True, slots=True)
 class FileRow(Row):
+    """One file of a committed checkpoint."""
+
     NAME = "files"
     TEXT = frozenset({"path"})
 
@@ -84,6 +88,8 @@ class FileRow(Row):
 
 @dataclass(frozen=True, slots=True)
 class TagRow(Row):
+    """A name of one commit."""
+
     NAME = "tags"
     TEXT = frozenset({"name"})
 
@@ -93,6 +99,8 @@ class TagRow(Row):
 
 @dataclass(frozen=True, slots=True)
 class SettingRow(Row):
+    """What was declared of the repository last."""
+
     NAME = "settings"
     TEXT = frozenset({"key", "value"})
 
@@ -129,6 +137,8 @@ class LatentRow(Row):
 
 @dataclass(frozen=True, slots=True)
 class DistanceRow(Row):
+    """Exact distance of two points, ``a`` < ``b``."""
+
     NAME = "distances"
 
     a: str
@@ -167,6 +177,8 @@ class ForestRow(Row):
 
 @dataclass(frozen=True, slots=True)
 class InferenceRow(Row):
+    """What the inference of a family was made from."""
+
     NAME = "inferences"
     JSON = frozenset({"warnings"})
 
@@ -178,6 +190,8 @@ class InferenceRow(Row):
 
 @dataclass(frozen=True, slots=True)
 class LineageRow(Row):
+    """One lineage; its ``id`` is that of its root's commit."""
+
     NAME = "lineages"
     TEXT = frozenset({"name"})
 
@@ -195,6 +209,8 @@ class LineageRow(Row):
 
 @dataclass(frozen=True, slots=True)
 class PlacementRow(Row):
+    """Where a commit stands."""
+
     NAME = "placements"
     JSON = frozenset({"evidence"})
 
@@ -241,6 +257,8 @@ class StepRow(Row):
 
 @dataclass(frozen=True, slots=True)
 class FlagRow(Row):
+    """A rule that a commit breaks."""
+
     NAME = "flags"
 
     commit: ObjectId
@@ -249,6 +267,8 @@ class FlagRow(Row):
 
 @dataclass(frozen=True, slots=True)
 class MixtureRow(Row):
+    """A source of a commit that is an average."""
+
     NAME = "mixtures"
 
     commit: ObjectId
@@ -258,6 +278,8 @@ class MixtureRow(Row):
 
 @dataclass(frozen=True, slots=True)
 class OverlapRow(Row):
+    """Where a lineage meets another architecture."""
+
     NAME = "overlaps"
 
     lineage: ObjectId

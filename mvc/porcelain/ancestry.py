@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
 
-from mvc.index import CommitRow, PointRow
+from mvc.index import CommitRow, PointRow, Reader
 from mvc.objects import ObjectId
 from mvc.porcelain.reading import History, Model
 from mvc.porcelain.results.logs import Relation
@@ -131,19 +131,26 @@ def _with_copies(history: History, points: list[Point], file: Point | None) -> A
     return Ancestry(merged, {name: {at: one} for name, (at, one) in copied.items() if one < at})
 
 
-def _holders(history: History, wanted: Mapping[ObjectId, str]) -> Mapping[ObjectId, set[str]]:
+def _holders(history: History, wanted: Iterable[ObjectId]) -> Mapping[ObjectId, frozenset[str]]:
     """Commits that have these tensors."""
-    points = history.remembered("points", lambda: history.workspace.look_up(PointRow.find))
-    contents = {point.content: some for point in points if (some := wanted.keys() & set(point.tensors))}
-    found: dict[ObjectId, set[str]] = defaultdict(set)
-    commits = history.workspace.look_up(lambda reader: CommitRow.pick(reader, "id", "content")) if contents else ()
-    for commit, content in commits:
-        for held in contents.get(content, ()):
-            found[held].add(commit)
+    known = history.remembered("holders", lambda: history.workspace.look_up(_all_holders))
+    return {tensor: known[tensor] for tensor in wanted if tensor in known}
+
+
+def _all_holders(reader: Reader) -> Mapping[ObjectId, frozenset[str]]:
+    """Tensor → commits that have it. Nearly all are one point's alone, and share what its commits are."""
+    commits: dict[str, set[str]] = defaultdict(set)
+    for commit, content in CommitRow.pick(reader, "id", "content"):
+        commits[content].add(commit)
+    found: dict[ObjectId, frozenset[str]] = {}
+    for point in PointRow.find(reader):
+        here = frozenset(commits[point.content])
+        for tensor in point.tensors:
+            found[tensor] = found[tensor] | here if tensor in found else here
     return found
 
 
-def _origin(history: History, at: Point, name: str, holders: set[str], *, interior: bool) -> str | None:
+def _origin(history: History, at: Point, name: str, holders: Set[str], *, interior: bool) -> str | None:
     """The commit that ``at`` has a tensor's bytes of, if it is another one than it seems to have changed them itself.
 
     Of the commits that seem to have made these bytes, the one that did went on from its own lineage, and by the

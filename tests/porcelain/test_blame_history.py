@@ -9,8 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mvc.index import PointRow
+from mvc.porcelain.ancestry import ancestry_of_commit
 from mvc.porcelain.blame import blame
 from mvc.porcelain.commits import commit
+from mvc.porcelain.reading import History
 from mvc.porcelain.workspace import Workspace
 
 Write = Callable[..., Path]
@@ -103,6 +106,22 @@ def test_another_head_on_the_same_body(
     )
     assert names[rows["fc2.weight"].commit] in ("head/0", "head/1")
     assert "base/1" in {names[part.commit] for part in rows["fc1.weight"].contributions}
+
+
+def test_whose_tensors_are_whose_is_read_once_for_many_commits(
+    workspace: Workspace, names: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history, asked = History(workspace), []
+    find = PointRow.find.__func__  # type: ignore[attr-defined]
+
+    def finding(kind: type[PointRow], reader: Any, **where: Any) -> list[PointRow]:
+        asked.append(where)
+        return find(kind, reader, **where)  # type: ignore[no-any-return]
+
+    monkeypatch.setattr(PointRow, "find", classmethod(finding))
+    for commit_id in names:
+        assert ancestry_of_commit(history, commit_id).points[-1].commit == commit_id
+    assert asked.count({}) == 1  # of all points
 
 
 def test_large_tensors_are_read_where_that_is_asked_for(workspace: Workspace, write: Write, walk: Any) -> None:

@@ -28,12 +28,16 @@ def _statements(workspace: Workspace, path: Path) -> list[str]:
     return told
 
 
+def _written(directory: Path, count: int) -> list[Path]:
+    files = [directory / f"{step:02}.safetensors" for step in range(count)]
+    for file, weights in zip(files, synthetic_run(3, Walk(points=count)), strict=True):
+        save_file(tensors_of(weights), file)
+    return files
+
+
 def test_one_more_commit_of_a_longer_run_takes_no_more_statements(tmp_path: Path) -> None:
     workspace = Workspace.of(Repository.init(tmp_path))
-    points = synthetic_run(3, Walk(points=42))
-    files = [tmp_path / f"{step:02}.safetensors" for step in range(len(points))]
-    for file, weights in zip(files, points, strict=True):
-        save_file(tensors_of(weights), file)
+    files = _written(tmp_path, 42)
     commit(workspace, files[:20])
     commit(workspace, [files[20]])
     early = _statements(workspace, files[21])
@@ -45,10 +49,7 @@ def test_one_more_commit_of_a_longer_run_takes_no_more_statements(tmp_path: Path
 
 def test_a_commit_opens_the_index_once_and_once_more_to_tell(tmp_path: Path) -> None:
     workspace = Workspace.of(Repository.init(tmp_path))
-    points = synthetic_run(4, Walk(points=3))
-    files = [tmp_path / f"{step}.safetensors" for step in range(len(points))]
-    for file, weights in zip(files, points, strict=True):
-        save_file(tensors_of(weights), file)
+    files = _written(tmp_path, 3)
     commit(workspace, files[:-1])
     opened: list[object] = []
 
