@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from mvc.trajectory.mst import Floats, Ints
 
-#: places for which patterns are worked out: those of fewer are among them
-_SIZES = (7, 14, 28, 56)
+#: patterns are worked out for a multiple of so many places: those of fewer are among them
+_STEP = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +69,7 @@ def changes_of(c: int, first: int, last: int, band: int) -> Changes:
     shifted to where it is done, without the pairs that would reach beyond the c.
     """
     n = last - first
-    patterns = _patterns(next((size for size in _SIZES if n <= size), n), band)
+    patterns = _patterns(-(-n // _STEP) * _STEP, band)
     moves = patterns.moves[patterns.stops <= n] + np.array([0, first])
     which, begins = moves.T
     sizes = np.diff(patterns.starts)[which]
