@@ -5,6 +5,7 @@ Where a digest guards a file, half of the inputs have one that fits, as somebody
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import socket
@@ -102,27 +103,29 @@ def _read_digests(data: bytes, scratch: Path) -> None:
 
 
 def _spoil_index(rng: random.Random, sample: bytes, others: tuple[bytes, ...]) -> bytes:
-    """Half of them sound for SQLite, with values in them that mvc never wrote."""
+    """Most of them sound for SQLite, with values in them that mvc never wrote."""
     if rng.random() < 0.3:
         return damage(rng, sample, others)
-    with sqlite3.connect(":memory:", isolation_level=None) as raw:
-        raw.deserialize(sample)
-        raw.execute("PRAGMA foreign_keys=OFF")
-        tables = raw.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-        filled = [name for (name,) in tables if raw.execute(f'SELECT 1 FROM "{name}"').fetchone()]
-        for _ in range(rng.choice((1, 1, 2, 4))):
-            name = rng.choice(filled)
-            rows = [row for (row,) in raw.execute(f'SELECT rowid FROM "{name}"')]
-            column = rng.choice([row[1] for row in raw.execute(f'PRAGMA table_info("{name}")')])
-            place = rng.choice(rows)
-            (known,) = raw.execute(f'SELECT "{column}" FROM "{name}" WHERE rowid = ?', (place,)).fetchone()
-            try:
-                raw.execute(f'UPDATE "{name}" SET "{column}" = ? WHERE rowid = ?', (_spoilt(rng, known), place))
-            except (sqlite3.Error, UnicodeError, OverflowError):  # what no column takes
-                continue
-        data = bytes(raw.serialize())
-    raw.close()
-    return data
+    try:
+        with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as raw:
+            raw.deserialize(sample)
+            for _ in range(rng.choice((1, 1, 2, 4))):
+                _spoil_value(rng, raw)
+            return bytes(raw.serialize())
+    except (sqlite3.Error, UnicodeError, IndexError):  # one of the inputs that are kept as samples
+        return damage(rng, sample, others)
+
+
+def _spoil_value(rng: random.Random, raw: sqlite3.Connection) -> None:
+    """Another value in one place of a table."""
+    tables = raw.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    name = rng.choice([name for (name,) in tables if raw.execute(f'SELECT 1 FROM "{name}"').fetchone()])
+    place = rng.choice([row for (row,) in raw.execute(f'SELECT rowid FROM "{name}"')])
+    column = rng.choice([row[1] for row in raw.execute(f'PRAGMA table_info("{name}")')])
+    (known,) = raw.execute(f'SELECT "{column}" FROM "{name}" WHERE rowid = ?', (place,)).fetchone()
+    # what no column takes, or a constraint refuses
+    with contextlib.suppress(sqlite3.IntegrityError, sqlite3.InterfaceError, UnicodeError, OverflowError):
+        raw.execute(f'UPDATE "{name}" SET "{column}" = ? WHERE rowid = ?', (_spoilt(rng, known), place))
 
 
 def _spoilt(rng: random.Random, value: Any) -> Any:
