@@ -91,7 +91,8 @@ def markers(commit: LogCommit) -> list[tuple[str, str]]:
     if commit.step is not None:
         found.append((f"step {number(commit.step, 6)}", "dim"))
     if commit.relation in ("copies", "mixes", "duplicate", "restores"):
-        found.append((commit.relation, "warn"))
+        precision = commit.evidence.get("precision")
+        found.append((commit.relation if precision is None else f"copy in {escape(precision)}", "warn"))
     if commit.gone is not None:
         found.append(("tensors gone", "warn"))
     found.extend((f"! {escape(flag)}", "bad") for flag in commit.flags)

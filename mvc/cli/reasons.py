@@ -30,7 +30,10 @@ def sentences(commit: ExplainedCommit) -> Iterator[str]:
     parent = short(inference["parent"]) if inference["parent"] else "?"
     if inference["forked_from"] and inference["relation"] == "forks":
         parent = f"{escape(inference['forked_from']['lineage'])} at {parent}"
-    relation = _RELATIONS.get(inference["relation"], escape(inference["relation"])).format(parent=parent)
+    template = _RELATIONS.get(inference["relation"], escape(inference["relation"]))
+    if "precision" in evidence:
+        template = f"It is {{parent}} in another precision, {escape(evidence['precision'])}"
+    relation = template.format(parent=parent)
     declared = evidence.get("source") == "declared"
     yield f"{relation}: {'as declared' if declared else percent(inference['confidence']) + ' sure'}."
     if evidence.get("reason"):

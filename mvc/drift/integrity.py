@@ -26,7 +26,7 @@ _FEW = 16
 #: times the second largest value that the largest of a trained or initial tensor never is, however heavy its tail
 _LONE = 1e6
 #: share of values that may fall to zero in a cast
-_FLUSHED = 0.01
+FLUSHED = 0.01
 #: bits of precision that training does not lose
 _LOST_BITS = 8
 #: log of a tensor's growth: what it may vary by beside its past, and without one for matrices and for vectors
@@ -127,11 +127,11 @@ def _overflown(name: str, step: TensorStep) -> RuleFinding | None:
     if narrow is not None and (step.saturated > 1 or step.dtype_now == narrow):
         message = f"{step.saturated:,} values stop at the largest {narrow} ({step.max_now:.6g})"
         return RuleFinding(DTYPE_OVERFLOW, message, float(step.saturated), 0.0, 0.0, name)
-    if step.zeroed > _FLUSHED * step.numel and step.dtype_now != step.dtype_before and step.zeroed > 1:
+    if step.zeroed > FLUSHED * step.numel and step.dtype_now != step.dtype_before and step.zeroed > 1:
         message = (
             f"{step.zeroed:,} of {step.numel:,} values fell to zero as {step.dtype_before} became {step.dtype_now}"
         )
-        return RuleFinding(DTYPE_OVERFLOW, message, float(step.zeroed), _FLUSHED * step.numel, 0.0, name)
+        return RuleFinding(DTYPE_OVERFLOW, message, float(step.zeroed), FLUSHED * step.numel, 0.0, name)
     wide = FLOATS.get(step.dtype_now, (0, 0))[0]
     lost = step.bits_before - step.bits_now
     spread = step.numel >= _FEW and not step.constant_now and step.changed > 0

@@ -11,9 +11,11 @@ from pathlib import Path, PurePath
 
 from mvc.drift import RULES, StepProfile
 from mvc.formats import open_checkpoint
-from mvc.objects import Checkpoint
+from mvc.objects import Checkpoint, as_array, read_array
 from mvc.porcelain.reading import History, Model, read_model
+from mvc.porcelain.recasts import is_recast
 from mvc.porcelain.results.logs import LogCommit, LogLineage
+from mvc.porcelain.stepping import NO_STEPS
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,27 @@ class Case:
     def placed(self) -> LogCommit | None:
         """What the log says of it; None for a file."""
         return None if self.commit is None else self.history.placed(self.commit)
+
+    @cached_property
+    def no_step(self) -> bool:
+        """Whether it is a copy or an average. Of a commit the log says so; a file may be one in another precision."""
+        if self.placed is not None or not self.past or not self.model.signatures:
+            return self.placed is not None and self.placed.relation in NO_STEPS
+        names = sorted(self.model.signatures)
+        models = {
+            row.id: model
+            for row, model in zip(self.past, self.past_models, strict=True)
+            if model.architecture == self.model.architecture and model.signatures.keys() == self.model.signatures.keys()
+        } | {"": self.model}
+        own = {self.model.objects[name]: name for name in names}
+        stored = self.history.workspace.repository.tensor
+        return is_recast(
+            "",
+            {commit: [model.objects[name] for name in names] for commit, model in models.items()},
+            {model.objects[name]: model.signatures[name] for model in models.values() for name in names},
+            [self.checkpoint.specs[name].shape for name in names],
+            lambda one: read_array(self.checkpoint, own[one]) if one in own else as_array(*stored(one)),
+        )
 
     @cached_property
     def past_models(self) -> list[Model]:

@@ -20,7 +20,7 @@ from mvc.porcelain.ground import contents_of, point_of, stand
 from mvc.porcelain.ledger import measure_state
 from mvc.porcelain.reading import signature_distance
 from mvc.porcelain.results.logs import LogCommit, LogLineage
-from mvc.porcelain.stepping import NO_STEPS, reference
+from mvc.porcelain.stepping import reference
 from mvc.trajectory.likeness import unlikeness
 
 REPLAY, WRONG_RUN = "MVC009", "MVC010"
@@ -51,9 +51,9 @@ def _damage(reader: Reader, case: Case) -> tuple[RuleFinding, ...]:
         # the first model of its kind here
         return state_findings(measure_state(point_of(case)))
     ledger, point = ground.ledger, ground.point
+    if case.no_step:
+        return ()
     if case.commit is not None:
-        if case.placed is not None and case.placed.relation in NO_STEPS:
-            return ()
         standing = ledger.standing(point.content)
         if standing is not None:
             return ledger.findings(standing.before, point) if standing.rules else ()
@@ -73,7 +73,7 @@ def _replay(case: Case) -> Iterator[RuleFinding]:
     """A checkpoint that is said to follow one commit and is an older one."""
     claimed = case.follows if case.commit is None else None
     if case.commit is None:
-        path = [] if claimed is None else list(case.history.trajectory(claimed))
+        path = [] if claimed is None else _exact(case.history.trajectory(claimed))
         older, newest = path[:-1], path[-1:]
     else:
         older, newest = _declared_before(case)
@@ -96,12 +96,17 @@ def _declared_before(case: Case) -> tuple[list[LogCommit], list[LogCommit]]:
     own = case.placed
     if own is None or own.step is None or case.lineage is None:
         return [], []
-    rows = case.history.trajectory(case.lineage.commits[-1].id)
+    rows = _exact(case.history.trajectory(case.lineage.commits[-1].id))
     before = sorted(
         (row for row in rows if row.id != own.id and row.step is not None and row.step < own.step),
         key=lambda row: (row.step, row.position),
     )
     return before[:-1], before[-1:]
+
+
+def _exact(rows: Iterable[LogCommit]) -> list[LogCommit]:
+    """Without copies in another precision: their originals stand before them, a rounding error away, not a step."""
+    return [row for row in rows if "precision" not in row.evidence]
 
 
 def _nearest_within(case: Case, rows: Sequence[LogCommit], limit: float) -> tuple[LogCommit, float] | None:

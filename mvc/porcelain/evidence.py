@@ -22,7 +22,6 @@ from mvc.porcelain.ledger import DAMAGE
 from mvc.porcelain.optimiser import optimiser
 from mvc.porcelain.provenance import parent_contradicts_lineage, step_contradicts_order
 from mvc.porcelain.siblings import Teachers
-from mvc.porcelain.stepping import NO_STEPS
 from mvc.porcelain.walking import figures_of, layout_of, walk_to
 
 Source = Callable[[Case], Iterable[RuleFinding]]
@@ -64,7 +63,7 @@ def gather(case: Case, teachers: Teachers) -> Evidence:
 def _judge_step(case: Case, teachers: Teachers) -> Judgement:
     if not case.model.signatures:
         return Judgement(None, reason="it has no trainable weights", lacking="weights")
-    if case.placed is not None and case.placed.relation in NO_STEPS:
+    if case.no_step:
         return Judgement(None, reason="a copy or an average is no step of training", lacking="step")
     try:
         return case.history.workspace.look_up(lambda reader: _judge_walk(reader, case, teachers))

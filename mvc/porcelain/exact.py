@@ -50,6 +50,10 @@ class ExactDistances:
             self.asked[pair] = self._known[pair] if pair in self._known else self._measure(*pair)
         return self.asked[pair]
 
+    def apart(self, a: str, b: str) -> float:
+        """The same by keys."""
+        return self.between(self._keys.index(a), self._keys.index(b))
+
     def _measure(self, a: str, b: str) -> float:
         squares = []
         for i, large in self._varying:

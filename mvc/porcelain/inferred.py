@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +20,7 @@ from mvc.index import ArchitectureRow, FlagRow, LineageRow, MixtureRow, Placemen
 from mvc.objects import ObjectId
 from mvc.porcelain.engine import ENGINE
 from mvc.porcelain.exact import Pair
+from mvc.porcelain.recasts import Recast, root_of
 from mvc.trajectory import Inference
 
 
@@ -79,9 +82,18 @@ class Understood:
 
 
 def rows_of(
-    family: Family, inference: Inference, keys: Sequence[str]
+    family: Family,
+    inference: Inference,
+    keys: Sequence[str],
+    recasts: Mapping[str, tuple[Recast, float]] = MappingProxyType({}),
 ) -> tuple[tuple[LineageRow, ...], tuple[PlacementRow, ...]]:
+    """Lineages and places of the points ``keys``, and of the others: copies in another precision, and how far those are
+    from what they were made of."""
     points = family.points
+    beside: dict[str, list[str]] = defaultdict(list)
+    origins = {key: one for key, (one, _) in recasts.items()}
+    for key in recasts:
+        beside[root_of(origins, key)].append(key)
     first = {key: rows[0].id for key, rows in points.items()}
     parents = {key: {row.parent for row in rows} for key, rows in points.items()}
     lineages, placements = [], []
@@ -123,6 +135,10 @@ def rows_of(
             placements.append(row)
             placements += [_copy(row, other.id, n) for n, other in enumerate(points[key][1:], start=1)]
             position += len(points[key])
+            for copy in beside[key]:
+                recast, away = recasts[copy]
+                placements += _recast(row, points[copy], position, first[recast.source], recast, away)
+                position += len(points[copy])
     return tuple(lineages), tuple(placements)
 
 
@@ -148,6 +164,18 @@ def _copy(row: PlacementRow, commit: ObjectId, number: int) -> PlacementRow:
         confidence=1.0,
         evidence={"source": "weights", "same_weights": row.commit},
     )
+
+
+def _recast(
+    row: PlacementRow, commits: Sequence[Told], position: int, source: ObjectId, recast: Recast, away: float
+) -> Iterator[PlacementRow]:
+    """Places of the commits of one copy in another precision, beside the original of ``row``."""
+    evidence = {"source": "weights", "precision": recast.precision}
+    one = replace(
+        _copy(row, commits[0].id, 0), position=position, parent=source, distance=_number(away), evidence=evidence
+    )
+    yield one
+    yield from (_copy(one, other.id, n) for n, other in enumerate(commits[1:], start=1))
 
 
 def placeless(family: Family, reason: str) -> Understood:

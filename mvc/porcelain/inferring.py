@@ -91,11 +91,11 @@ def _infer_architecture(
     digests = {family.id: family.digest for family in families}
     changed = [family for family in families if why or (family.id, digests[family.id]) not in known]
     gone = [row.family for row in last if digests.get(row.family) != row.basis or why]
-    distances, walks = _forget(connection, gone, changed)
+    distances, walks, recast = _forget(connection, gone, changed)
     for done, family in enumerate(changed):
         report(done, len(changed), "reading lineages from weights")
         understood = (
-            not_understood(family, why) if why else _understand(connection, repository, family, distances, seen)
+            not_understood(family, why) if why else _understand(connection, repository, family, distances, recast, seen)
         )
         # where inference failed, the next operation has it tried again
         digest = digests[family.id] if understood.complete else ""
@@ -153,6 +153,7 @@ def _understand(
     repository: Repository,
     family: Family,
     distances: Mapping[tuple[str, str], float],
+    recast: Mapping[tuple[str, str], str],
     seen: Seen,
 ) -> Understood:
     read = _reader(repository)
@@ -161,7 +162,7 @@ def _understand(
     try:
         known = recall_distances(repository, dict(distances), family.points.keys())
         narrow = {one: memory.rounding for memory in repository.memories().values() for one in memory.tensors}
-        return understand(family, tensors, signatures, known, read, narrow, seen.squared_distance)
+        return understand(family, tensors, signatures, known, read, narrow, seen.squared_distance, recast)
     except (MemoryError, StorageError):
         raise
     except Exception as error:
@@ -192,14 +193,20 @@ def _reader(repository: Repository) -> ReadTensor:
 
 def _forget(
     connection: Connection, gone: Sequence[str], changed: Sequence[Family]
-) -> tuple[dict[tuple[str, str], float], dict[str, WalkRow]]:
-    """Removes what was inferred of families that are no more. For use again: exact distances of the changed ones, and
-    walks by their first own point."""
+) -> tuple[dict[tuple[str, str], float], dict[str, WalkRow], dict[tuple[str, str], str]]:
+    """Removes what was inferred of families that are no more. For use again: exact distances of the changed ones, walks
+    by their first own point, and copies in another precision: contents of source and copy → precision."""
+    content = {row.id: key for family in changed for key, rows in family.points.items() for row in rows}
+    recast: dict[tuple[str, str], str] = {}
     known: dict[tuple[str, str], float] = {}
     walks: dict[str, WalkRow] = {}
     for piece in chunked(map(ObjectId, gone)):
         lineages = select(LineageRow.TABLE.c.id).where(LineageRow.TABLE.c.family.in_(piece))
         commits = select(PlacementRow.TABLE.c.commit).where(PlacementRow.TABLE.c.lineage.in_(lineages))
+        column = PlacementRow.TABLE.c
+        for row in PlacementRow.select(connection, column.lineage.in_(lineages) & (column.relation == "copies")):
+            if "precision" in row.evidence and row.parent in content and row.commit in content:
+                recast[content[row.parent], content[row.commit]] = str(row.evidence["precision"])
         FlagRow.clear(connection, FlagRow.TABLE.c.commit.in_(commits))
         MixtureRow.clear(connection, MixtureRow.TABLE.c.commit.in_(commits))
         PlacementRow.clear(connection, PlacementRow.TABLE.c.lineage.in_(lineages))
@@ -213,7 +220,7 @@ def _forget(
         where = DistanceRow.TABLE.c.a.in_(piece)
         known |= {(row.a, row.b): row.distance for row in DistanceRow.select(connection, where)}
         DistanceRow.clear(connection, where)
-    return known, walks
+    return known, walks, recast
 
 
 def _judge(connection: Connection, architecture: ArchitectureRow) -> None:

@@ -23,6 +23,7 @@ from mvc.porcelain.averages import residual, rounding
 from mvc.porcelain.exact import ExactDistances, Pair, ReadArray, SeenSquares
 from mvc.porcelain.inferred import Family, Told, Understood, mixtures_of, placeless, rows_of, with_commits
 from mvc.porcelain.pins import insert_pinned
+from mvc.porcelain.recasts import Recast, find_recasts, root_of
 from mvc.trajectory import Block, Declared, Population, infer_family, lay_out
 
 #: architectures of commits that are no point in weight space, and why
@@ -47,19 +48,23 @@ def understand(
     read: ReadArray,
     narrow: Mapping[ObjectId, float] = MappingProxyType({}),
     seen: SeenSquares | None = None,
+    recast: Mapping[Pair, str] = MappingProxyType({}),
 ) -> Understood:
     """Lineages of a family. ``tensors``: content → ids in the architecture's order, all with ``signatures``.
 
     ``known`` are exact distances from earlier on, ``read`` gives a tensor's values; ``narrow`` says of tensors that
-    were given up what rounding made of their point; ``seen`` gives distances of tensors that need not be read.
+    were given up what rounding made of their point; ``seen`` gives distances of tensors that need not be read;
+    ``recast``: copies in another precision from earlier on, (source, copy) → precision.
     """
     if family.architecture.id in PLACELESS:
         return placeless(family, PLACELESS[family.architecture.id])
-    keys = tuple(family.points)
+    recasts = _recasts(family, tensors, signatures, read, recast)
+    keys = tuple(key for key in family.points if key not in recasts)
     vectors, blocks = _vectors(family, keys, tensors, signatures)
+    copies = {row.id: root_of(recasts, key) for key in recasts for row in family.points[key]}
     sizes = {i: math.prod(family.architecture.names[i][1]) for i in family.telling}
     distances = ExactDistances(keys, tensors, sizes, signatures, known, read, seen)
-    declared = declared_of(family.points)
+    declared = declared_of({key: family.points[key] for key in keys}, copies)
     free = [i for i, key in enumerate(keys) if key not in family.pins]
     # the smallest tensors first: they are enough to say that a model went through no narrow dtype
     order = sorted(sizes, key=lambda i: (sizes[i], i))
@@ -87,18 +92,22 @@ def understand(
         rounding=rounded,
         leaves=leaves if distances.needed else None,
     )
-    inference = infer_family(population.of_points(free), family.links)
+    inference = infer_family(population.of_points(free), _links(family, recasts))
     if family.pins:
         inference = insert_pinned(inference, free, keys, family.pins, vectors, declared)
-    lineages, placements = rows_of(family, inference, keys)
+    everyone = ExactDistances(tuple(family.points), tensors, sizes, signatures, known, read, seen)
+    made = {key: (one, everyone.apart(one.source, key)) for key, one in recasts.items()}
+    lineages, placements = rows_of(family, inference, keys, made)
     flags = tuple(
         FlagRow(row.id, NOT_FINITE)
-        for key in keys
+        for key in family.points
         if any(signatures[tensor].nonfinite for tensor in tensors[key])
         for row in family.points[key]
     )
     warnings = tuple(with_commits(text, family.points) for text in inference.warnings)
-    return Understood(lineages, placements, flags, warnings, distances.asked, mixtures_of(family, inference, keys))
+    return Understood(
+        lineages, placements, flags, warnings, distances.asked | everyone.asked, mixtures_of(family, inference, keys)
+    )
 
 
 def _vectors(
@@ -114,10 +123,42 @@ def _vectors(
     )
 
 
-def declared_of(points: Mapping[str, Sequence[Told]]) -> list[Declared]:
-    """What was said of each point. Of several commits with the same weights the first that says a thing counts."""
+def _recasts(
+    family: Family,
+    tensors: Mapping[str, Sequence[ObjectId]],
+    signatures: Mapping[ObjectId, Signature],
+    read: ReadArray,
+    known: Mapping[Pair, str],
+) -> dict[str, Recast]:
+    """Copies in another precision; not those of which was declared that they are more: pins, and runs of their own."""
+    shapes = [shape for _, shape in family.architecture.names]
+    found = find_recasts(tensors, signatures, shapes, read, known)
+    pinned = {*family.pins, *family.pins.values()}
+    facts = dict(zip(family.points, declared_of(family.points), strict=True)) if found else {}
+
+    def folds(key: str) -> bool:
+        own, source = facts[key], root_of(found, key)
+        elsewhere = own.parent is not None and root_of(found, own.parent) != source
+        other = None not in (own.run, facts[source].run) and own.run != facts[source].run
+        return key not in pinned and not elsewhere and not other
+
+    return {key: one for key, one in found.items() if folds(key)}
+
+
+def _links(family: Family, recasts: Mapping[str, Recast]) -> npt.NDArray[np.float64]:
+    """Strongest links of the points that are neither pinned nor a copy."""
+    return family.links[[key not in recasts for key in family.points if key not in family.pins]]
+
+
+def declared_of(
+    points: Mapping[str, Sequence[Told]], copies: Mapping[ObjectId, str] = MappingProxyType({})
+) -> list[Declared]:
+    """What was said of each point. Of several commits with the same weights the first that says a thing counts.
+
+    ``copies``: commits that stand for a point as parents, and are none themselves.
+    """
     named = {row.parent for rows in points.values() for row in rows if row.parent is not None}
-    content = {row.id: key for key, rows in points.items() for row in rows if row.id in named}
+    content = {row.id: key for key, rows in points.items() for row in rows if row.id in named} | dict(copies)
     nothing = Declared()
     found = []
     for key, rows in points.items():
