@@ -187,13 +187,15 @@ def _centred_logs(shares: npt.NDArray[np.float32], floor: float = 0.0) -> Floats
 
 
 def _pattern(values: Floats) -> Floats:
-    """Log of the largest deviation of each pattern [T, n] from the mean of those just before it; NaN for the first."""
+    """Log of the largest deviation of each pattern [T, n] from the mean of those just before it; NaN for the first, and
+    where nothing deviates at all: a tensor that rested goes on resting, which is no pattern to compare later ones with.
+    """
     found = np.full(len(values), np.nan)
     for t in range(2, len(values)):
         recent = values[max(0, t - _RECENT) : t].mean(axis=0)
         deviations = np.abs(values[t] - recent)
         deviations = deviations[np.isfinite(deviations)]
-        if deviations.size:
+        if deviations.any():
             found[t] = np.log(deviations.max() + 1e-6)
     return found
 

@@ -7,7 +7,7 @@ from mvc.objects import ObjectId
 
 #: changes whenever the same commits could be read otherwise than before; then everything is inferred again. After the
 #: dot stands `mvc.geometry.VERSION`, which would take NumPy to ask for; a test sees to it
-ENGINE = "7.1"
+ENGINE = "8.1"
 
 
 def stamp_of(head: ObjectId | None) -> Stamp:

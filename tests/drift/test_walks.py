@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from mvc.drift import KINDS, Layout, profile_step, walk
+from mvc.drift import KINDS, Layout, judge_walk, profile_step, walk
 from mvc.drift.profiles import StepProfile
 from mvc.drift.walks import BEHIND
 from mvc.testing.trajectories import SHAPES, synthetic_run, tensors_of
@@ -88,3 +88,15 @@ def test_tensors_that_stay_have_no_figures_of_length() -> None:
     values = walk(LAYOUT, steps, cosines(run))
     assert np.isnan(column(values, "matrix-length", "fc1.weight")).all()
     assert np.isfinite(column(values, "matrix-length", "fc2.weight")).all()
+
+
+def test_a_tensor_that_rests_leaves_no_pattern_behind() -> None:
+    run = [tensors_of(row) for row in synthetic_run(4)]
+    models = [{**model, "fc1.weight": run[min(place, 8)]["fc1.weight"]} for place, model in enumerate(run)]
+    values = walk(LAYOUT, [profile_step(a, b) for a, b in pairwise(models)], cosines(synthetic_run(4)))
+    rows = column(values, "rows", "fc1.weight")
+    assert np.isfinite(rows[2:12]).all()  # its coming to rest shows, for as long as moves are remembered
+    assert np.isnan(rows[12:]).all()
+    assert np.isfinite(column(values, "rows", "fc2.weight")[2:]).all()
+    found = judge_walk(LAYOUT, values, start=13)
+    assert all(one.score is not None and not one.findings for one in found)
