@@ -97,21 +97,39 @@ def _likely(
     Exports often leave vectors (gains, biases) as they are, so matrices alone must fit, where there are any.
     """
     keys = [key for key in tensors if not any(signatures[tensor].nonfinite for tensor in tensors[key])]
-    places = [i for i, shape in enumerate(shapes) if len(shape) > 1] or list(range(len(shapes)))
-    maxima = np.array([[signatures[tensors[key][i]].max_abs for i in places] for key in keys])
+    matrices = [i for i, shape in enumerate(shapes) if len(shape) > 1]
+    vectors = [i for i, shape in enumerate(shapes) if len(shape) <= 1]
+    yield from sorted(_fitting(keys, tensors, signatures, [places for places in (matrices, vectors) if places]))
+
+
+def _fitting(
+    keys: Sequence[str],
+    tensors: Mapping[str, Sequence[ObjectId]],
+    signatures: Mapping[ObjectId, Signature],
+    places: Sequence[Sequence[int]],
+) -> set[tuple[str, str]]:
+    """Pairs whose tensors at the first of ``places`` fit by their largest values; at the next ones, where those are the
+    very same: of a model whose matrices are frozen every checkpoint fits every other one by them."""
+    if not places:
+        return set()
+    same: dict[tuple[ObjectId, ...], list[str]] = defaultdict(list)
+    for key in keys:
+        same[tuple(tensors[key][i] for i in places[0])].append(key)
+    pairs = {pair for some in same.values() for pair in _fitting(some, tensors, signatures, places[1:])}
+    maxima = np.array([[signatures[tensor].max_abs for tensor in row] for row in same])
     held = defaultdict(list)
-    for key, row in zip(keys, maxima, strict=True):
-        held[row.tobytes()].append(key)
-    pairs: dict[tuple[str, str], None] = {}
+    for some, row in zip(same.values(), maxima, strict=True):
+        held[row.tobytes()].append(some)
     for dtype in DTYPES.values():
         if dtype.number != "float" or dtype.numpy is None:
             continue
         with np.errstate(over="ignore", invalid="ignore"):
             cast = maxima.astype(dtype.numpy).astype(np.float64)
-        for key, row in zip(keys, cast, strict=True):
-            others = held.get(row.tobytes(), ())
-            pairs |= dict.fromkeys((min(key, other), max(key, other)) for other in others if other != key)
-    yield from sorted(pairs)
+        for some, row in zip(same.values(), cast, strict=True):
+            for others in held.get(row.tobytes(), ()):
+                if others is not some:
+                    pairs |= {(min(a, b), max(a, b)) for a in some for b in others}
+    return pairs
 
 
 def _made(

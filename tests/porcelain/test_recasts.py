@@ -12,11 +12,13 @@ import pytest
 
 from mvc.cli.lineages import markers
 from mvc.cli.reasons import sentences
+from mvc.geometry import sign_tensor
 from mvc.porcelain.check import check
 from mvc.porcelain.commits import commit
 from mvc.porcelain.explain import explain
 from mvc.porcelain.identify import identify
 from mvc.porcelain.log import log
+from mvc.porcelain.recasts import Recast, find_recasts
 from mvc.porcelain.reindex import reindex
 from mvc.porcelain.workspace import Workspace
 from mvc.repository import Repository
@@ -171,3 +173,26 @@ def test_a_run_of_its_own_stays_one(workspace: Workspace, write: Write, points: 
     assert not copies(workspace)
     assert sorted(len(line.commits) for line in log(workspace).lineages) == [2, 12]
     assert not any(row.flags for line in log(workspace).lineages for row in line.commits)
+
+
+def test_a_run_whose_matrices_are_frozen_is_not_read_pair_by_pair() -> None:
+    rng = np.random.default_rng(0)
+    arrays: Arrays = {"matrix": rng.normal(size=(40, 50)).astype(np.float32)}
+    bias = rng.normal(size=40)
+    tensors = {}
+    for n in range(60):
+        bias = bias + 0.01 * rng.normal(size=40)
+        arrays[f"bias-{n}"] = bias.astype(np.float32)
+        tensors[f"run-{n:02}"] = ["matrix", f"bias-{n}"]
+    arrays["half"] = arrays["bias-7"].astype(np.float16)
+    tensors["export"] = ["matrix", "half"]
+    asked: list[str] = []
+
+    def read(tensor: str) -> Any:
+        asked.append(tensor)
+        return arrays[tensor]
+
+    signatures = {tensor: sign_tensor(array) for tensor, array in arrays.items()}
+    found = find_recasts(tensors, signatures, [(40, 50), (40,)], read, {})
+    assert found == {"export": Recast("run-07", "float16")}
+    assert len(asked) < len(tensors)
